@@ -1,0 +1,6 @@
+//! The agent: makes one host what its HostState says, and keeps it so.
+
+pub mod config;
+pub mod kernel;
+pub mod names;
+pub mod serve;

@@ -1,0 +1,26 @@
+//! Kernel names of ours: recognisable with no memory.
+
+use crate::types::EniId;
+
+/// Every interface whose name begins so is an instance's port.
+pub const PORT_PREFIX: &str = "fbp";
+
+/// The port-less bridge that carries the gateway addresses.
+pub const GATEWAY_BRIDGE: &str = "fb-gateway";
+
+/// The nft table.
+pub const TABLE: &str = "fogbank";
+
+/// Marks our routes (`ip route … proto 142`); unassigned in rtnetlink.h and iproute2.
+pub const ROUTE_PROTOCOL: u8 = 142;
+
+/// The address that every port has on the host's side. Locally administered; the same for all, so
+/// that a guest's neighbour entry stays true when its instance moves.
+pub const PORT_MAC: crate::types::MacAddr = crate::types::MacAddr([0x02, 0xfb, 0, 0, 0, 0x01]);
+
+/// The host-side interface name of a network interface: the prefix and the id's last 12 digits, the
+/// 15 characters that Linux allows. The full id is the interface's alias.
+pub fn port_name(eni: EniId) -> String {
+    let id = eni.to_string();
+    format!("{PORT_PREFIX}{}", &id[id.len().saturating_sub(12)..])
+}

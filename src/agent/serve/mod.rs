@@ -1,0 +1,1 @@
+//! What the host serves to its own instances: DHCP, DNS, metadata.

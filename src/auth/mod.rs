@@ -1,0 +1,1 @@
+//! Who asks: SigV4 and SigV2, by header and by query.

@@ -1,0 +1,1 @@
+//! Instance drivers: what an instance is made of on its host.

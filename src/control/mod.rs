@@ -1,0 +1,75 @@
+//! Decisions: pure functions from the World and a command to changes and an answer.
+//!
+//! No SQL, HTTP, XML, clock or randomness in here: [`Env`] hands in the time and random bits, and
+//! everything a decision does to the state is a list of [`Change`]s. That makes each decision a
+//! value that a test can compare.
+
+mod env;
+mod status;
+
+pub use env::Env;
+pub use status::{Console, HostStatus, Status};
+
+use std::sync::Arc;
+
+use crate::types::{Micros, Owner};
+use crate::world::{Change, Key, Row, World};
+
+/// Who asks: the account and region that every lookup goes through.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Caller {
+    pub owner: Owner,
+    /// The key that signed.
+    pub access_key: Arc<str>,
+}
+
+/// What a read sees: one published World and the hosts' reports.
+pub struct View<'a> {
+    pub world: &'a World,
+    pub status: &'a Status,
+    pub caller: &'a Caller,
+    pub now: Micros,
+}
+
+/// A write being decided: a World of its own that already shows its changes.
+///
+/// Dropping it undoes everything, so a decision that fails half way leaves nothing.
+pub struct Decision<'a> {
+    pub world: World,
+    pub status: &'a Status,
+    pub caller: &'a Caller,
+    pub env: Env<'a>,
+    changes: Vec<Change>,
+}
+
+impl<'a> Decision<'a> {
+    /// Starts from a World; cloning one is cheap.
+    pub fn new(world: World, status: &'a Status, caller: &'a Caller, env: Env<'a>) -> Self {
+        Self { world, status, caller, env, changes: Vec::new() }
+    }
+
+    /// Inserts or replaces a row.
+    pub fn put(&mut self, row: impl Into<Row>) {
+        self.change(Change::put(row));
+    }
+
+    /// Deletes a row.
+    pub fn delete(&mut self, key: Key) {
+        self.change(Change::Delete(key));
+    }
+
+    fn change(&mut self, change: Change) {
+        self.world.apply(&change);
+        self.changes.push(change);
+    }
+
+    /// The reader's view of the state with the changes so far.
+    pub fn view(&self) -> View<'_> {
+        View { world: &self.world, status: self.status, caller: self.caller, now: self.env.now }
+    }
+
+    /// The World after the decision, and the changes that lead to it.
+    pub fn finish(self) -> (World, Vec<Change>) {
+        (self.world, self.changes)
+    }
+}

@@ -1,0 +1,29 @@
+//! What hosts report: beside the World, outside its generations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::plan::Failure;
+use crate::types::{InstanceId, Micros};
+
+/// The last report of one host.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostStatus {
+    pub applied: u64,
+    pub failures: Vec<Failure>,
+    pub last_seen: Micros,
+}
+
+/// The end of an instance's console, at most 64 KiB as in EC2.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Console {
+    pub at: Micros,
+    pub output: Arc<[u8]>,
+}
+
+/// The hosts' reports, as reads see them.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Status {
+    pub hosts: BTreeMap<Arc<str>, HostStatus>,
+    pub consoles: imbl::OrdMap<InstanceId, Console>,
+}

@@ -1,0 +1,1 @@
+//! The HTTP door: router, limits, TLS, health, metrics.

@@ -1,0 +1,13 @@
+//! Fogbank: EC2 networking on your own Linux hosts. See docs/ARCHITECTURE.md for the way through.
+
+pub mod agent;
+pub mod auth;
+pub mod compute;
+pub mod control;
+pub mod http;
+pub mod lab;
+pub mod plan;
+pub mod query;
+pub mod store;
+pub mod types;
+pub mod world;

@@ -1,0 +1,11 @@
+//! What a host must be: pure functions from the World to a [`HostState`].
+//!
+//! A HostState is a keyed map of sections, complete and self-contained: an agent that holds one
+//! needs nothing else to program its kernel and to serve DHCP, DNS and metadata. It is the whole
+//! wire format between server and agent.
+
+mod report;
+mod state;
+
+pub use report::*;
+pub use state::*;

@@ -1,0 +1,50 @@
+//! What a host says back: how far it has come and what it could not do.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::InstanceId;
+
+/// Something that a host was told to be and is not.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What it concerns: `port eni-…`, `address 203.0.113.7`, `interface eth1`.
+    pub subject: String,
+    /// What went wrong and what to do about it.
+    pub message: String,
+}
+
+/// How far an instance has come on its host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Phase {
+    /// Its processes run.
+    Running,
+    /// It shut down from within, or its processes died.
+    Exited,
+    /// It does not run because it should not.
+    Stopped,
+    /// Nothing is left of it.
+    Gone,
+    /// It could not be started; the report's failures say why.
+    Failed,
+}
+
+/// One instance as its host sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceReport {
+    pub id: InstanceId,
+    /// The boot that the phase is about, see `InstanceSection::boot`.
+    pub boot: u64,
+    pub phase: Phase,
+}
+
+/// What a host reports.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct HostReport {
+    pub host: Arc<str>,
+    /// The generation that the kernel is at.
+    pub applied: u64,
+    pub failures: Vec<Failure>,
+    pub instances: Vec<InstanceReport>,
+}

@@ -1,0 +1,145 @@
+//! The desired state of one host.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::*;
+
+/// Everything that one host must be, at one generation.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HostState {
+    pub generation: u64,
+    pub networks: BTreeMap<Arc<str>, Arc<NetworkSection>>,
+    pub ports: BTreeMap<EniId, Arc<PortSection>>,
+    pub groups: BTreeMap<GroupId, Arc<GroupSection>>,
+    /// Elastic addresses that this host answers for, by public address.
+    pub addresses: BTreeMap<Ipv4Addr, Arc<AddressSection>>,
+    pub instances: BTreeMap<InstanceId, Arc<InstanceSection>>,
+    /// Every pool's range: an elastic address without a mapping is dropped.
+    pub pools: Arc<[Range4]>,
+}
+
+/// A flat network: the same on every host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NetworkSection {
+    pub name: Arc<str>,
+    pub cidr: Cidr4,
+    pub gateway: Ipv4Addr,
+    /// Suffix of instance names, `ip-10-0-0-5.DOMAIN`.
+    pub domain: Arc<str>,
+}
+
+/// An instance's network interface on this host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PortSection {
+    pub eni: EniId,
+    pub instance: InstanceId,
+    /// 0 for eth0.
+    pub device_index: u32,
+    pub network: Arc<str>,
+    pub mac: MacAddr,
+    pub private_ip: Ipv4Addr,
+    /// Sorted by id.
+    pub groups: Arc<[GroupId]>,
+    /// Whether only the port's own MAC and address may send.
+    pub source_dest_check: bool,
+    /// The elastic address that leads here, if one does.
+    pub public_ip: Option<Ipv4Addr>,
+    /// For the metadata service.
+    pub subnet: SubnetId,
+    pub subnet_cidr: Cidr4,
+    pub vpc: VpcId,
+    pub vpc_cidr: Cidr4,
+    pub group_names: Arc<[Arc<str>]>,
+    pub account: AccountId,
+}
+
+/// Which transport traffic a rule element lets pass, as disjoint boxes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct PortBox {
+    pub addresses: Range4,
+    /// 6 or 17.
+    pub protocol: u8,
+    pub ports: PortRange,
+}
+
+/// All of a protocol, or everything, from a range.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ProtocolBox {
+    pub addresses: Range4,
+    pub protocol: Protocol,
+}
+
+/// ICMP from a range, as inclusive ranges of type and code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct IcmpBox {
+    pub addresses: Range4,
+    pub types: (u8, u8),
+    pub codes: (u8, u8),
+}
+
+/// One direction of a group.
+///
+/// Boxes within each list are disjoint and sorted: the kernel's concatenated interval sets refuse
+/// elements that overlap.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RuleSet {
+    pub ports: Vec<PortBox>,
+    pub protocols: Vec<ProtocolBox>,
+    pub icmp: Vec<IcmpBox>,
+    /// Traffic from or to the members of other groups; sorted, without repeats.
+    pub groups: Vec<(GroupId, Traffic)>,
+    /// IPv6 rules, for the day when ports carry IPv6; sorted, without repeats.
+    pub ipv6: Vec<(Cidr6, Traffic)>,
+}
+
+/// A security group that a port on this host is in, or that one of those names.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GroupSection {
+    pub id: GroupId,
+    /// Empty where no port of this host is in the group: then only `members` matters.
+    pub ingress: RuleSet,
+    pub egress: RuleSet,
+    /// Private addresses of the interfaces in the group, on every host, sorted; empty where no
+    /// rule on this host names the group.
+    pub members: Vec<Ipv4Addr>,
+}
+
+/// An elastic IP.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AddressSection {
+    pub public_ip: Ipv4Addr,
+    pub private_ip: Ipv4Addr,
+    pub eni: EniId,
+}
+
+/// What an instance runs and what it is told of itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceSection {
+    pub id: InstanceId,
+    /// Whether it should run.
+    pub run: bool,
+    /// Another number than the one that runs means: start again.
+    pub boot: u64,
+    pub image: ImageId,
+    /// Where the image lies on the host.
+    pub image_location: Arc<str>,
+    pub user_data: Option<Arc<[u8]>>,
+    pub key_name: Option<Arc<str>>,
+    pub public_key: Option<Arc<str>>,
+    pub reservation: ReservationId,
+    pub launch_index: u32,
+    pub instance_type: Arc<str>,
+    pub zone: Arc<str>,
+    pub region: Region,
+    pub account: AccountId,
+    pub launched: Micros,
+    pub tokens_required: bool,
+    pub hop_limit: u8,
+    pub metadata_enabled: bool,
+    /// Served under meta-data/tags/instance where the instance allows it.
+    pub tags: Vec<(Arc<str>, Arc<str>)>,
+}

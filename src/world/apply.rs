@@ -1,0 +1,217 @@
+//! `World::apply`: the one place where rows and indexes change.
+
+use super::*;
+
+impl World {
+    /// Applies one change to the rows and to every index that follows from them.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Put(row) => self.put(row),
+            Change::Delete(key) => self.delete(key),
+        }
+    }
+
+    fn put(&mut self, row: &Row) {
+        match row {
+            Row::Account(row) => {
+                self.accounts.insert(row.id, row.clone());
+            }
+            Row::AccessKey(row) => {
+                self.access_keys.insert(row.id.clone(), row.clone());
+            }
+            Row::Pool(row) => {
+                self.pools.insert(row.id, row.clone());
+            }
+            Row::Network(row) => {
+                self.networks.insert(row.name.clone(), row.clone());
+            }
+            Row::Host(row) => {
+                self.hosts.insert(row.name.clone(), row.clone());
+            }
+            Row::Image(row) => {
+                self.images.insert(row.id, row.clone());
+            }
+            Row::Vpc(row) => {
+                let old = self.vpcs.insert(row.id, row.clone());
+                self.index.vpc(old.as_deref(), Some(row));
+            }
+            Row::Subnet(row) => {
+                let old = self.subnets.insert(row.id, row.clone());
+                self.index.subnet(old.as_deref(), Some(row));
+            }
+            Row::Group(row) => {
+                let old = self.groups.insert(row.id, row.clone());
+                self.index.group(old.as_deref(), Some(row));
+            }
+            Row::Rule(row) => {
+                let old = self.rules.insert(row.id, row.clone());
+                self.index.rule(old.as_deref(), Some(row));
+            }
+            Row::KeyPair(row) => {
+                let old = self.key_pairs.insert(row.id, row.clone());
+                self.index.key_pair(old.as_deref(), Some(row));
+            }
+            Row::Instance(row) => {
+                let old = self.instances.insert(row.id, row.clone());
+                self.index.instance(old.as_deref(), Some(row));
+            }
+            Row::Eni(row) => {
+                let old = self.enis.insert(row.id, row.clone());
+                self.index.eni(old.as_deref(), Some(row));
+            }
+            Row::Address(row) => {
+                let old = self.addresses.insert(row.id, row.clone());
+                self.index.address(old.as_deref(), Some(row));
+            }
+            Row::Tag(row) => {
+                self.tags.insert((row.resource, row.key.clone()), row.clone());
+            }
+            Row::Freed(row) => {
+                let old = self.freed.insert((row.space.clone(), row.address), row.clone());
+                self.index.freed(old.as_deref(), Some(row));
+            }
+            Row::Token(row) => {
+                let old = self.tokens.insert(row.key.clone(), row.clone());
+                self.index.token(old.as_deref(), Some(row));
+            }
+        }
+    }
+
+    fn delete(&mut self, key: &Key) {
+        match key {
+            Key::Account(id) => drop(self.accounts.remove(id)),
+            Key::AccessKey(id) => drop(self.access_keys.remove(id)),
+            Key::Pool(id) => drop(self.pools.remove(id)),
+            Key::Network(name) => drop(self.networks.remove(name)),
+            Key::Host(name) => drop(self.hosts.remove(name)),
+            Key::Image(id) => drop(self.images.remove(id)),
+            Key::Tag(key) => drop(self.tags.remove(key)),
+            Key::Vpc(id) => self.index.vpc(self.vpcs.remove(id).as_deref(), None),
+            Key::Subnet(id) => self.index.subnet(self.subnets.remove(id).as_deref(), None),
+            Key::Group(id) => self.index.group(self.groups.remove(id).as_deref(), None),
+            Key::Rule(id) => self.index.rule(self.rules.remove(id).as_deref(), None),
+            Key::KeyPair(id) => self.index.key_pair(self.key_pairs.remove(id).as_deref(), None),
+            Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
+            Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
+            Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
+            Key::Freed(key) => self.index.freed(self.freed.remove(key).as_deref(), None),
+            Key::Token(key) => self.index.token(self.tokens.remove(key).as_deref(), None),
+        }
+    }
+}
+
+/// Takes an entry of the old row out and puts that of the new row in.
+macro_rules! reindex {
+    ($old:expr, $new:expr, |$row:ident| $( $set:expr => $entry:expr ),+ $(,)?) => {
+        if let Some($row) = $old { $( $set.remove(&$entry); )+ }
+        if let Some($row) = $new { $( $set.insert($entry); )+ }
+    };
+}
+
+impl Index {
+    fn vpc(&mut self, old: Option<&Vpc>, new: Option<&Vpc>) {
+        reindex!(old, new, |row| self.vpcs_by_owner => (row.owner.clone(), row.id));
+    }
+
+    fn subnet(&mut self, old: Option<&Subnet>, new: Option<&Subnet>) {
+        reindex!(old, new, |row| self.subnets_by_vpc => (row.vpc, row.id));
+    }
+
+    fn group(&mut self, old: Option<&Group>, new: Option<&Group>) {
+        reindex!(old, new, |row| self.groups_by_vpc => (row.vpc, row.id));
+        if let Some(row) = old {
+            self.group_by_name.remove(&(row.vpc, row.name.clone()));
+        }
+        if let Some(row) = new {
+            self.group_by_name.insert((row.vpc, row.name.clone()), row.id);
+        }
+    }
+
+    fn rule(&mut self, old: Option<&Rule>, new: Option<&Rule>) {
+        reindex!(old, new, |row| self.rules_by_group => (row.group, row.id));
+        if let Some((group, id)) = old.and_then(names_group) {
+            self.rules_by_target.remove(&(group, id));
+        }
+        if let Some((group, id)) = new.and_then(names_group) {
+            self.rules_by_target.insert((group, id));
+        }
+    }
+
+    fn key_pair(&mut self, old: Option<&KeyPair>, new: Option<&KeyPair>) {
+        if let Some(row) = old {
+            self.key_pair_by_name.remove(&(row.owner.clone(), row.name.clone()));
+        }
+        if let Some(row) = new {
+            self.key_pair_by_name.insert((row.owner.clone(), row.name.clone()), row.id);
+        }
+    }
+
+    fn instance(&mut self, old: Option<&Instance>, new: Option<&Instance>) {
+        reindex!(old, new, |row|
+            self.instances_by_owner => (row.owner.clone(), row.id),
+            self.instances_by_host => (row.host.clone(), row.id));
+        if let Some((at, row)) = old.and_then(|row| row.terminated.zip(Some(row))) {
+            self.terminated.remove(&(at, row.id));
+        }
+        if let Some((at, row)) = new.and_then(|row| row.terminated.zip(Some(row))) {
+            self.terminated.insert((at, row.id));
+        }
+    }
+
+    fn eni(&mut self, old: Option<&Eni>, new: Option<&Eni>) {
+        reindex!(old, new, |row|
+            self.enis_by_owner => (row.owner.clone(), row.id),
+            self.enis_by_subnet => (row.subnet, row.id));
+        if let Some(row) = old {
+            for group in row.groups.iter() {
+                self.enis_by_group.remove(&(*group, row.id));
+            }
+            self.eni_by_private_ip.remove(&(row.network.clone(), row.private_ip));
+            if let Some(attachment) = &row.attachment {
+                self.enis_by_instance.remove(&(attachment.instance, row.id));
+            }
+        }
+        if let Some(row) = new {
+            for group in row.groups.iter() {
+                self.enis_by_group.insert((*group, row.id));
+            }
+            self.eni_by_private_ip.insert((row.network.clone(), row.private_ip), row.id);
+            if let Some(attachment) = &row.attachment {
+                self.enis_by_instance.insert((attachment.instance, row.id));
+            }
+        }
+    }
+
+    fn address(&mut self, old: Option<&Address>, new: Option<&Address>) {
+        reindex!(old, new, |row| self.addresses_by_owner => (row.owner.clone(), row.id));
+        if let Some(row) = old {
+            self.address_by_public_ip.remove(&row.public_ip);
+            if let Some(association) = &row.association {
+                self.addresses_by_eni.remove(&(association.eni, row.id));
+                self.address_by_association.remove(&association.id);
+            }
+        }
+        if let Some(row) = new {
+            self.address_by_public_ip.insert(row.public_ip, row.id);
+            if let Some(association) = &row.association {
+                self.addresses_by_eni.insert((association.eni, row.id));
+                self.address_by_association.insert(association.id, row.id);
+            }
+        }
+    }
+
+    fn freed(&mut self, old: Option<&Freed>, new: Option<&Freed>) {
+        reindex!(old, new, |row| self.freed_by_age => (row.space.clone(), row.freed, row.address));
+    }
+
+    fn token(&mut self, old: Option<&Token>, new: Option<&Token>) {
+        reindex!(old, new, |row| self.tokens_by_age => (row.created, row.key.clone()));
+    }
+}
+
+fn names_group(rule: &Rule) -> Option<(GroupId, RuleId)> {
+    match rule.target {
+        RuleTarget::Group { group, .. } => Some((group, rule.id)),
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+    }
+}

@@ -1,0 +1,86 @@
+//! The whole control-plane state as plain values with structural sharing.
+//!
+//! A [`World`] is cheap to clone and never changes under a reader: the writer edits its own copy
+//! with [`Change`]s and publishes it by an atomic swap. Rows are what the store keeps, one type per
+//! table; indexes are derived from rows in `apply` and nowhere else, so a loaded World and one that
+//! grew by changes are equal.
+
+mod apply;
+mod change;
+mod rows;
+
+pub use change::{Change, Key, Row};
+pub use rows::*;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
+
+use crate::types::*;
+
+/// Which pool of addresses a private or public address was taken from.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Space {
+    /// The elastic addresses of a pool.
+    Pool(PoolId),
+    /// The instance addresses of a network, by its name.
+    Network(Arc<str>),
+}
+
+/// The state of everything, at one generation.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct World {
+    /// Grows by one with each committed transaction.
+    pub generation: u64,
+
+    pub accounts: OrdMap<AccountId, Arc<Account>>,
+    pub access_keys: OrdMap<Arc<str>, Arc<AccessKey>>,
+    pub pools: OrdMap<PoolId, Arc<Pool>>,
+    pub networks: OrdMap<Arc<str>, Arc<Network>>,
+    pub hosts: OrdMap<Arc<str>, Arc<Host>>,
+    pub images: OrdMap<ImageId, Arc<Image>>,
+    pub vpcs: OrdMap<VpcId, Arc<Vpc>>,
+    pub subnets: OrdMap<SubnetId, Arc<Subnet>>,
+    pub groups: OrdMap<GroupId, Arc<Group>>,
+    pub rules: OrdMap<RuleId, Arc<Rule>>,
+    pub key_pairs: OrdMap<KeyPairId, Arc<KeyPair>>,
+    pub instances: OrdMap<InstanceId, Arc<Instance>>,
+    pub enis: OrdMap<EniId, Arc<Eni>>,
+    pub addresses: OrdMap<AllocationId, Arc<Address>>,
+    pub tags: OrdMap<(ResourceId, Arc<str>), Arc<Tag>>,
+    pub freed: OrdMap<(Space, Ipv4Addr), Arc<Freed>>,
+    pub tokens: OrdMap<TokenKey, Arc<Token>>,
+
+    pub index: Index,
+}
+
+/// Derived from the rows; equal rows give an equal index.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Index {
+    pub vpcs_by_owner: OrdSet<(Owner, VpcId)>,
+    pub subnets_by_vpc: OrdSet<(VpcId, SubnetId)>,
+    pub groups_by_vpc: OrdSet<(VpcId, GroupId)>,
+    pub group_by_name: OrdMap<(VpcId, Arc<str>), GroupId>,
+    pub rules_by_group: OrdSet<(GroupId, RuleId)>,
+    /// Rules that name a group as their source or destination: (the group named, the rule).
+    pub rules_by_target: OrdSet<(GroupId, RuleId)>,
+    pub key_pair_by_name: OrdMap<(Owner, Arc<str>), KeyPairId>,
+    pub instances_by_owner: OrdSet<(Owner, InstanceId)>,
+    pub instances_by_host: OrdSet<(Arc<str>, InstanceId)>,
+    /// Terminated instances, oldest first, for the reaper.
+    pub terminated: OrdSet<(Micros, InstanceId)>,
+    pub enis_by_owner: OrdSet<(Owner, EniId)>,
+    pub enis_by_subnet: OrdSet<(SubnetId, EniId)>,
+    pub enis_by_instance: OrdSet<(InstanceId, EniId)>,
+    pub enis_by_group: OrdSet<(GroupId, EniId)>,
+    /// Private addresses within a subnet's network: (network name, address).
+    pub eni_by_private_ip: OrdMap<(Arc<str>, Ipv4Addr), EniId>,
+    pub addresses_by_owner: OrdSet<(Owner, AllocationId)>,
+    pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
+    pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
+    pub address_by_association: OrdMap<AssociationId, AllocationId>,
+    /// Freed addresses of a space, oldest first.
+    pub freed_by_age: OrdSet<(Space, Micros, Ipv4Addr)>,
+    pub tokens_by_age: OrdSet<(Micros, TokenKey)>,
+}

@@ -1,0 +1,297 @@
+//! The rows: one type per table, in the store's own shape.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use crate::types::*;
+
+/// An account: whose resources are whose.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub id: AccountId,
+    pub name: Arc<str>,
+    pub created: Micros,
+}
+
+/// An access key. The secret is sealed here; auth holds the opened one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessKey {
+    pub id: Arc<str>,
+    pub account: AccountId,
+    /// Nonce and ciphertext; the access key id is the associated data.
+    pub sealed_secret: Arc<[u8]>,
+    pub created: Micros,
+}
+
+/// A pool of elastic addresses, answered on the hosts' public interfaces.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pool {
+    pub id: PoolId,
+    pub name: Arc<str>,
+    pub range: Range4,
+    /// Every address at or above this one was never allocated; `None` when all have been.
+    pub next: Option<Ipv4Addr>,
+    pub created: Micros,
+}
+
+/// A flat network that hosts join on their flat interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Network {
+    pub name: Arc<str>,
+    pub cidr: Cidr4,
+    /// The address of every host on the instances' side.
+    pub gateway: Ipv4Addr,
+    /// The addresses that instances get.
+    pub range: Range4,
+    /// Addresses in the range that belong to other machines.
+    pub reserved: Arc<[Range4]>,
+    pub zone: Arc<str>,
+    /// What DHCP and DNS call the network, e.g. `ec2.internal`.
+    pub domain: Arc<str>,
+    /// As for [`Pool::next`].
+    pub next: Option<Ipv4Addr>,
+    pub created: Micros,
+}
+
+/// A compute host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Host {
+    pub name: Arc<str>,
+    pub zone: Arc<str>,
+    pub created: Micros,
+}
+
+/// A registered image: a root file system that instances start from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Image {
+    pub id: ImageId,
+    pub name: Arc<str>,
+    pub description: Arc<str>,
+    /// A folder, or a tarball, on every host.
+    pub location: Arc<str>,
+    /// `x86_64` or `arm64`, as EC2 writes them.
+    pub architecture: Arc<str>,
+    pub created: Micros,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Vpc {
+    pub id: VpcId,
+    pub owner: Owner,
+    pub cidr: Cidr4,
+    pub is_default: bool,
+    pub dhcp_options: DhcpOptionsId,
+    pub created: Micros,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subnet {
+    pub id: SubnetId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub cidr: Cidr4,
+    pub zone: Arc<str>,
+    /// The flat network that carries it.
+    pub network: Arc<str>,
+    pub is_default: bool,
+    pub created: Micros,
+}
+
+/// A security group. Its rules are rows of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    pub id: GroupId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub name: Arc<str>,
+    pub description: Arc<str>,
+    pub created: Micros,
+}
+
+/// One rule of a security group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    pub id: RuleId,
+    pub owner: Owner,
+    pub group: GroupId,
+    pub direction: Direction,
+    pub traffic: Traffic,
+    pub target: RuleTarget,
+    pub description: Option<Arc<str>>,
+    pub created: Micros,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyType {
+    Rsa,
+    Ed25519,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyPair {
+    pub id: KeyPairId,
+    pub owner: Owner,
+    pub name: Arc<str>,
+    pub kind: KeyType,
+    pub fingerprint: Arc<str>,
+    /// The OpenSSH line, as the metadata service hands it to instances.
+    pub public_key: Arc<str>,
+    pub created: Micros,
+}
+
+/// EC2's instance states, with their codes
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html>).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum InstanceState {
+    Pending,
+    Running,
+    ShuttingDown,
+    Terminated,
+    Stopping,
+    Stopped,
+}
+
+impl InstanceState {
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Pending => 0,
+            Self::Running => 16,
+            Self::ShuttingDown => 32,
+            Self::Terminated => 48,
+            Self::Stopping => 64,
+            Self::Stopped => 80,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How an instance may use the metadata service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MetadataOptions {
+    /// Only with a token (IMDSv2).
+    pub tokens_required: bool,
+    /// IP hop limit of the token's answer, 1 to 64.
+    pub hop_limit: u8,
+    pub enabled: bool,
+    /// Whether tags are served, too.
+    pub instance_tags: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub owner: Owner,
+    pub reservation: ReservationId,
+    /// Position in its reservation, from 0.
+    pub launch_index: u32,
+    pub image: ImageId,
+    pub instance_type: Arc<str>,
+    pub key_name: Option<Arc<str>>,
+    /// The key's line at launch: deleting the key pair does not change the instance.
+    pub public_key: Option<Arc<str>>,
+    /// Decoded from base64; at most 16 KiB.
+    pub user_data: Option<Arc<[u8]>>,
+    pub host: Arc<str>,
+    pub zone: Arc<str>,
+    pub state: InstanceState,
+    /// EC2's code for why it left `running`, e.g. `Client.UserInitiatedShutdown`, and its message.
+    pub state_reason: Option<(Arc<str>, Arc<str>)>,
+    /// Counts starts and reboots: an agent that runs another number starts again.
+    pub boot: u64,
+    pub metadata: MetadataOptions,
+    /// Whether a shutdown from within terminates: `InstanceInitiatedShutdownBehavior`.
+    pub terminate_on_shutdown: bool,
+    pub disable_api_termination: bool,
+    pub disable_api_stop: bool,
+    pub launched: Micros,
+    /// When it was terminated, for the reaper.
+    pub terminated: Option<Micros>,
+    /// The last boot that the agent reported as running or ended; see `control::observed`.
+    pub seen_boot: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attachment {
+    pub id: AttachmentId,
+    pub instance: InstanceId,
+    pub device_index: u32,
+    pub delete_on_termination: bool,
+    pub attached: Micros,
+}
+
+/// A network interface: owns the MAC, the private address and the groups.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Eni {
+    pub id: EniId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub subnet: SubnetId,
+    /// The subnet's network, repeated for the index of private addresses.
+    pub network: Arc<str>,
+    pub description: Arc<str>,
+    pub mac: MacAddr,
+    pub private_ip: Ipv4Addr,
+    pub groups: Arc<[GroupId]>,
+    pub source_dest_check: bool,
+    pub attachment: Option<Attachment>,
+    pub created: Micros,
+}
+
+/// Where an elastic address leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Association {
+    pub id: AssociationId,
+    pub eni: EniId,
+    pub private_ip: Ipv4Addr,
+}
+
+/// An allocated elastic IP address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    pub id: AllocationId,
+    pub owner: Owner,
+    pub public_ip: Ipv4Addr,
+    pub pool: PoolId,
+    pub association: Option<Association>,
+    pub allocated: Micros,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tag {
+    pub owner: Owner,
+    pub resource: ResourceId,
+    pub key: Arc<str>,
+    pub value: Arc<str>,
+}
+
+/// An address that was used before and may be used again, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Freed {
+    pub space: super::Space,
+    pub address: Ipv4Addr,
+    pub freed: Micros,
+}
+
+/// A client token: (owner, action, token).
+pub type TokenKey = (Owner, Arc<str>, Arc<str>);
+
+/// What a call with a client token made, so that a replay describes it again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Token {
+    pub key: TokenKey,
+    /// Of the request's parameters: the same token with others is IdempotentParameterMismatch.
+    pub parameters: Digest,
+    /// The reservation or other id that was made.
+    pub made: Arc<str>,
+    pub created: Micros,
+}
