@@ -1,0 +1,35 @@
+# The commands of Fogbank. Each installs what it needs on a Debian 12 with Rust, as root.
+
+SHELL := /bin/bash
+ARGS ?=
+
+.PHONY: build run test lint bench deps deps-lint clean help
+
+help: ## what there is to run
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+deps: ## packages that the lab and the tests use
+	@tests/deps.sh
+
+deps-lint:
+	@tests/deps.sh lint
+
+build: ## the binary, in the one profile of clippy, tests and lab
+	cargo build --locked
+
+run: deps build ## build, start the lab, play the story, leave it serving (ARGS=--once: only the verdict)
+	@examples/story $(ARGS)
+
+test: deps ## every test
+	@tests/run.sh
+
+bench: deps ## the benchmarks, in one run with their baseline
+	@echo "no benchmarks yet: see README, 'What is not there yet'"; exit 1
+
+lint: deps-lint ## formatting, clippy with warnings denied, licences and sources
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --locked check bans licenses sources
+
+clean:
+	rm -rf target .venv

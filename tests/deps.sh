@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what the lab and the tests need, and says clearly what is missing where it cannot.
+# With `lint`, only what `make lint` needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+die() { printf 'fogbank: %s\n' "$*" >&2; exit 1; }
+
+command -v cargo >/dev/null || die "cargo is missing: install Rust, see https://rustup.rs"
+
+# The program that shows a package is there, and the package.
+declare -A packages=([cc]=gcc [nft]=nftables [ip]=iproute2 [curl]=curl [/bin/busybox]=busybox-static [dhclient]=isc-dhcp-client)
+
+apt_install() {
+    command -v apt-get >/dev/null || die "these programs are missing and there is no apt-get: $*"
+    [ "$(id -u)" = 0 ] || die "these packages are missing: $* (run as root, or apt-get install them)"
+    apt-get install -y -q "$@" >/dev/null 2>&1 && return
+    # A fresh machine has no package lists yet.
+    { apt-get update -q && apt-get install -y -q "$@"; } >&2 || die "apt-get could not install: $*"
+}
+
+system_packages() {
+    local missing=() program
+    for program in "${!packages[@]}"; do
+        command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+    done
+    # busybox (dynamic) has the same path as busybox-static, and cannot run in an empty image.
+    if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then missing+=(busybox-static); fi
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
+# boto3 and aws-cli, in a virtual environment of our own.
+python_packages() {
+    local venv=.venv wanted=tests/requirements.txt
+    if [ -x $venv/bin/aws ] && cmp -s $wanted $venv/installed.txt; then return; fi
+    command -v python3 >/dev/null || apt_install python3 python3-venv
+    python3 -m venv $venv 2>/dev/null || { apt_install python3-venv; python3 -m venv $venv; }
+    $venv/bin/pip install -q -r $wanted || die "pip could not install $(paste -sd' ' $wanted)"
+    cp $wanted $venv/installed.txt
+}
+
+# Pinned: a new release may know lints or licence terms that this tree does not.
+DENY=0.20.2
+lint_programs() {
+    command -v cc >/dev/null || apt_install gcc
+    cargo fmt --version >/dev/null 2>&1 || die "rustfmt is missing: rustup component add rustfmt"
+    cargo clippy --version >/dev/null 2>&1 || die "clippy is missing: rustup component add clippy"
+    cargo deny --version >/dev/null 2>&1 ||
+        cargo install --quiet --locked cargo-deny --version $DENY --no-default-features || die "cargo could not install cargo-deny"
+}
+
+case "${1:-all}" in
+    lint) lint_programs ;;
+    all) system_packages && python_packages ;;
+    *) die "usage: tests/deps.sh [lint]" ;;
+esac
