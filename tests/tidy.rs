@@ -2,6 +2,8 @@
 //!
 //! They are tests because a rule that nothing checks is a wish.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
