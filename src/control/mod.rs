@@ -4,8 +4,15 @@
 //! everything a decision does to the state is a list of [`Change`]s. That makes each decision a
 //! value that a test can compare.
 
+pub mod addresses;
+pub mod allocate;
+mod dispatch;
 mod env;
+pub mod filter;
+pub mod page;
 mod status;
+pub mod sts;
+pub mod tags;
 
 pub use env::Env;
 pub use status::{Console, HostStatus, Status};

@@ -1,1 +1,181 @@
 //! The EC2 Query wire: forms to typed actions, typed answers to XML.
+//!
+//! The types, decoders and encoders are generated from api-spec/; what is here is the runtime that
+//! the generated code calls. A parameter that nothing has asked for when decoding ends is refused,
+//! so a misspelt or unsupported one can never be ignored.
+
+mod fault;
+mod form;
+mod scalar;
+mod xml;
+
+/// Request and response types of every action, generated from api-spec/.
+///
+/// Clippy is for code that people write; unused parts depend on which actions there are.
+#[allow(clippy::all, clippy::unwrap_used, unused_imports, unused_parens, unused_variables, unused_mut)]
+pub mod api {
+    use std::net::Ipv4Addr;
+
+    pub use super::fault::Fault;
+    pub use super::form::Filter;
+    use super::form::{Node, missing};
+    use super::xml::Xml;
+    use crate::types::{
+        AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
+        InstanceId, KeyPairId, MacAddr, Micros, PoolId, Region, ReservationId, ResourceId, RuleId, SubnetId,
+        VpcId,
+    };
+
+    include!(concat!(env!("OUT_DIR"), "/api.rs"));
+}
+
+pub use api::{Action, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
+pub use fault::Fault;
+pub use form::{Filter, MAX_PAIRS};
+
+use form::Node;
+use xml::Xml;
+
+/// Parameters that are about the signature; auth takes them out before a request is decoded.
+pub const SIGNATURE_PARAMETERS: &[&str] = &[
+    "AWSAccessKeyId",
+    "Signature",
+    "SignatureMethod",
+    "SignatureVersion",
+    "Timestamp",
+    "Expires",
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+];
+
+/// A decoded request: what is asked, and in which API version's words.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    pub action: Action,
+    /// The date of the API, e.g. `2016-11-15`; echoed in the answer's namespace.
+    pub version: String,
+}
+
+/// Decodes a request from its (already percent-decoded) pairs.
+///
+/// # Errors
+/// EC2's fault for what is missing, unknown, malformed or unsupported.
+pub fn decode(pairs: &[(String, String)]) -> Result<Request, Fault> {
+    let mut root = Node::read(pairs)?;
+    let version = root
+        .take(&["Version"])?
+        .string(Some(32), &[])?
+        .ok_or_else(|| FaultCode::MissingParameter.with("The request must contain the parameter Version"))?;
+    if !is_version(&version) {
+        return Err(FaultCode::InvalidParameterValue.with(format!(
+            "Value ({version}) for parameter Version is invalid: expected a date such as 2016-11-15"
+        )));
+    }
+    let name = root
+        .take(&["Action"])?
+        .string(Some(256), &[])?
+        .ok_or_else(|| FaultCode::MissingAction.with("The request must contain the parameter Action"))?;
+    let action = Action::decode(&name, &mut root).unwrap_or_else(|| Err(unknown_action(&name)))?;
+    Ok(Request { action, version })
+}
+
+fn unknown_action(name: &str) -> Fault {
+    FaultCode::InvalidAction.with(format!("The action {name} is not valid for this web service."))
+}
+
+/// Any date will do: clients since 2008 differ in it and in nothing that we could refuse.
+fn is_version(text: &str) -> bool {
+    text.len() == 10
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() })
+}
+
+/// The XML of an answer.
+pub fn encode_response(response: &Response, version: &str, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    let (action, sts) = response.action();
+    if sts {
+        xml.root(&format!("{action}Response"), "https://sts.amazonaws.com/doc/2011-06-15/", |xml| {
+            xml.element(&format!("{action}Result"), |xml| response.encode(xml));
+            xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
+        });
+    } else {
+        let namespace = format!("http://ec2.amazonaws.com/doc/{version}/");
+        xml.root(&format!("{action}Response"), &namespace, |xml| {
+            xml.text("requestId", request_id);
+            response.encode(xml);
+        });
+    }
+    xml.finish()
+}
+
+/// The XML of a fault, in the shape that EC2's clients parse: no namespace, Code before Message.
+pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
+    let mut xml = Xml::new();
+    xml.element("Response", |xml| {
+        xml.element("Errors", |xml| {
+            xml.element("Error", |xml| {
+                xml.text("Code", fault.code.as_str());
+                xml.text("Message", &fault.message);
+            });
+        });
+        xml.text("RequestID", request_id);
+    });
+    xml.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pairs(text: &[(&str, &str)]) -> Vec<(String, String)> {
+        text.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_unknown_action_is_named() {
+        let fault = decode(&pairs(&[("Action", "CreateUnicorn"), ("Version", "2016-11-15")])).unwrap_err();
+        assert_eq!(fault.code, FaultCode::InvalidAction);
+        assert_eq!(fault.message, "The action CreateUnicorn is not valid for this web service.");
+    }
+
+    #[test]
+    fn a_version_is_needed_and_is_a_date() {
+        assert_eq!(decode(&pairs(&[("Action", "X")])).unwrap_err().code, FaultCode::MissingParameter);
+        for version in ["latest", "2016-11-1", "2016/11/15", "２016-11-15"] {
+            let fault = decode(&pairs(&[("Action", "X"), ("Version", version)])).unwrap_err();
+            assert_eq!(fault.code, FaultCode::InvalidParameterValue, "{version}");
+        }
+    }
+
+    #[test]
+    fn faults_have_no_namespace_and_code_comes_first() {
+        let fault = FaultCode::InvalidParameterValue.with("a < b & \u{0}c");
+        assert_eq!(
+            encode_fault(&fault, "id"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidParameterValue</Code>\
+             <Message>a &lt; b &amp; \u{fffd}c</Message></Error></Errors><RequestID>id</RequestID></Response>"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_pairs_decode_or_are_refused(pairs: Vec<(String, String)>) {
+            let _ = decode(&pairs);
+        }
+
+        #[test]
+        fn any_message_makes_xml_that_reads_back(message: String) {
+            let text = encode_fault(&FaultCode::InvalidParameterValue.with(message.clone()), "id");
+            let mut reader = quick_xml::Reader::from_str(&text);
+            while reader.read_event().unwrap() != quick_xml::events::Event::Eof {}
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Elastic IP addresses: allocate, associate, disassociate, release, describe.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::allocate::{self, Unavailable};
+use super::{Decision, View, filter, tags};
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::{AllocationId, AssociationId, ResourceId};
+use crate::world::{Address, Association, Eni, InstanceState, Key, Space, World};
+
+pub fn allocate_address(
+    decision: &mut Decision,
+    request: &AllocateAddressRequest,
+) -> Result<AllocateAddressResponse, Fault> {
+    if request.domain.as_deref() == Some("standard") {
+        return Err(FaultCode::InvalidParameterValue
+            .with("Addresses belong to a VPC here: leave Domain out, or give vpc"));
+    }
+    let tags = tags::at_creation(&request.tag_specifications, &["elastic-ip"], "elastic-ip")?;
+    let named = request.public_ipv4_pool.as_deref();
+    let pool = match (request.address, named) {
+        (Some(address), None) => {
+            decision.world.pools.values().find(|pool| pool.range.contains(address)).cloned()
+        }
+        _ => allocate::pool(&decision.world, named),
+    };
+    let pool = pool.ok_or_else(|| match (named, request.address) {
+        (Some(named), _) => {
+            FaultCode::InvalidPoolIDNotFound.with(format!("The pool ID '{named}' does not exist."))
+        }
+        (None, Some(address)) => not_to_be_had(address),
+        (None, None) => FaultCode::InsufficientAddressCapacity
+            .with("There is no pool of addresses: the operator makes one with `fogbank pool add`"),
+    })?;
+    let public_ip =
+        decision.take_public(pool.id, request.address).map_err(|why| match (why, request.address) {
+            (Unavailable::Taken | Unavailable::Outside, Some(address)) => not_to_be_had(address),
+            _ => FaultCode::InsufficientAddressCapacity.with(format!(
+                "The pool {} has no address left: release one, or use another pool",
+                pool.name
+            )),
+        })?;
+    let id = decision.env.id(AllocationId::from_random);
+    let (owner, allocated) = (decision.caller.owner.clone(), decision.env.now);
+    decision.put(Address { id, owner, public_ip, pool: pool.id, association: None, allocated });
+    decision.tag(ResourceId::Address(id), &tags)?;
+    Ok(AllocateAddressResponse {
+        public_ip,
+        allocation_id: id,
+        public_ipv4_pool: pool.name.to_string(),
+        network_border_group: decision.caller.owner.region.to_string(),
+        domain: "vpc".into(),
+    })
+}
+
+fn not_to_be_had(address: Ipv4Addr) -> Fault {
+    FaultCode::InvalidAddressNotFound.with(format!("Address '{address}' not available."))
+}
+
+/// The caller's address by allocation id or by public address; exactly one of the two is given.
+fn find(view: &View, id: Option<AllocationId>, public_ip: Option<Ipv4Addr>) -> Result<Arc<Address>, Fault> {
+    let of_caller =
+        |id: &AllocationId| view.world.addresses.get(id).filter(|row| row.owner == view.caller.owner);
+    match (id, public_ip) {
+        (Some(id), None) => of_caller(&id).cloned().ok_or_else(|| no_allocation(id)),
+        (None, Some(ip)) => {
+            let id = view.world.index.address_by_public_ip.get(&ip);
+            id.and_then(of_caller).cloned().ok_or_else(|| no_address(ip))
+        }
+        (None, None) => {
+            Err(FaultCode::MissingParameter.with("Either AllocationId or PublicIp must be specified"))
+        }
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination
+            .with("You may specify public IP or allocation id, but not both in the same call")),
+    }
+}
+
+fn no_allocation(id: AllocationId) -> Fault {
+    FaultCode::InvalidAllocationIDNotFound.with(format!("The allocation ID '{id}' does not exist"))
+}
+
+fn no_address(ip: Ipv4Addr) -> Fault {
+    FaultCode::InvalidAddressNotFound.with(format!("Address '{ip}' not found."))
+}
+
+/// The interface that an association is to lead to.
+fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fault> {
+    let of_caller = |eni: &&Arc<Eni>| eni.owner == view.caller.owner;
+    let eni = match (request.instance_id, request.network_interface_id) {
+        (Some(id), None) => {
+            let instance = view.world.instances.get(&id).filter(|row| row.owner == view.caller.owner);
+            let instance = instance.ok_or_else(|| {
+                FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
+            })?;
+            use InstanceState::{Pending, Running, Stopped, Stopping};
+            if !matches!(instance.state, Pending | Running | Stopping | Stopped) {
+                return Err(FaultCode::InvalidInstanceID.with(format!(
+                    "The instance '{id}' is not in a valid state for this operation: it is {}",
+                    instance.state.name()
+                )));
+            }
+            primary_eni(view.world, id).cloned().ok_or_else(|| {
+                FaultCode::InvalidInstanceID.with(format!("The instance '{id}' has no network interface"))
+            })?
+        }
+        (None, Some(id)) => view.world.enis.get(&id).filter(of_caller).cloned().ok_or_else(|| {
+            FaultCode::InvalidNetworkInterfaceIDNotFound
+                .with(format!("The networkInterface ID '{id}' does not exist"))
+        })?,
+        (None, None) => {
+            return Err(
+                FaultCode::MissingParameter.with("Either InstanceId or NetworkInterfaceId must be specified")
+            );
+        }
+        (Some(_), Some(_)) => {
+            return Err(FaultCode::InvalidParameterCombination
+                .with("You may specify InstanceId or NetworkInterfaceId, but not both in the same call"));
+        }
+    };
+    match request.private_ip_address.filter(|ip| *ip != eni.private_ip) {
+        Some(ip) => Err(FaultCode::InvalidParameterValue
+            .with(format!("Private IP address {ip} is not assigned to {}", eni.id))),
+        None => Ok(eni),
+    }
+}
+
+/// The interface at device index 0.
+fn primary_eni(world: &World, instance: crate::types::InstanceId) -> Option<&Arc<Eni>> {
+    let first = (instance, crate::types::EniId::from_random(0));
+    let of_instance = world.index.enis_by_instance.range(first..).take_while(|(id, _)| *id == instance);
+    of_instance
+        .filter_map(|(_, eni)| world.enis.get(eni))
+        .min_by_key(|eni| eni.attachment.map(|attachment| attachment.device_index))
+}
+
+pub fn associate_address(
+    decision: &mut Decision,
+    request: &AssociateAddressRequest,
+) -> Result<AssociateAddressResponse, Fault> {
+    let view = decision.view();
+    let address = find(&view, request.allocation_id, request.public_ip)?;
+    let eni = target(&view, request)?;
+    if let Some(old) = address.association {
+        if (old.eni, old.private_ip) == (eni.id, eni.private_ip) {
+            return Ok(AssociateAddressResponse { result: true, association_id: old.id });
+        }
+        // By public address alone, as in EC2-Classic, an address moves unless told otherwise.
+        if !request.allow_reassociation.unwrap_or(request.allocation_id.is_none()) {
+            return Err(FaultCode::ResourceAlreadyAssociated.with(format!(
+                "resource {} is already associated with associate-id {}",
+                address.id, old.id
+            )));
+        }
+    }
+    // An interface's private address has one elastic address; the new one takes the old one's place.
+    for other in at_eni(&decision.world, &eni) {
+        if request.allow_reassociation == Some(false) {
+            let id = other.association.map(|association| association.id.to_string()).unwrap_or_default();
+            return Err(FaultCode::ResourceAlreadyAssociated
+                .with(format!("resource {} is already associated with associate-id {id}", eni.id)));
+        }
+        decision.put(Address { association: None, ..(*other).clone() });
+    }
+    let id = decision.env.id(AssociationId::from_random);
+    let association = Some(Association { id, eni: eni.id, private_ip: eni.private_ip });
+    decision.put(Address { association, ..(*address).clone() });
+    Ok(AssociateAddressResponse { result: true, association_id: id })
+}
+
+/// The elastic addresses that lead to an interface.
+pub fn at_eni(world: &World, eni: &Eni) -> Vec<Arc<Address>> {
+    let first = (eni.id, AllocationId::from_random(0));
+    let at = world.index.addresses_by_eni.range(first..).take_while(|(id, _)| *id == eni.id);
+    at.filter_map(|(_, id)| world.addresses.get(id).cloned()).collect()
+}
+
+pub fn disassociate_address(
+    decision: &mut Decision,
+    request: &DisassociateAddressRequest,
+) -> Result<DisassociateAddressResponse, Fault> {
+    let view = decision.view();
+    let address = match (request.association_id, request.public_ip) {
+        (Some(id), None) => {
+            let address = view.world.index.address_by_association.get(&id);
+            let address = address.and_then(|id| find(&view, Some(*id), None).ok());
+            address.ok_or_else(|| {
+                FaultCode::InvalidAssociationIDNotFound
+                    .with(format!("The association ID '{id}' does not exist"))
+            })?
+        }
+        (None, Some(ip)) => find(&view, None, Some(ip))?,
+        (None, None) => {
+            return Err(
+                FaultCode::MissingParameter.with("Either AssociationId or PublicIp must be specified")
+            );
+        }
+        (Some(_), Some(_)) => {
+            return Err(FaultCode::InvalidParameterCombination
+                .with("You may specify public IP or association id, but not both in the same call"));
+        }
+    };
+    if address.association.is_none() {
+        let ip = address.public_ip;
+        return Err(FaultCode::InvalidAssociationIDNotFound
+            .with(format!("The address {ip} is not associated: there is nothing to disassociate")));
+    }
+    decision.put(Address { association: None, ..(*address).clone() });
+    Ok(DisassociateAddressResponse { result: true })
+}
+
+pub fn release_address(
+    decision: &mut Decision,
+    request: &ReleaseAddressRequest,
+) -> Result<ReleaseAddressResponse, Fault> {
+    let address = find(&decision.view(), request.allocation_id, request.public_ip)?;
+    if address.association.is_some() {
+        return Err(FaultCode::InvalidIPAddressInUse
+            .with(format!("Address {} is in use: disassociate it first.", address.public_ip)));
+    }
+    decision.untag_all(ResourceId::Address(address.id));
+    decision.delete(Key::Address(address.id));
+    decision.give_back(Space::Pool(address.pool), address.public_ip);
+    Ok(ReleaseAddressResponse { result: true })
+}
+
+pub fn describe_addresses(
+    view: &View,
+    request: &DescribeAddressesRequest,
+) -> Result<DescribeAddressesResponse, Fault> {
+    for id in &request.allocation_ids {
+        find(view, Some(*id), None)?;
+    }
+    for ip in &request.public_ips {
+        find(view, None, Some(*ip))?;
+    }
+    let named = |address: &Address| {
+        (request.allocation_ids.is_empty() || request.allocation_ids.contains(&address.id))
+            && (request.public_ips.is_empty() || request.public_ips.contains(&address.public_ip))
+    };
+    let first = (view.caller.owner.clone(), AllocationId::from_random(0));
+    let owned = view.world.index.addresses_by_owner.range(first..);
+    let addresses = owned
+        .take_while(|(owner, _)| *owner == view.caller.owner)
+        .filter_map(|(_, id)| view.world.addresses.get(id))
+        .filter(|address| named(address))
+        .map(|address| describe(view, address))
+        .filter(|address| matches(view, address, &request.filters))
+        .collect();
+    Ok(DescribeAddressesResponse { addresses })
+}
+
+fn describe(view: &View, address: &Address) -> output::Address {
+    let eni = address.association.and_then(|association| view.world.enis.get(&association.eni));
+    output::Address {
+        instance_id: eni.and_then(|eni| eni.attachment).map(|attachment| attachment.instance),
+        public_ip: address.public_ip,
+        allocation_id: address.id,
+        association_id: address.association.map(|association| association.id),
+        domain: "vpc".into(),
+        network_interface_id: eni.map(|eni| eni.id),
+        network_interface_owner_id: eni.map(|eni| eni.owner.account),
+        private_ip_address: address.association.map(|association| association.private_ip),
+        tags: tags::set_of(view.world, ResourceId::Address(address.id)),
+        public_ipv4_pool: view
+            .world
+            .pools
+            .get(&address.pool)
+            .map(|pool| pool.name.to_string())
+            .unwrap_or_default(),
+        network_border_group: address.owner.region.to_string(),
+    }
+}
+
+fn matches(view: &View, address: &output::Address, filters: &[Filter]) -> bool {
+    let text = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
+    filter::matches(
+        view.world,
+        Some(ResourceId::Address(address.allocation_id)),
+        filters,
+        |name| match name {
+            "allocation-id" => vec![address.allocation_id.to_string()],
+            "association-id" => text(address.association_id.map(|id| id.to_string())),
+            "domain" => vec![address.domain.clone()],
+            "instance-id" => text(address.instance_id.map(|id| id.to_string())),
+            "network-border-group" => vec![address.network_border_group.clone()],
+            "network-interface-id" => text(address.network_interface_id.map(|id| id.to_string())),
+            "network-interface-owner-id" => text(address.network_interface_owner_id.map(|id| id.to_string())),
+            "private-ip-address" => text(address.private_ip_address.map(|ip| ip.to_string())),
+            "public-ip" => vec![address.public_ip.to_string()],
+            _ => Vec::new(),
+        },
+    )
+}

@@ -1,0 +1,152 @@
+//! Addresses in and out of pools and networks.
+//!
+//! What was never used comes first, then what was freed longest ago: a packet or a cached name that
+//! is still about for the former owner should find nobody.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::Decision;
+use crate::types::PoolId;
+use crate::world::{Freed, Key, Network, Pool, Space, World};
+
+/// Why a wanted address cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unavailable {
+    /// Every address is taken.
+    Exhausted,
+    /// This one is taken or reserved.
+    Taken,
+    /// This one is outside the range.
+    Outside,
+}
+
+impl Decision<'_> {
+    /// Takes the next elastic address of a pool, or the wanted one.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub fn take_public(&mut self, pool: PoolId, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, Unavailable> {
+        let row = self.world.pools.get(&pool).cloned().ok_or(Unavailable::Exhausted)?;
+        let space = Space::Pool(pool);
+        let free = |_: Ipv4Addr| true;
+        let found = find(&self.world, &space, row.range, row.next, wanted, free)?;
+        self.take(space, found.address);
+        if found.next != row.next {
+            self.put(Pool { next: found.next, ..(*row).clone() });
+        }
+        for skipped in found.skipped {
+            self.give_back(Space::Pool(pool), skipped);
+        }
+        Ok(found.address)
+    }
+
+    /// Takes the next private address of a network, or the wanted one.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub fn take_private(&mut self, network: &str, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, Unavailable> {
+        let row = self.world.networks.get(network).cloned().ok_or(Unavailable::Exhausted)?;
+        let space = Space::Network(row.name.clone());
+        let found = find(&self.world, &space, row.range, row.next, wanted, |address| usable(&row, address))?;
+        self.take(space.clone(), found.address);
+        if found.next != row.next {
+            self.put(Network { next: found.next, ..(*row).clone() });
+        }
+        for skipped in found.skipped {
+            self.give_back(space.clone(), skipped);
+        }
+        Ok(found.address)
+    }
+
+    /// Puts an address at the end of those that may be used again.
+    pub fn give_back(&mut self, space: Space, address: Ipv4Addr) {
+        let freed = self.env.now;
+        self.put(Freed { space, address, freed });
+    }
+
+    fn take(&mut self, space: Space, address: Ipv4Addr) {
+        let key = (space, address);
+        if self.world.freed.contains_key(&key) {
+            self.delete(Key::Freed(key));
+        }
+    }
+}
+
+/// Whether instances may have the address: not the network's own, the gateway's or a reserved one.
+pub fn usable(network: &Network, address: Ipv4Addr) -> bool {
+    let edge = address == network.cidr.network() || address == network.cidr.last();
+    !edge && address != network.gateway && !network.reserved.iter().any(|range| range.contains(address))
+}
+
+struct Found {
+    address: Ipv4Addr,
+    next: Option<Ipv4Addr>,
+    /// Free addresses below the new `next` that were passed over for a wanted one.
+    skipped: Vec<Ipv4Addr>,
+}
+
+/// A wanted address far ahead would make this many rows of freed ones; then it is not worth it.
+const MAX_SKIPPED: u32 = 65_536;
+
+fn find(
+    world: &World,
+    space: &Space,
+    range: crate::types::Range4,
+    next: Option<Ipv4Addr>,
+    wanted: Option<Ipv4Addr>,
+    usable: impl Fn(Ipv4Addr) -> bool,
+) -> Result<Found, Unavailable> {
+    let after = |address: Ipv4Addr| {
+        let bits = address.to_bits().checked_add(1)?;
+        Some(Ipv4Addr::from_bits(bits)).filter(|address| *address <= range.last())
+    };
+    let Some(wanted) = wanted else {
+        let mut fresh = next;
+        while let Some(address) = fresh {
+            if usable(address) {
+                return Ok(Found { address, next: after(address), skipped: Vec::new() });
+            }
+            fresh = after(address);
+        }
+        let oldest = oldest_freed(world, space, usable).ok_or(Unavailable::Exhausted)?;
+        return Ok(Found { address: oldest, next: None, skipped: Vec::new() });
+    };
+    if !range.contains(wanted) {
+        return Err(Unavailable::Outside);
+    }
+    match next {
+        _ if !usable(wanted) => Err(Unavailable::Taken),
+        Some(next) if wanted >= next => {
+            if wanted.to_bits() - next.to_bits() > MAX_SKIPPED {
+                return Err(Unavailable::Outside);
+            }
+            let between = (next.to_bits()..wanted.to_bits()).map(Ipv4Addr::from_bits);
+            Ok(Found {
+                address: wanted,
+                next: after(wanted),
+                skipped: between.filter(|a| usable(*a)).collect(),
+            })
+        }
+        next if world.freed.contains_key(&(space.clone(), wanted)) => {
+            Ok(Found { address: wanted, next, skipped: Vec::new() })
+        }
+        _ => Err(Unavailable::Taken),
+    }
+}
+
+fn oldest_freed(world: &World, space: &Space, usable: impl Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
+    let first = (space.clone(), crate::types::Micros(i64::MIN), Ipv4Addr::UNSPECIFIED);
+    let of_space = world.index.freed_by_age.range(first..).take_while(|(other, ..)| other == space);
+    of_space.map(|(_, _, address)| *address).find(|address| usable(*address))
+}
+
+/// The pool that a caller means by id or name, or the first by name when it names none.
+pub fn pool(world: &World, named: Option<&str>) -> Option<Arc<Pool>> {
+    match named {
+        Some(named) => {
+            world.pools.values().find(|pool| &*pool.name == named || pool.id.to_string() == named).cloned()
+        }
+        None => world.pools.values().min_by(|a, b| a.name.cmp(&b.name)).cloned(),
+    }
+}

@@ -1,0 +1,38 @@
+//! Every action and its handler. An action in api-spec/ without a line here does not compile.
+
+use super::{Decision, View, addresses, sts};
+use crate::query::api::*;
+
+/// `module: action, Name;` for each action that reads.
+macro_rules! reads {
+    ($($module:ident: $action:ident, $request:ident, $response:ident;)*) => {
+        impl Reads for View<'_> {
+            $(fn $action(&self, request: &$request) -> Result<$response, Fault> {
+                $module::$action(self, request)
+            })*
+        }
+    };
+}
+
+/// The same for those that write.
+macro_rules! writes {
+    ($($module:ident: $action:ident, $request:ident, $response:ident;)*) => {
+        impl Writes for Decision<'_> {
+            $(fn $action(&mut self, request: &$request) -> Result<$response, Fault> {
+                $module::$action(self, request)
+            })*
+        }
+    };
+}
+
+reads! {
+    addresses: describe_addresses, DescribeAddressesRequest, DescribeAddressesResponse;
+    sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
+}
+
+writes! {
+    addresses: allocate_address, AllocateAddressRequest, AllocateAddressResponse;
+    addresses: associate_address, AssociateAddressRequest, AssociateAddressResponse;
+    addresses: disassociate_address, DisassociateAddressRequest, DisassociateAddressResponse;
+    addresses: release_address, ReleaseAddressRequest, ReleaseAddressResponse;
+}
