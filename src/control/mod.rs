@@ -6,16 +6,24 @@
 
 pub mod addresses;
 pub mod allocate;
+pub mod defaults;
 mod dispatch;
 mod env;
 pub mod filter;
+pub mod lifecycle;
+mod observed;
 pub mod page;
 mod status;
 pub mod sts;
 pub mod tags;
+#[cfg(test)]
+pub mod testing;
+mod tick;
 
 pub use env::Env;
+pub use observed::{concerns, observed};
 pub use status::{Console, HostStatus, Status};
+pub use tick::{due, tick};
 
 use std::sync::Arc;
 

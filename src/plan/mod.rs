@@ -4,6 +4,7 @@
 //! needs nothing else to program its kernel and to serve DHCP, DNS and metadata. It is the whole
 //! wire format between server and agent.
 
+pub mod dns;
 mod report;
 mod state;
 

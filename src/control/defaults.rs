@@ -1,0 +1,201 @@
+//! The default VPC: what an account finds in a region before it has made anything.
+//!
+//! The flat networks are one VPC per owner with a subnet for each network, as EC2's default VPC has
+//! one per zone. Everything here can be run again at any time: it adds what is missing.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::Decision;
+use crate::types::*;
+use crate::world::{Group, Rule, Subnet, Vpc, World};
+
+/// The name of the group that an interface gets when it asks for none.
+pub const DEFAULT_GROUP: &str = "default";
+
+/// EC2's own default VPC, 172.31.0.0/16, for as long as there is no network to tell ours.
+const NO_NETWORK: (Ipv4Addr, u8) = (Ipv4Addr::new(172, 31, 0, 0), 16);
+
+/// The owner's default VPC, if it was made already.
+pub fn vpc<'w>(world: &'w World, owner: &Owner) -> Option<&'w Arc<Vpc>> {
+    vpcs_of(world, owner).find(|vpc| vpc.is_default)
+}
+
+/// The owner's default subnet on a network, if it was made already.
+pub fn subnet<'w>(world: &'w World, owner: &Owner, network: &str) -> Option<&'w Arc<Subnet>> {
+    let vpc = vpc(world, owner)?.id;
+    subnets_of(world, vpc).find(|subnet| subnet.is_default && *subnet.network == *network)
+}
+
+/// The default security group of a VPC.
+pub fn group(world: &World, vpc: VpcId) -> Option<GroupId> {
+    world.index.group_by_name.get(&(vpc, DEFAULT_GROUP.into())).copied()
+}
+
+/// An owner's VPCs, by id.
+pub fn vpcs_of<'w>(world: &'w World, owner: &Owner) -> impl Iterator<Item = &'w Arc<Vpc>> {
+    let owner = owner.clone();
+    world
+        .index
+        .vpcs_by_owner
+        .range((owner.clone(), VpcId::from_random(0))..)
+        .take_while(move |(of, _)| *of == owner)
+        .filter_map(|(_, id)| world.vpcs.get(id))
+}
+
+/// A VPC's subnets, by id.
+pub fn subnets_of(world: &World, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet>> {
+    world
+        .index
+        .subnets_by_vpc
+        .range((vpc, SubnetId::from_random(0))..)
+        .take_while(move |(of, _)| *of == vpc)
+        .filter_map(|(_, id)| world.subnets.get(id))
+}
+
+/// Makes whatever the owner's default VPC lacks: the VPC, a subnet per network, the default group.
+///
+/// To be called when an account is made and before its first use; see [`ensure_all`] for a new
+/// network. Calling it twice changes nothing.
+pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) {
+    let vpc = ensure_vpc(decision, owner);
+    let networks: Vec<_> = decision.world.networks.values().cloned().collect();
+    for network in networks {
+        if subnet(&decision.world, owner, &network.name).is_none() {
+            let row = Subnet {
+                id: decision.env.id(SubnetId::from_random),
+                owner: owner.clone(),
+                vpc,
+                cidr: network.cidr,
+                zone: network.zone.clone(),
+                network: network.name.clone(),
+                is_default: true,
+                created: decision.env.now,
+            };
+            decision.put(row);
+        }
+    }
+    if group(&decision.world, vpc).is_none() {
+        make_group(decision, owner, vpc);
+    }
+}
+
+/// [`ensure`] for every owner that has a default VPC: a network was added.
+pub fn ensure_all(decision: &mut Decision<'_>) {
+    let owners: Vec<_> =
+        decision.world.vpcs.values().filter(|vpc| vpc.is_default).map(|vpc| vpc.owner.clone()).collect();
+    for owner in owners {
+        ensure(decision, &owner);
+    }
+}
+
+fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
+    let cidr = covering(decision.world.networks.values().map(|network| network.cidr));
+    match vpc(&decision.world, owner).cloned() {
+        Some(old) => {
+            if let Some(cidr) = cidr.filter(|cidr| *cidr != old.cidr) {
+                decision.put(Vpc { cidr, ..(*old).clone() });
+            }
+            old.id
+        }
+        None => {
+            let (address, length) = NO_NETWORK;
+            let row = Vpc {
+                id: decision.env.id(VpcId::from_random),
+                owner: owner.clone(),
+                cidr: cidr.or(Cidr4::new(address, length)).unwrap_or_else(everything),
+                is_default: true,
+                dhcp_options: decision.env.id(DhcpOptionsId::from_random),
+                created: decision.env.now,
+            };
+            let id = row.id;
+            decision.put(row);
+            id
+        }
+    }
+}
+
+/// EC2's default group: everything out, and in from its own members.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html>
+fn make_group(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
+    let group = decision.env.id(GroupId::from_random);
+    let created = decision.env.now;
+    decision.put(Group {
+        id: group,
+        owner: owner.clone(),
+        vpc,
+        name: DEFAULT_GROUP.into(),
+        description: "default VPC security group".into(),
+        created,
+    });
+    let own = RuleTarget::Group { group, account: owner.account };
+    let anywhere = RuleTarget::Cidr4(everything());
+    for (direction, target) in [(Direction::Ingress, own), (Direction::Egress, anywhere)] {
+        let id = decision.env.id(RuleId::from_random);
+        let owner = owner.clone();
+        decision.put(Rule {
+            id,
+            owner,
+            group,
+            direction,
+            traffic: Traffic::All,
+            target,
+            description: None,
+            created,
+        });
+    }
+}
+
+fn everything() -> Cidr4 {
+    Cidr4::from(ipnet::Ipv4Net::default())
+}
+
+/// The smallest block that holds all of the given ones.
+fn covering(blocks: impl Iterator<Item = Cidr4>) -> Option<Cidr4> {
+    blocks.reduce(|a, b| {
+        let different = a.network().to_bits() ^ b.network().to_bits();
+        let common = u8::try_from(different.leading_zeros()).unwrap_or(32);
+        let length = common.min(a.prefix_len()).min(b.prefix_len());
+        Cidr4::new(a.network(), length).unwrap_or(a)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::*;
+
+    #[test]
+    fn makes_everything_once() {
+        let mut bench = Bench::small();
+        let before = bench.changes;
+        let owner = bench.caller.owner.clone();
+        bench.decide(|decision| ensure(decision, &owner));
+        assert_eq!(bench.changes, before, "the bench has run it before");
+        let vpc = vpc(&bench.world, &owner).unwrap();
+        assert_eq!(vpc.cidr.to_string(), "10.0.0.0/24");
+        assert!(subnet(&bench.world, &owner, "flat").is_some());
+        let group = group(&bench.world, vpc.id).unwrap();
+        assert_eq!(bench.world.index.rules_by_group.iter().filter(|(of, _)| *of == group).count(), 2);
+        assert!(bench.world.index.rules_by_target.iter().any(|(named, _)| *named == group));
+    }
+
+    #[test]
+    fn a_new_network_becomes_a_subnet_of_every_owner() {
+        let mut bench = Bench::small();
+        bench.network("second", "10.0.1.0/24", "us-east-1b");
+        bench.decide(ensure_all);
+        let owner = bench.caller.owner.clone();
+        assert_eq!(&*subnet(&bench.world, &owner, "second").unwrap().zone, "us-east-1b");
+        assert_eq!(vpc(&bench.world, &owner).unwrap().cidr.to_string(), "10.0.0.0/23");
+        assert_eq!(bench.world.vpcs.len(), 1);
+    }
+
+    #[test]
+    fn another_region_has_its_own() {
+        let mut bench = Bench::small();
+        let other = Owner { region: "eu-west-1".into(), ..bench.caller.owner.clone() };
+        bench.decide(|decision| ensure(decision, &other));
+        assert_ne!(vpc(&bench.world, &other).unwrap().id, vpc(&bench.world, &bench.caller.owner).unwrap().id);
+    }
+}

@@ -1,0 +1,106 @@
+//! What hosts report of their instances becomes the instances' state.
+//!
+//! Levels, not events: each report carries every instance that the host has anything of, so a lost
+//! or repeated report changes nothing in the end. A phase counts only for the boot that it is about.
+
+use std::sync::Arc;
+
+use super::{Decision, lifecycle};
+use crate::plan::{HostReport, InstanceReport, Phase};
+use crate::types::InstanceId;
+use crate::world::{Instance, InstanceState};
+
+use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
+
+/// Takes a host's report in. What it says of instances of other hosts is ignored.
+pub fn observed(decision: &mut Decision<'_>, report: &HostReport) {
+    for seen in &report.instances {
+        let Some(instance) = decision.world.instances.get(&seen.id).cloned() else { continue };
+        if instance.host == report.host {
+            step(decision, &instance, seen);
+        }
+    }
+    forget(decision, report);
+}
+
+/// Whether the report would change anything: a report is a command only then.
+pub fn concerns(world: &crate::world::World, report: &HostReport) -> bool {
+    let told = report.instances.iter().any(|seen| {
+        world
+            .instances
+            .get(&seen.id)
+            .is_some_and(|instance| instance.host == report.host && next(instance, seen).is_some())
+    });
+    told || !unlisted(world, report).is_empty()
+}
+
+/// What a phase makes of an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Run,
+    /// A shutdown from within.
+    ShutDown,
+    /// It could not be started, or started again.
+    Fail,
+    Stop,
+    End,
+}
+
+fn next(instance: &Instance, seen: &InstanceReport) -> Option<Step> {
+    let current = seen.boot == instance.boot;
+    match (instance.state, seen.phase) {
+        (Pending, Phase::Running) if current => Some(Step::Run),
+        (Running, Phase::Running) if current && instance.seen_boot != seen.boot => Some(Step::Run),
+        (Pending | Running, Phase::Exited) if current => Some(Step::ShutDown),
+        (Pending | Running, Phase::Failed) if current => Some(Step::Fail),
+        // What is to stop and does not run has stopped, whatever it ended of.
+        (Stopping, Phase::Stopped | Phase::Gone | Phase::Exited | Phase::Failed) => Some(Step::Stop),
+        (ShuttingDown, Phase::Gone) => Some(Step::End),
+        // Terminated here and still reported: the host will find it absent from its state.
+        (Pending | Running | Stopping | ShuttingDown | Stopped | Terminated, _) => None,
+    }
+}
+
+fn step(decision: &mut Decision<'_>, instance: &Instance, seen: &InstanceReport) {
+    let Some(step) = next(instance, seen) else { return };
+    let row = Instance { seen_boot: seen.boot, ..instance.clone() };
+    match step {
+        Step::Run => decision.put(Instance { state: Running, state_reason: None, ..row }),
+        Step::Stop => decision.put(Instance { state: Stopped, ..row }),
+        Step::End => lifecycle::terminated(decision, &row),
+        Step::ShutDown if instance.terminate_on_shutdown => {
+            lifecycle::shut_down(decision, &row, lifecycle::FROM_WITHIN);
+        }
+        Step::ShutDown => {
+            let state_reason = lifecycle::reason(lifecycle::FROM_WITHIN);
+            decision.put(Instance { state: Stopping, state_reason, ..row });
+        }
+        // EC2 terminates what it cannot launch and stops what it cannot start again.
+        Step::Fail if instance.seen_boot == 0 => {
+            lifecycle::shut_down(decision, &row, lifecycle::INTERNAL);
+        }
+        Step::Fail => {
+            let state_reason = lifecycle::reason(lifecycle::INTERNAL);
+            decision.put(Instance { state: Stopping, state_reason, ..row });
+        }
+    }
+}
+
+/// Ends instances that were to vanish and of which an up-to-date host knows nothing: it never heard
+/// of them, or its last words were lost.
+fn forget(decision: &mut Decision<'_>, report: &HostReport) {
+    for instance in unlisted(&decision.world, report) {
+        lifecycle::terminated(decision, &instance);
+    }
+}
+
+fn unlisted(world: &crate::world::World, report: &HostReport) -> Vec<Arc<Instance>> {
+    if report.applied < world.generation {
+        return Vec::new();
+    }
+    let listed = |id: InstanceId| report.instances.iter().any(|seen| seen.id == id);
+    lifecycle::on_host(world, &report.host)
+        .filter(|instance| instance.state == ShuttingDown && !listed(instance.id))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! A small world for the tests of decisions: one account, one network, one host, one image.
+
+use std::sync::Arc;
+
+use super::{Caller, Decision, Env, Status, View, defaults};
+use crate::types::*;
+use crate::world::{Account, Change, Host, Image, Network, Pool, World};
+
+/// A World that tests decide on, one step after the other.
+pub struct Bench {
+    pub world: World,
+    pub status: Status,
+    pub caller: Caller,
+    pub now: Micros,
+    /// How many changes were made so far.
+    pub changes: usize,
+    seed: u64,
+}
+
+impl Bench {
+    /// Network `flat` 10.0.0.0/24 with the instances' range .16 to .31 in us-east-1a, host `node1`,
+    /// pool 203.0.113.0/28, one image, and the default VPC of the one account.
+    pub fn small() -> Self {
+        let account = "111122223333".parse().unwrap();
+        let owner = Owner { account, region: "us-east-1".into() };
+        let caller = Caller { owner: owner.clone(), access_key: "AKIAEXAMPLE".into() };
+        let now = Micros(1_700_000_000_000_000);
+        let mut bench =
+            Self { world: World::default(), status: Status::default(), caller, now, changes: 0, seed: 1 };
+        bench.put(Account { id: account, name: "main".into(), created: now });
+        bench.network("flat", "10.0.0.0/24", "us-east-1a");
+        bench.host("node1", "us-east-1a");
+        let range: Range4 = "203.0.113.0/28".parse().unwrap();
+        bench.put(Pool {
+            id: PoolId::from_random(1),
+            name: "public".into(),
+            range,
+            next: Some(range.first()),
+            created: now,
+        });
+        bench.put(Image {
+            id: ImageId::from_random(1),
+            name: "busybox".into(),
+            description: "test".into(),
+            location: "/images/busybox".into(),
+            architecture: "x86_64".into(),
+            created: now,
+        });
+        bench.decide(|decision| defaults::ensure(decision, &owner));
+        bench
+    }
+
+    /// Adds a network; its instances' range is .16 to .31.
+    pub fn network(&mut self, name: &str, cidr: &str, zone: &str) {
+        let cidr: Cidr4 = cidr.parse().unwrap();
+        let at = |offset: u32| (cidr.network().to_bits() + offset).into();
+        let row = Network {
+            name: name.into(),
+            cidr,
+            gateway: at(1),
+            range: Range4::new(at(16), at(31)).unwrap(),
+            reserved: Arc::new([]),
+            zone: zone.into(),
+            domain: "ec2.internal".into(),
+            next: Some(at(16)),
+            created: self.now,
+        };
+        self.put(row);
+    }
+
+    pub fn host(&mut self, name: &str, zone: &str) {
+        self.put(Host { name: name.into(), zone: zone.into(), created: self.now });
+    }
+
+    pub fn put(&mut self, row: impl Into<crate::world::Row>) {
+        self.world.apply(&Change::put(row));
+    }
+
+    /// Runs one decision and keeps what it did.
+    pub fn decide<T>(&mut self, run: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        self.attempt(|decision| Ok::<_, std::convert::Infallible>(run(decision))).unwrap()
+    }
+
+    /// Runs one decision and keeps what it did unless it failed.
+    pub fn attempt<T, E>(&mut self, run: impl FnOnce(&mut Decision<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut seed = self.seed;
+        let mut random = || {
+            // SplitMix64: different numbers, the same in each run.
+            seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ (z >> 31)
+        };
+        let env = Env::new(self.now, &mut random);
+        let mut decision = Decision::new(self.world.clone(), &self.status, &self.caller, env);
+        let result = run(&mut decision);
+        let (world, changes) = decision.finish();
+        self.seed = seed;
+        if result.is_ok() {
+            self.world = world;
+            self.world.generation += 1;
+            self.changes += changes.len();
+        }
+        result
+    }
+
+    pub fn view(&self) -> View<'_> {
+        View { world: &self.world, status: &self.status, caller: &self.caller, now: self.now }
+    }
+}
