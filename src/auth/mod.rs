@@ -155,5 +155,9 @@ fn refuse_session_token(request: &Request<'_>, parameters: &Parameters) -> Resul
     if header || parameter { Err(AuthError::SessionToken) } else { Ok(()) }
 }
 
+/// The client's side, shared with the integration tests.
+#[cfg(test)]
+#[path = "../../tests/common/sign.rs"]
+pub(crate) mod sign;
 #[cfg(test)]
 mod tests;

@@ -198,24 +198,24 @@ impl Claim<'_> {
     /// Every string that a client which sent this request may have signed, the likeliest first.
     fn strings_to_sign(&self, request: &Request<'_>) -> Result<Vec<String>, AuthError> {
         let Credential { day, region, service, .. } = &self.credential;
+        // The paths served here have nothing to encode or normalise: they are signed as sent.
+        let path = if request.path.is_empty() { "/" } else { request.path };
         let mut strings = Vec::new();
         for host in host::candidates(host::of(request.headers)?) {
             let headers = self.canonical_headers(request.headers, &host)?;
-            for path in path_candidates(request.path) {
-                let mut hash = Sha256::new();
-                for line in [request.method, "\n", &path, "\n", &self.canonical_query, "\n"] {
-                    hash.update(line);
-                }
-                hash.update(&headers);
-                for line in ["\n", self.signed_headers, "\n", &self.payload_hash] {
-                    hash.update(line);
-                }
-                let hash = hex(&hash.finalize());
-                strings.push(format!(
-                    "{ALGORITHM}\n{}\n{day}/{region}/{service}/{TERMINATOR}\n{hash}",
-                    self.stamp.basic
-                ));
+            let mut hash = Sha256::new();
+            for line in [request.method, "\n", path, "\n", &self.canonical_query, "\n"] {
+                hash.update(line);
             }
+            hash.update(&headers);
+            for line in ["\n", self.signed_headers, "\n", &self.payload_hash] {
+                hash.update(line);
+            }
+            let hash = hex(&hash.finalize());
+            strings.push(format!(
+                "{ALGORITHM}\n{}\n{day}/{region}/{service}/{TERMINATOR}\n{hash}",
+                self.stamp.basic
+            ));
         }
         Ok(strings)
     }
@@ -260,20 +260,4 @@ fn collapse_blanks(out: &mut Vec<u8>, value: &[u8]) {
         }
         out.extend_from_slice(word);
     }
-}
-
-/// The path as sent and as a client that normalises it would sign it.
-fn path_candidates(sent: &str) -> Vec<String> {
-    let sent = if sent.is_empty() { "/" } else { sent };
-    let mut kept: Vec<&str> = Vec::new();
-    for segment in sent.split('/') {
-        match segment {
-            "" | "." => {}
-            ".." => drop(kept.pop()),
-            other => kept.push(other),
-        }
-    }
-    let tail = if sent.ends_with('/') && !kept.is_empty() { "/" } else { "" };
-    let normal = format!("/{}{tail}", kept.join("/"));
-    if normal == sent { vec![normal] } else { vec![sent.to_owned(), normal] }
 }

@@ -1,1 +1,34 @@
-//! The HTTP door: router, limits, TLS, health, metrics.
+//! The HTTP door: listener, TLS, limits, router, one API call from bytes to bytes, health, metrics.
+//!
+//! Everything that a client can send ends in an answer of EC2's shape: an unknown path, a body over
+//! the limit, a bad signature, an unknown action and a panic alike. What comes before a request is
+//! readable (a header over the limit, a TLS handshake that stalls) ends the connection.
+//!
+//! - [`listen`] binds, or takes the socket it was started with; [`tls`] reads the certificate.
+//! - [`serve`] accepts, holds connections within their limits, and lets them finish at the end.
+//! - [`call`] is one request: signature, decoding, decision, answer.
+//! - [`backend`] is what it needs of the rest: the published World, the hosts' reports, the writer.
+
+pub mod backend;
+mod body;
+mod call;
+mod config;
+mod fairness;
+mod fault;
+mod listen;
+mod metrics;
+mod reply;
+mod request_id;
+mod router;
+mod serve;
+mod stall;
+mod tls;
+
+pub use backend::Backend;
+pub use config::{ApiConfig, ConfigError, Regions};
+pub use listen::ListenError;
+pub use serve::Server;
+pub use tls::TlsError;
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,6 @@ pub struct Signed {
 
 impl Signed {
     /// The bytes of the HTTP/1.1 request; the connection is closed after it.
-    #[allow(dead_code)] // not every test that includes this file talks over a socket
     pub fn to_bytes(&self) -> Vec<u8> {
         let mark = if self.query.is_empty() { "" } else { "?" };
         let mut text = format!("{} {}{mark}{} HTTP/1.1\r\n", self.method, self.path, self.query);

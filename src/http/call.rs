@@ -1,0 +1,119 @@
+//! One API call: signature, decoding, decision, answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, EXPECT};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use futures_util::FutureExt;
+
+use super::backend::Backend;
+use super::request_id::RequestId;
+use super::router::Door;
+use super::{body, reply};
+use crate::auth::{self, Rules};
+use crate::control::{Caller, View};
+use crate::query::{self, Action, Fault, FaultCode};
+use crate::types::{Micros, Owner};
+
+/// What is known of a call once it was decoded, for metrics and the log.
+#[derive(Default)]
+struct Trace {
+    /// When the whole request was there: what a slow client takes is not our latency.
+    started: Option<Instant>,
+    action: Option<&'static str>,
+    access_key: Option<Arc<str>>,
+}
+
+/// Answers a request, whatever happens on the way.
+pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -> Response<Body> {
+    let id = RequestId::random();
+    let mut trace = Trace::default();
+    let wrong_method = !matches!(*request.method(), Method::GET | Method::POST);
+    let outcome = AssertUnwindSafe(call(door, request, id, &mut trace)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| {
+        // The panic's own message is in the log already, by the panic hook.
+        Err(FaultCode::InternalError.with("An internal error has occurred"))
+    });
+    let action = trace.action.unwrap_or("-");
+    let code = outcome.as_ref().map_or_else(|fault| fault.code.as_str(), |_| "ok");
+    let took = trace.started.map(|started| started.elapsed()).unwrap_or_default();
+    door.metrics.called(action, code, took);
+    let key = trace.access_key.as_deref().unwrap_or("-");
+    match outcome {
+        Ok(text) => {
+            tracing::debug!(action, key, request = %id, "answered");
+            reply::xml(StatusCode::OK, id, text)
+        }
+        Err(fault) => {
+            if fault.code.status() >= 500 {
+                tracing::error!(action, key, code, request = %id, message = %fault.message, "failed");
+            } else {
+                tracing::info!(action, key, code, request = %id, message = %fault.message, "refused");
+            }
+            let mut reply = reply::fault(&fault, id);
+            if wrong_method {
+                reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            }
+            reply
+        }
+    }
+}
+
+async fn call<B: Backend>(
+    door: &Door<B>,
+    request: Request<Body>,
+    id: RequestId,
+    trace: &mut Trace,
+) -> Result<String, Fault> {
+    let (head, body) = request.into_parts();
+    if !matches!(head.method, Method::GET | Method::POST) {
+        return Err(FaultCode::MethodNotAllowed.with("The EC2 API takes the methods GET and POST"));
+    }
+    let waits = head.headers.contains_key(EXPECT);
+    let body = body::read(body, waits, door.config.body_timeout()).await?;
+    trace.started = Some(Instant::now());
+    let now = Micros::now();
+    let request = auth::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        body: &body,
+    };
+    let rules = Rules { now, sigv2: door.config.sigv2 };
+    let verified = auth::verify(&request, &rules, |key| door.backend.key(key))?;
+    let scope = verified.scope.as_ref().map(|scope| scope.region.as_str());
+    let owner = Owner { account: verified.account, region: door.regions.of_scope(scope).clone() };
+    let caller = Caller { owner, access_key: verified.access_key.into() };
+    trace.access_key = Some(Arc::clone(&caller.access_key));
+    let query::Request { action, version } = query::decode(&verified.pairs)?;
+    trace.action = Some(action.name());
+    // A large form must not lie in memory three times while the writer is waited for.
+    drop((body, verified.pairs));
+    let response = decide(door, caller, action, now).await?;
+    Ok(query::encode_response(&response, &version, &id.to_string()))
+}
+
+async fn decide<B: Backend>(
+    door: &Door<B>,
+    caller: Caller,
+    action: Action,
+    now: Micros,
+) -> Result<query::Response, Fault> {
+    let (world, status) = (door.backend.world(), door.backend.status());
+    let view = View { world: &world, status: &status, caller: &caller, now };
+    match query::dispatch_read(&view, &action) {
+        None => {
+            // While a write waits, the World of before it must not be kept alive.
+            drop((world, status));
+            door.backend.submit(caller, action).await
+        }
+        Some(Ok(_)) if action.dry_run() => {
+            Err(FaultCode::DryRunOperation.with("Request would have succeeded, but DryRun flag is set."))
+        }
+        Some(outcome) => outcome,
+    }
+}
