@@ -70,7 +70,8 @@ pub fn rules_of(world: &World, group: GroupId) -> impl Iterator<Item = &Arc<Rule
 /// with it lead nowhere from now on. Private addresses stay taken until the host says it is gone.
 pub fn shut_down(decision: &mut Decision<'_>, instance: &Instance, why: Reason) {
     let state = InstanceState::ShuttingDown;
-    decision.put(Instance { state, state_reason: reason(why), ..instance.clone() });
+    let state_since = decision.env.now;
+    decision.put(Instance { state, state_since, state_reason: reason(why), ..instance.clone() });
     for eni in interfaces(&decision.world, instance.id) {
         if eni.attachment.is_some_and(|attachment| attachment.delete_on_termination) {
             disassociate_all(decision, eni.id);
@@ -90,8 +91,13 @@ pub fn terminated(decision: &mut Decision<'_>, instance: &Instance) {
             decision.put(Eni { attachment: None, ..(*eni).clone() });
         }
     }
-    let terminated = Some(decision.env.now);
-    decision.put(Instance { state: InstanceState::Terminated, terminated, ..instance.clone() });
+    let now = decision.env.now;
+    decision.put(Instance {
+        state: InstanceState::Terminated,
+        state_since: now,
+        terminated: Some(now),
+        ..instance.clone()
+    });
 }
 
 fn disassociate_all(decision: &mut Decision<'_>, eni: EniId) {

@@ -63,7 +63,11 @@ fn next(instance: &Instance, seen: &InstanceReport) -> Option<Step> {
 
 fn step(decision: &mut Decision<'_>, instance: &Instance, seen: &InstanceReport) {
     let Some(step) = next(instance, seen) else { return };
-    let row = Instance { seen_boot: seen.boot, ..instance.clone() };
+    let state_since = match step {
+        Step::Run if instance.state == Running => instance.state_since,
+        _ => decision.env.now,
+    };
+    let row = Instance { seen_boot: seen.boot, state_since, ..instance.clone() };
     match step {
         Step::Run => decision.put(Instance { state: Running, state_reason: None, ..row }),
         Step::Stop => decision.put(Instance { state: Stopped, ..row }),

@@ -218,6 +218,10 @@ pub struct Instance {
     pub terminated: Option<Micros>,
     /// The last boot that the agent reported as running or ended; see `control::observed`.
     pub seen_boot: u64,
+    /// When it came into its state.
+    pub state_since: Micros,
+    /// The client token of the launch, if it had one.
+    pub client_token: Option<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
