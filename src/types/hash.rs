@@ -18,6 +18,20 @@ impl Digest {
     }
 }
 
+/// The text is not 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a digest of 32 hexadecimal digits")]
+pub struct ParseDigestError;
+
+impl std::str::FromStr for Digest {
+    type Err = ParseDigestError;
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let plain = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let bits = Some(text).filter(|_| plain).and_then(|text| u128::from_str_radix(text, 16).ok());
+        bits.map(|bits| Self(bits.to_be_bytes())).ok_or(ParseDigestError)
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

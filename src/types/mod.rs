@@ -12,7 +12,7 @@ mod owner;
 mod rule;
 mod time;
 
-pub use hash::Digest;
+pub use hash::{Digest, ParseDigestError};
 pub use ids::*;
 pub use mac::{MacAddr, ParseMacError};
 pub use net::{Cidr4, Cidr6, ParseCidrError, Range4};

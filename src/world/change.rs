@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 
 macro_rules! tables {
-    ($($name:ident: $row:ty, $key:ty;)*) => {
+    ($($name:ident: $row:ty, $key:ty, |$this:ident| $of:expr;)*) => {
         /// A row to insert or replace.
         #[derive(Clone, PartialEq, Debug)]
         pub enum Row { $($name(Arc<$row>),)* }
@@ -14,6 +14,15 @@ macro_rules! tables {
         /// The key of a row to delete.
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
         pub enum Key { $($name($key),)* }
+
+        impl Row {
+            /// The key that the row is kept under.
+            pub fn key(&self) -> Key {
+                match self {
+                    $(Self::$name($this) => Key::$name($of),)*
+                }
+            }
+        }
 
         $(impl From<$row> for Row {
             fn from(row: $row) -> Self {
@@ -24,23 +33,23 @@ macro_rules! tables {
 }
 
 tables! {
-    Account: Account, AccountId;
-    AccessKey: AccessKey, Arc<str>;
-    Pool: Pool, PoolId;
-    Network: Network, Arc<str>;
-    Host: Host, Arc<str>;
-    Image: Image, ImageId;
-    Vpc: Vpc, VpcId;
-    Subnet: Subnet, SubnetId;
-    Group: Group, GroupId;
-    Rule: Rule, RuleId;
-    KeyPair: KeyPair, KeyPairId;
-    Instance: Instance, InstanceId;
-    Eni: Eni, EniId;
-    Address: Address, AllocationId;
-    Tag: Tag, (ResourceId, Arc<str>);
-    Freed: Freed, (Space, Ipv4Addr);
-    Token: Token, TokenKey;
+    Account: Account, AccountId, |row| row.id;
+    AccessKey: AccessKey, Arc<str>, |row| row.id.clone();
+    Pool: Pool, PoolId, |row| row.id;
+    Network: Network, Arc<str>, |row| row.name.clone();
+    Host: Host, Arc<str>, |row| row.name.clone();
+    Image: Image, ImageId, |row| row.id;
+    Vpc: Vpc, VpcId, |row| row.id;
+    Subnet: Subnet, SubnetId, |row| row.id;
+    Group: Group, GroupId, |row| row.id;
+    Rule: Rule, RuleId, |row| row.id;
+    KeyPair: KeyPair, KeyPairId, |row| row.id;
+    Instance: Instance, InstanceId, |row| row.id;
+    Eni: Eni, EniId, |row| row.id;
+    Address: Address, AllocationId, |row| row.id;
+    Tag: Tag, (ResourceId, Arc<str>), |row| (row.resource, row.key.clone());
+    Freed: Freed, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
+    Token: Token, TokenKey, |row| row.key.clone();
 }
 
 /// One step from a World to the next. Interpreted by `World::apply` and by the store, alike.

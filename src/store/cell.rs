@@ -1,0 +1,119 @@
+//! Values as columns hold them, and rows as they come back.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::types::Micros;
+
+/// One column's value.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Cell {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bool(Option<bool>),
+}
+
+pub(super) fn text(value: impl Display) -> Cell {
+    Cell::Text(Some(value.to_string()))
+}
+
+pub(super) fn text_or_null(value: Option<impl Display>) -> Cell {
+    Cell::Text(value.map(|value| value.to_string()))
+}
+
+pub(super) const fn int(value: i64) -> Cell {
+    Cell::Int(Some(value))
+}
+
+pub(super) const fn bool(value: bool) -> Cell {
+    Cell::Bool(Some(value))
+}
+
+/// A stored row that cannot be what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("table {table}, row {row}, column {column}: {problem}")]
+pub struct ReadError {
+    pub table: &'static str,
+    /// The row's first column, which is its key or the start of it.
+    pub row: String,
+    pub column: &'static str,
+    pub problem: String,
+}
+
+/// A row that is being read; every error names it.
+pub(super) struct Reader<'a> {
+    pub table: &'static str,
+    pub row: &'a SqliteRow,
+}
+
+impl Reader<'_> {
+    pub fn bad(&self, column: &'static str, problem: impl Display) -> ReadError {
+        let row = self.row.try_get::<String, _>(0).unwrap_or_else(|_| "?".into());
+        ReadError { table: self.table, row, column, problem: problem.to_string() }
+    }
+
+    pub fn maybe<T>(&self, column: &'static str) -> Result<Option<T>, ReadError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text: Option<String> = self.row.try_get(column).map_err(|error| self.bad(column, error))?;
+        text.map(|text| text.parse().map_err(|error: T::Err| self.bad(column, format!("{text:?}: {error}")))).transpose()
+    }
+
+    pub fn get<T>(&self, column: &'static str) -> Result<T, ReadError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.maybe(column)?.ok_or_else(|| self.bad(column, "is null"))
+    }
+
+    /// A shared string.
+    pub fn str(&self, column: &'static str) -> Result<std::sync::Arc<str>, ReadError> {
+        self.get::<String>(column).map(Into::into)
+    }
+
+    pub fn maybe_str(&self, column: &'static str) -> Result<Option<std::sync::Arc<str>>, ReadError> {
+        self.maybe::<String>(column).map(|text| text.map(Into::into))
+    }
+
+    pub fn maybe_int(&self, column: &'static str) -> Result<Option<i64>, ReadError> {
+        self.row.try_get(column).map_err(|error| self.bad(column, error))
+    }
+
+    pub fn int(&self, column: &'static str) -> Result<i64, ReadError> {
+        self.maybe_int(column)?.ok_or_else(|| self.bad(column, "is null"))
+    }
+
+    /// An integer of a narrower type.
+    pub fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, ReadError> {
+        let value = self.int(column)?;
+        T::try_from(value).map_err(|_| self.bad(column, format!("{value} is out of range")))
+    }
+
+    pub fn micros(&self, column: &'static str) -> Result<Micros, ReadError> {
+        self.int(column).map(Micros)
+    }
+
+    pub fn maybe_bool(&self, column: &'static str) -> Result<Option<bool>, ReadError> {
+        self.row.try_get(column).map_err(|error| self.bad(column, error))
+    }
+
+    pub fn bool(&self, column: &'static str) -> Result<bool, ReadError> {
+        self.maybe_bool(column)?.ok_or_else(|| self.bad(column, "is null"))
+    }
+
+    pub fn owner(&self) -> Result<crate::types::Owner, ReadError> {
+        let region: String = self.get("region")?;
+        Ok(crate::types::Owner { account: self.get("account")?, region: region.as_str().into() })
+    }
+
+    pub fn range(&self) -> Result<crate::types::Range4, ReadError> {
+        crate::types::Range4::new(self.get("first")?, self.get("last")?)
+            .ok_or_else(|| self.bad("last", "is below first"))
+    }
+}

@@ -1,0 +1,39 @@
+//! The columns of each table.
+
+mod groups;
+mod instances;
+mod operator;
+mod resources;
+
+/// `Row, "table", keys; |row| { column: cell, … }; |reader| Row { … }`
+macro_rules! table {
+    ($row:ty, $name:literal, $keys:literal;
+     |$this:ident| { $($column:ident: $cell:expr),+ $(,)? };
+     |$reader:ident| $read:expr) => {
+        impl Table for $row {
+            const NAME: &'static str = $name;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+            const KEYS: usize = $keys;
+
+            fn cells(&self) -> Vec<Cell> {
+                let $this = self;
+                vec![$($cell),+]
+            }
+
+            fn read($reader: &Reader<'_>) -> Result<Self, ReadError> {
+                Ok($read)
+            }
+        }
+    };
+}
+use table;
+
+pub(super) use resources::space_word;
+
+/// What every file of tables uses.
+mod prelude {
+    pub(super) use super::table;
+    pub(super) use crate::store::cell::{Cell, ReadError, Reader, bool, int, text, text_or_null};
+    pub(super) use crate::store::table::Table;
+    pub(super) use crate::world::*;
+}

@@ -1,0 +1,111 @@
+//! What the operator makes: accounts, keys, pools, networks, hosts, images.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::prelude::*;
+use crate::types::Range4;
+
+table! { Account, "accounts", 1;
+    |row| { id: text(row.id), name: text(&row.name), created: int(row.created.0) };
+    |row| Account { id: row.get("id")?, name: row.str("name")?, created: row.micros("created")? }
+}
+
+table! { AccessKey, "access_keys", 1;
+    |row| {
+        id: text(&row.id),
+        account: text(row.account),
+        sealed_secret: text(STANDARD.encode(&row.sealed_secret)),
+        created: int(row.created.0),
+    };
+    |row| AccessKey {
+        id: row.str("id")?,
+        account: row.get("account")?,
+        sealed_secret: STANDARD
+            .decode(row.get::<String>("sealed_secret")?)
+            .map_err(|error| row.bad("sealed_secret", error))?
+            .into(),
+        created: row.micros("created")?,
+    }
+}
+
+table! { Pool, "pools", 1;
+    |row| {
+        id: text(row.id),
+        name: text(&row.name),
+        first: text(row.range.first()),
+        last: text(row.range.last()),
+        next: text_or_null(row.next),
+        created: int(row.created.0),
+    };
+    |row| Pool {
+        id: row.get("id")?,
+        name: row.str("name")?,
+        range: row.range()?,
+        next: row.maybe("next")?,
+        created: row.micros("created")?,
+    }
+}
+
+table! { Network, "networks", 1;
+    |row| {
+        name: text(&row.name),
+        cidr: text(row.cidr),
+        gateway: text(row.gateway),
+        first: text(row.range.first()),
+        last: text(row.range.last()),
+        reserved: text(row.reserved.iter().map(Range4::to_string).collect::<Vec<_>>().join(" ")),
+        zone: text(&row.zone),
+        domain: text(&row.domain),
+        next: text_or_null(row.next),
+        created: int(row.created.0),
+    };
+    |row| Network {
+        name: row.str("name")?,
+        cidr: row.get("cidr")?,
+        gateway: row.get("gateway")?,
+        range: row.range()?,
+        reserved: words(row, "reserved")?,
+        zone: row.str("zone")?,
+        domain: row.str("domain")?,
+        next: row.maybe("next")?,
+        created: row.micros("created")?,
+    }
+}
+
+/// A column of values with blanks between.
+pub(super) fn words<T>(row: &Reader<'_>, column: &'static str) -> Result<Arc<[T]>, ReadError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: String = row.get(column)?;
+    let parse = |word: &str| word.parse().map_err(|error| row.bad(column, error));
+    text.split_whitespace().map(parse).collect()
+}
+
+table! { Host, "hosts", 1;
+    |row| { name: text(&row.name), zone: text(&row.zone), created: int(row.created.0) };
+    |row| Host { name: row.str("name")?, zone: row.str("zone")?, created: row.micros("created")? }
+}
+
+table! { Image, "images", 1;
+    |row| {
+        id: text(row.id),
+        name: text(&row.name),
+        description: text(&row.description),
+        location: text(&row.location),
+        architecture: text(&row.architecture),
+        created: int(row.created.0),
+    };
+    |row| Image {
+        id: row.get("id")?,
+        name: row.str("name")?,
+        description: row.str("description")?,
+        location: row.str("location")?,
+        architecture: row.str("architecture")?,
+        created: row.micros("created")?,
+    }
+}

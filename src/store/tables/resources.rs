@@ -1,0 +1,113 @@
+//! Key pairs, addresses, tags, freed addresses, client tokens.
+
+use super::prelude::*;
+use crate::types::{Digest, PoolId};
+
+table! { KeyPair, "key_pairs", 1;
+    |row| {
+        id: text(row.id),
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+        name: text(&row.name),
+        kind: text(match row.kind { KeyType::Rsa => "rsa", KeyType::Ed25519 => "ed25519" }),
+        fingerprint: text(&row.fingerprint),
+        public_key: text(&row.public_key),
+        created: int(row.created.0),
+    };
+    |row| KeyPair {
+        id: row.get("id")?,
+        owner: row.owner()?,
+        name: row.str("name")?,
+        kind: match row.get::<String>("kind")?.as_str() {
+            "rsa" => KeyType::Rsa,
+            "ed25519" => KeyType::Ed25519,
+            other => return Err(row.bad("kind", other)),
+        },
+        fingerprint: row.str("fingerprint")?,
+        public_key: row.str("public_key")?,
+        created: row.micros("created")?,
+    }
+}
+
+table! { Address, "addresses", 1;
+    |row| {
+        id: text(row.id),
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+        public_ip: text(row.public_ip),
+        pool: text(row.pool),
+        association: text_or_null(row.association.map(|at| at.id)),
+        eni: text_or_null(row.association.map(|at| at.eni)),
+        private_ip: text_or_null(row.association.map(|at| at.private_ip)),
+        allocated: int(row.allocated.0),
+    };
+    |row| Address {
+        id: row.get("id")?,
+        owner: row.owner()?,
+        public_ip: row.get("public_ip")?,
+        pool: row.get("pool")?,
+        association: match row.maybe("association")? {
+            Some(id) => Some(Association { id, eni: row.get("eni")?, private_ip: row.get("private_ip")? }),
+            None => None,
+        },
+        allocated: row.micros("allocated")?,
+    }
+}
+
+table! { Tag, "tags", 2;
+    |row| {
+        resource: text(row.resource),
+        tag_key: text(&row.key),
+        tag_value: text(&row.value),
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+    };
+    |row| Tag {
+        owner: row.owner()?,
+        resource: row.get("resource")?,
+        key: row.str("tag_key")?,
+        value: row.str("tag_value")?,
+    }
+}
+
+/// A space in one word: `pool:ID` or `network:NAME`.
+pub(in crate::store) fn space_word(space: &Space) -> String {
+    match space {
+        Space::Pool(id) => format!("pool:{id}"),
+        Space::Network(name) => format!("network:{name}"),
+    }
+}
+
+fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
+    let word: String = row.get("space")?;
+    match word.split_once(':') {
+        Some(("pool", id)) => {
+            id.parse::<PoolId>().map(Space::Pool).map_err(|error| row.bad("space", error))
+        }
+        Some(("network", name)) => Ok(Space::Network(name.into())),
+        _ => Err(row.bad("space", word)),
+    }
+}
+
+table! { Freed, "freed", 2;
+    |row| { space: text(space_word(&row.space)), address: text(row.address), freed: int(row.freed.0) };
+    |row| Freed { space: read_space(row)?, address: row.get("address")?, freed: row.micros("freed")? }
+}
+
+table! { Token, "tokens", 4;
+    |row| {
+        account: text(row.key.0.account),
+        region: text(&row.key.0.region),
+        action: text(&row.key.1),
+        token: text(&row.key.2),
+        parameters: text(row.parameters),
+        made: text(&row.made),
+        created: int(row.created.0),
+    };
+    |row| Token {
+        key: (row.owner()?, row.str("action")?, row.str("token")?),
+        parameters: row.get::<Digest>("parameters")?,
+        made: row.str("made")?,
+        created: row.micros("created")?,
+    }
+}
