@@ -180,6 +180,8 @@ CREATE TABLE instances (
     launched BIGINT NOT NULL,
     terminated BIGINT,
     seen_boot BIGINT NOT NULL,
+    state_since BIGINT NOT NULL,
+    client_token TEXT,
     generation BIGINT NOT NULL
 );
 

@@ -61,7 +61,8 @@ impl Reader<'_> {
         T::Err: Display,
     {
         let text: Option<String> = self.row.try_get(column).map_err(|error| self.bad(column, error))?;
-        text.map(|text| text.parse().map_err(|error: T::Err| self.bad(column, format!("{text:?}: {error}")))).transpose()
+        text.map(|text| text.parse().map_err(|error: T::Err| self.bad(column, format!("{text:?}: {error}"))))
+            .transpose()
     }
 
     pub fn get<T>(&self, column: &'static str) -> Result<T, ReadError>

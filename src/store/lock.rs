@@ -37,7 +37,8 @@ impl StateDir {
             fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(io)?;
         }
         let lock = path.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock).map_err(io)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock).map_err(io)?;
         let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
         let lock = locked.map_err(|_| LockError::InUse { path: path.to_owned() })?;
         Ok(Self { path: path.to_owned(), _lock: lock })

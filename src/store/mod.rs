@@ -13,10 +13,13 @@ mod table;
 mod tables;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use lock::{LockError, StateDir};
 pub use seal::{KeyFile, KeyFileError, SealError};
 pub use sqlite::{CommitError, Store, StoreError};
-
+pub use writer::{Handle, StartError, WriterSettings, exit, start};
 
 /// Fills with random bytes from the kernel.
 pub(crate) fn random(bytes: &mut [u8]) {

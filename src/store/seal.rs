@@ -15,9 +15,13 @@ const NONCE_BYTES: usize = 24;
 /// The key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    #[error("the key file {path} is missing: the secrets in the store cannot be opened without it; restore it from the backup that has the store")]
+    #[error(
+        "the key file {path} is missing: the secrets in the store cannot be opened without it; restore it from the backup that has the store"
+    )]
     Missing { path: PathBuf },
-    #[error("the key file {path} can be read by others: chmod 600 it, and replace the access keys if someone may have read it")]
+    #[error(
+        "the key file {path} can be read by others: chmod 600 it, and replace the access keys if someone may have read it"
+    )]
     Mode { path: PathBuf },
     #[error("the key file {path} does not hold 64 hexadecimal digits")]
     Malformed { path: PathBuf },

@@ -70,7 +70,8 @@ impl Store {
     /// A row that is not what its table says is an error that names it; none is left out.
     pub async fn load(&mut self) -> Result<World, StoreError> {
         let mut world = World::default();
-        let generation: i64 = sqlx::query_scalar("SELECT generation FROM meta").fetch_one(&mut self.connection).await?;
+        let generation: i64 =
+            sqlx::query_scalar("SELECT generation FROM meta").fetch_one(&mut self.connection).await?;
         world.generation = generation.cast_unsigned();
         self.load_table::<Account>(&mut world).await?;
         self.load_table::<AccessKey>(&mut world).await?;
@@ -107,16 +108,22 @@ impl Store {
     ///
     /// # Errors
     /// Nothing of the changes is written then, but see [`CommitError::Fatal`].
-    pub async fn commit(&mut self, generation: u64, tag: &str, changes: &[Change]) -> Result<(), CommitError> {
+    pub async fn commit(
+        &mut self,
+        generation: u64,
+        tag: &str,
+        changes: &[Change],
+    ) -> Result<(), CommitError> {
         let result = self.transact(generation.cast_signed(), tag, changes).await;
         match result {
             Ok(()) => Ok(()),
             Err(error) => {
                 // The answer was lost, but perhaps not the commit.
-                let seen: Result<Option<i64>, _> = sqlx::query_scalar("SELECT generation FROM commits WHERE tag = $1")
-                    .bind(tag)
-                    .fetch_optional(&mut self.connection)
-                    .await;
+                let seen: Result<Option<i64>, _> =
+                    sqlx::query_scalar("SELECT generation FROM commits WHERE tag = $1")
+                        .bind(tag)
+                        .fetch_optional(&mut self.connection)
+                        .await;
                 match seen {
                     Ok(Some(_)) => Ok(()),
                     Ok(None) => Err(classify(error)),
@@ -150,7 +157,8 @@ impl Store {
 
 fn classify(error: sqlx::Error) -> CommitError {
     // Primary result codes: <https://www.sqlite.org/rescode.html>.
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok()).map(|code| code & 0xff);
+    let code =
+        error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok()).map(|code| code & 0xff);
     match code {
         Some(19) => CommitError::Constraint(error),
         Some(5 | 6 | 13) => CommitError::Unavailable(error),
@@ -245,8 +253,8 @@ impl<'a> Batch<'a> {
         for change in self.last.into_values() {
             let Put { table, writes } = match change {
                 Change::Put(row) => of_row!(
-                    row, put, Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair,
-                    Instance, Eni, Address, Tag, Freed, Token
+                    row, put, Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule,
+                    KeyPair, Instance, Eni, Address, Tag, Freed, Token
                 ),
                 Change::Delete(key) => delete_key(key),
             };
@@ -259,7 +267,8 @@ impl<'a> Batch<'a> {
         for (table, writes) in &tables {
             for some in writes.deletes.chunks(rows_per_statement(writes.keys)) {
                 let sql = delete_sql(table, &writes.columns[..writes.keys], some.len());
-                run(connection, &sql, some.iter().flatten()).await?;
+                let cells: Vec<&Cell> = some.iter().flatten().collect();
+                run(connection, &sql, &cells).await?;
                 bury(connection, generation, table, some).await?;
             }
         }
@@ -267,7 +276,8 @@ impl<'a> Batch<'a> {
             for some in writes.puts.chunks(rows_per_statement(writes.columns.len() + 1)) {
                 let sql = writes.upsert_sql.map(|sql| sql(some.len())).unwrap_or_default();
                 let generation = [Cell::Int(Some(generation))];
-                run(connection, &sql, some.iter().flat_map(|row| row.iter().chain(&generation))).await?;
+                let cells: Vec<&Cell> = some.iter().flat_map(|row| row.iter().chain(&generation)).collect();
+                run(connection, &sql, &cells).await?;
             }
         }
         Ok(())
@@ -290,11 +300,7 @@ async fn bury(
     Ok(())
 }
 
-async fn run(
-    connection: &mut SqliteConnection,
-    sql: &str,
-    cells: impl Iterator<Item = &Cell>,
-) -> Result<(), sqlx::Error> {
+async fn run(connection: &mut SqliteConnection, sql: &str, cells: &[&Cell]) -> Result<(), sqlx::Error> {
     let mut query = sqlx::query(sql);
     for cell in cells {
         query = match cell {

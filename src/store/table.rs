@@ -21,7 +21,10 @@ pub(super) fn upsert_sql<T: Table>(rows: usize) -> String {
     let width = T::COLUMNS.len() + 1;
     let values = (0..rows).map(|row| placeholders(row * width, width)).collect::<Vec<_>>().join(", ");
     let keys = T::COLUMNS[..T::KEYS].join(", ");
-    let updates = T::COLUMNS[T::KEYS..].iter().chain(&["generation"]).map(|column| format!("{column} = excluded.{column}"));
+    let updates = T::COLUMNS[T::KEYS..]
+        .iter()
+        .chain(&["generation"])
+        .map(|column| format!("{column} = excluded.{column}"));
     let updates = updates.collect::<Vec<_>>().join(", ");
     format!(
         "INSERT INTO {} ({columns}, generation) VALUES {values} ON CONFLICT ({keys}) DO UPDATE SET {updates}",

@@ -96,8 +96,11 @@ table! { Rule, "security_group_rules", 1;
     }
 }
 
-type Target<'a> =
-    (Option<&'a crate::types::Cidr4>, Option<&'a crate::types::Cidr6>, Option<(crate::types::GroupId, crate::types::AccountId)>);
+type Target<'a> = (
+    Option<&'a crate::types::Cidr4>,
+    Option<&'a crate::types::Cidr6>,
+    Option<(crate::types::GroupId, crate::types::AccountId)>,
+);
 
 const fn target(target: &RuleTarget) -> Target<'_> {
     match target {

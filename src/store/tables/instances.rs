@@ -35,6 +35,8 @@ table! { Instance, "instances", 1;
         launched: int(row.launched.0),
         terminated: Cell::Int(row.terminated.map(|at| at.0)),
         seen_boot: int(row.seen_boot.cast_signed()),
+        state_since: int(row.state_since.0),
+        client_token: text_or_null(row.client_token.as_ref()),
     };
     |row| Instance {
         id: row.get("id")?,
@@ -67,6 +69,8 @@ table! { Instance, "instances", 1;
         launched: row.micros("launched")?,
         terminated: row.maybe_int("terminated")?.map(crate::types::Micros),
         seen_boot: row.number("seen_boot")?,
+        state_since: row.micros("state_since")?,
+        client_token: row.maybe_str("client_token")?,
     }
 }
 

@@ -81,9 +81,7 @@ pub(in crate::store) fn space_word(space: &Space) -> String {
 fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
     let word: String = row.get("space")?;
     match word.split_once(':') {
-        Some(("pool", id)) => {
-            id.parse::<PoolId>().map(Space::Pool).map_err(|error| row.bad("space", error))
-        }
+        Some(("pool", id)) => id.parse::<PoolId>().map(Space::Pool).map_err(|error| row.bad("space", error)),
         Some(("network", name)) => Ok(Space::Network(name.into())),
         _ => Err(row.bad("space", word)),
     }

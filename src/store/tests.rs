@@ -1,0 +1,169 @@
+//! The store against the World: what is committed is what is loaded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::control::Caller;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::*;
+
+struct TempDir(PathBuf);
+
+impl TempDir {
+    fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("fogbank-store-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn account() -> AccountId {
+    "123456789012".parse().unwrap()
+}
+
+fn caller() -> Caller {
+    Caller { owner: Owner { account: account(), region: "us-east-1".into() }, access_key: "AKIATEST".into() }
+}
+
+async fn open(dir: &TempDir) -> Handle {
+    let store = Store::open(&dir.0.join("db")).await.unwrap();
+    let new = !dir.0.join("key").exists();
+    let key_file = KeyFile::open(&dir.0.join("key"), new).unwrap();
+    start(store, WriterSettings { key_file, give_up: |error| panic!("{error:?}") }).await.unwrap()
+}
+
+fn pool(name: &str) -> Pool {
+    Pool {
+        id: PoolId::from_random(7),
+        name: name.into(),
+        range: "203.0.113.10-203.0.113.20".parse().unwrap(),
+        next: Some("203.0.113.10".parse().unwrap()),
+        created: Micros(1),
+    }
+}
+
+/// An account, a pool and an address: rows that refer to each other.
+async fn seed(handle: &Handle) {
+    let seeded = handle.submit(caller(), false, |decision| {
+        decision.put(Account { id: account(), name: "test".into(), created: Micros(1) });
+        decision.put(pool("public"));
+        Ok(())
+    });
+    seeded.await.unwrap();
+}
+
+fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net::Ipv4Addr, Fault> {
+    let ip = decision
+        .take_public(PoolId::from_random(7), None)
+        .map_err(|_| FaultCode::InternalError.with("none"))?;
+    let id = decision.env.id(AllocationId::from_random);
+    let (owner, allocated) = (decision.caller.owner.clone(), decision.env.now);
+    decision.put(Address {
+        id,
+        owner,
+        public_ip: ip,
+        pool: PoolId::from_random(7),
+        association: None,
+        allocated,
+    });
+    Ok(ip)
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let dir = TempDir::new();
+    let handle = open(&dir).await;
+    seed(&handle).await;
+    let ip = handle.submit(caller(), false, allocate).await.unwrap();
+    let before = handle.world();
+    assert!(before.index.address_by_public_ip.contains_key(&ip));
+    let mut store = Store::open(&dir.0.join("db")).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), *before);
+}
+
+#[tokio::test]
+async fn a_fault_and_a_dry_run_leave_nothing() {
+    let dir = TempDir::new();
+    let handle = open(&dir).await;
+    seed(&handle).await;
+    let generation = handle.world().generation;
+    let failed = handle.submit(caller(), false, |decision| {
+        allocate(decision)?;
+        Err::<(), _>(FaultCode::InvalidParameterValue.with("after all"))
+    });
+    assert_eq!(failed.await.unwrap_err().code, FaultCode::InvalidParameterValue);
+    let dry = handle.submit(caller(), true, allocate).await.unwrap_err();
+    assert_eq!(dry.code, FaultCode::DryRunOperation);
+    assert_eq!(handle.world().generation, generation);
+    assert!(handle.world().addresses.is_empty());
+}
+
+#[tokio::test]
+async fn a_panic_is_one_callers_internal_error() {
+    let dir = TempDir::new();
+    let handle = open(&dir).await;
+    seed(&handle).await;
+    let panicked = handle.submit(caller(), false, |_| -> Result<(), Fault> { panic!("in a decision") }).await;
+    assert_eq!(panicked.unwrap_err().code, FaultCode::InternalError);
+    handle.submit(caller(), false, allocate).await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_at_once_share_commits_and_only_the_guilty_fails() {
+    let dir = TempDir::new();
+    let handle = open(&dir).await;
+    seed(&handle).await;
+    let before = handle.world().generation;
+    let good = (0..10).map(|_| handle.submit(caller(), false, allocate));
+    // The tables forbid a second pool of that name; `decide` does not check it here.
+    let bad = handle.submit(caller(), false, |decision| {
+        decision.put(Pool { id: PoolId::from_random(8), ..pool("public") });
+        Ok(())
+    });
+    let (good, bad) = futures_util::join!(futures_util::future::join_all(good), bad);
+    let mut addresses: Vec<_> = good.into_iter().map(Result::unwrap).collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 10);
+    assert_eq!(bad.unwrap_err().code, FaultCode::InternalError);
+    let mut store = Store::open(&dir.0.join("db")).await.unwrap();
+    assert_eq!(store.load().await.unwrap(), *handle.world());
+
+    // The same without a guilty one: far fewer commits than requests.
+    let start = handle.world().generation;
+    let many = (0..200).map(|n| {
+        handle.submit(caller(), false, move |decision| {
+            let key: Arc<str> = format!("k{n}").into();
+            let resource = ResourceId::Instance(InstanceId::from_random(1));
+            decision.put(Tag { owner: decision.caller.owner.clone(), resource, key, value: "v".into() });
+            Ok(())
+        })
+    });
+    futures_util::future::join_all(many).await.into_iter().for_each(Result::unwrap);
+    assert!(
+        handle.world().generation - start < 50,
+        "{} commits for 200 requests",
+        handle.world().generation - start
+    );
+    assert!(handle.world().generation > before);
+}
+
+#[tokio::test]
+async fn two_processes_do_not_share_a_state_folder() {
+    let dir = TempDir::new();
+    let held = StateDir::lock(&dir.0).unwrap();
+    assert!(matches!(StateDir::lock(&dir.0), Err(LockError::InUse { .. })));
+    drop(held);
+    StateDir::lock(&dir.0).unwrap();
+}
