@@ -102,6 +102,19 @@ fn what_botocore_signs_is_verified() {
     }
 }
 
+/// As curl 7.88 signs by `--aws-sigv4 aws:amz:us-east-1:ec2`, which the README shows.
+#[test]
+fn what_curl_signs_is_verified() {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("vectors/curl.json")).unwrap();
+    assert!(!vectors.is_empty());
+    for Vector { name, method, path, query, headers, body } in vectors {
+        let signed = Signed { method, path, query, headers: headers.into_iter().collect(), body };
+        // 2026-11-23T09:22:57Z
+        let verified = verify_at(Micros(1_795_425_777 * Micros::SECOND), &signed);
+        assert_eq!(verified.map(|verified| verified.account), Ok(account()), "{name}");
+    }
+}
+
 #[derive(Deserialize)]
 struct Published {
     name: String,

@@ -27,7 +27,7 @@ mod tls;
 pub use backend::Backend;
 pub use config::{ApiConfig, ConfigError, Regions};
 pub use listen::ListenError;
-pub use serve::Server;
+pub use serve::{ServeError, Server};
 pub use tls::TlsError;
 
 #[cfg(test)]
