@@ -136,7 +136,7 @@ pub fn encode_into(out: &mut String, text: &str) {
 }
 
 /// A pair encoded for signing.
-pub(super) fn encode_pair((name, value): &Pair) -> (String, String) {
+pub fn encode_pair((name, value): &Pair) -> Pair {
     let encode = |text: &str| {
         let mut out = String::with_capacity(text.len());
         encode_into(&mut out, text);
@@ -145,10 +145,21 @@ pub(super) fn encode_pair((name, value): &Pair) -> (String, String) {
     (encode(name), encode(value))
 }
 
-/// Pairs as `a=1&b=2`, encoded and sorted by encoded name, then value: both versions' canonical query.
+/// Pairs as `a=1&b=2`, encoded, then sorted by name and value: SigV4's canonical query.
 pub fn canonical_query<'a>(pairs: impl Iterator<Item = &'a Pair>) -> String {
     let mut encoded: Vec<_> = pairs.map(encode_pair).collect();
     encoded.sort_unstable();
+    join(encoded.into_iter())
+}
+
+/// Pairs as `a=1&b=2`, sorted by name, then encoded, as boto sorts for SigV2.
+pub(super) fn canonical_query_v2<'a>(pairs: impl Iterator<Item = &'a Pair>) -> String {
+    let mut sorted: Vec<_> = pairs.collect();
+    sorted.sort_unstable();
+    join(sorted.into_iter().map(encode_pair))
+}
+
+fn join(encoded: impl Iterator<Item = Pair>) -> String {
     let mut out = String::new();
     for (name, value) in encoded {
         if !out.is_empty() {

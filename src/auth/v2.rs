@@ -92,7 +92,7 @@ pub(super) fn verify(
         .map_err(|_| AuthError::incomplete("Signature must be base64"))?;
     check_time(&parameters, *now)?;
     let signed = parameters.all().filter(|(name, _)| name != "Signature");
-    let query = form::canonical_query(signed);
+    let query = form::canonical_query_v2(signed);
     let path = if request.path.is_empty() { "/" } else { request.path };
     let hosts = host::candidates(host::of(request.headers)?);
     let key = lookup(&access_key);
