@@ -1,6 +1,6 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
-use super::{Decision, View, addresses, sts};
+use super::{Decision, View, addresses, instances, network_interfaces, sts};
 use crate::query::api::*;
 
 /// `module: action, Name;` for each action that reads.
@@ -27,6 +27,10 @@ macro_rules! writes {
 
 reads! {
     addresses: describe_addresses, DescribeAddressesRequest, DescribeAddressesResponse;
+    instances: describe_instances, DescribeInstancesRequest, DescribeInstancesResponse;
+    instances: describe_instance_status, DescribeInstanceStatusRequest, DescribeInstanceStatusResponse;
+    instances: get_console_output, GetConsoleOutputRequest, GetConsoleOutputResponse;
+    network_interfaces: describe_network_interfaces, DescribeNetworkInterfacesRequest, DescribeNetworkInterfacesResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
 }
 
@@ -35,4 +39,9 @@ writes! {
     addresses: associate_address, AssociateAddressRequest, AssociateAddressResponse;
     addresses: disassociate_address, DisassociateAddressRequest, DisassociateAddressResponse;
     addresses: release_address, ReleaseAddressRequest, ReleaseAddressResponse;
+    instances: run_instances, RunInstancesRequest, RunInstancesResponse;
+    instances: start_instances, StartInstancesRequest, StartInstancesResponse;
+    instances: stop_instances, StopInstancesRequest, StopInstancesResponse;
+    instances: reboot_instances, RebootInstancesRequest, RebootInstancesResponse;
+    instances: terminate_instances, TerminateInstancesRequest, TerminateInstancesResponse;
 }

@@ -1,0 +1,252 @@
+//! RunInstances' parameters, checked: what an instance and its interface are to be.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::super::{View, defaults, tags};
+use super::kinds;
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::{KeyPair, MetadataOptions};
+
+/// "User data is limited to 16 KB, in raw form, before it is base64-encoded" (EC2 User Guide).
+const MAX_USER_DATA: usize = 16 * 1024;
+
+/// EC2's default quota "security groups per network interface".
+pub const MAX_GROUPS: usize = 5;
+
+/// What is the same for all instances of one launch.
+#[derive(Debug)]
+pub struct Options {
+    pub image: ImageId,
+    pub instance_type: Arc<str>,
+    pub key_pair: Option<Arc<KeyPair>>,
+    pub user_data: Option<Arc<[u8]>>,
+    pub metadata: MetadataOptions,
+    pub terminate_on_shutdown: bool,
+    pub disable_api_termination: bool,
+    pub disable_api_stop: bool,
+    pub interface: InterfaceOptions,
+    pub zone: Option<String>,
+    pub instance_tags: Vec<tags::NewTag>,
+    pub interface_tags: Vec<tags::NewTag>,
+}
+
+/// The one interface that is made, wherever the request says it: at the top or in
+/// `NetworkInterface.1`.
+#[derive(Debug, Default, PartialEq)]
+pub struct InterfaceOptions {
+    pub subnet: Option<SubnetId>,
+    pub group_ids: Vec<GroupId>,
+    pub group_names: Vec<String>,
+    pub private_ip: Option<Ipv4Addr>,
+    pub description: Arc<str>,
+    pub delete_on_termination: bool,
+}
+
+/// Checks a request against the World.
+///
+/// # Errors
+/// EC2's fault for the first thing that is missing, unknown or not supported.
+pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Fault> {
+    if request.min_count > request.max_count {
+        return Err(FaultCode::InvalidParameterValue.with(format!(
+            "MinCount ({}) must not be greater than MaxCount ({})",
+            request.min_count, request.max_count
+        )));
+    }
+    unsupported(request)?;
+    let metadata = metadata_options(request.metadata_options.as_ref())?;
+    let kinds = ["instance", "network-interface"];
+    let instance_tags = tags::at_creation(&request.tag_specifications, &kinds, "instance")?;
+    if metadata.instance_tags {
+        instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
+    }
+    let interface = interface(request)?;
+    if interface.private_ip.is_some() && request.max_count > 1 {
+        return Err(FaultCode::InvalidParameterCombination
+            .with("A private address can be given to one instance only: set MaxCount to 1"));
+    }
+    Ok(Options {
+        image: image(view, request.image_id)?,
+        instance_type: instance_type(request.instance_type.as_deref())?,
+        key_pair: request.key_name.as_deref().map(|name| key_pair(view, name)).transpose()?,
+        user_data: request.user_data.as_deref().map(user_data).transpose()?,
+        metadata,
+        terminate_on_shutdown: request.instance_initiated_shutdown_behavior.as_deref() == Some("terminate"),
+        disable_api_termination: request.disable_api_termination.unwrap_or(false),
+        disable_api_stop: request.disable_api_stop.unwrap_or(false),
+        interface,
+        zone: request.placement.as_ref().and_then(|placement| placement.availability_zone.clone()),
+        instance_tags,
+        interface_tags: tags::at_creation(&request.tag_specifications, &kinds, "network-interface")?,
+    })
+}
+
+/// Switches that are taken when they are off.
+fn unsupported(request: &RunInstancesRequest) -> Result<(), Fault> {
+    let on = [
+        ("Monitoring.Enabled", request.monitoring.as_ref().and_then(|monitoring| monitoring.enabled)),
+        ("EbsOptimized", request.ebs_optimized),
+        (
+            "HibernationOptions.Configured",
+            request.hibernation_options.as_ref().and_then(|options| options.configured),
+        ),
+        ("EnclaveOptions.Enabled", request.enclave_options.as_ref().and_then(|options| options.enabled)),
+    ];
+    match on.iter().find(|(_, value)| *value == Some(true)) {
+        Some((name, _)) => Err(FaultCode::UnsupportedOperation
+            .with(format!("{name}=true is not supported: leave it out or set it to false"))),
+        None => Ok(()),
+    }
+}
+
+fn image(view: &View, id: ImageId) -> Result<ImageId, Fault> {
+    match view.world.images.contains_key(&id) {
+        true => Ok(id),
+        false => Err(FaultCode::InvalidAMIIDNotFound.with(format!("The image id '[{id}]' does not exist"))),
+    }
+}
+
+fn instance_type(name: Option<&str>) -> Result<Arc<str>, Fault> {
+    let name = name.unwrap_or(kinds::DEFAULT);
+    match kinds::known(name) {
+        true => Ok(name.into()),
+        false => {
+            Err(FaultCode::InvalidParameterValue.with(format!("Invalid value '{name}' for InstanceType.")))
+        }
+    }
+}
+
+fn key_pair(view: &View, name: &str) -> Result<Arc<KeyPair>, Fault> {
+    let id = view.world.index.key_pair_by_name.get(&(view.caller.owner.clone(), name.into()));
+    id.and_then(|id| view.world.key_pairs.get(id)).cloned().ok_or_else(|| {
+        FaultCode::InvalidKeyPairNotFound.with(format!("The key pair '{name}' does not exist"))
+    })
+}
+
+fn user_data(bytes: &[u8]) -> Result<Arc<[u8]>, Fault> {
+    match bytes.len() {
+        ..=MAX_USER_DATA => Ok(bytes.into()),
+        _ => {
+            Err(FaultCode::InvalidParameterValue
+                .with(format!("User data is limited to {MAX_USER_DATA} bytes")))
+        }
+    }
+}
+
+fn metadata_options(options: Option<&input::InstanceMetadataOptions>) -> Result<MetadataOptions, Fault> {
+    let none = input::InstanceMetadataOptions::default();
+    let options = options.unwrap_or(&none);
+    let hop_limit = options.http_put_response_hop_limit.unwrap_or(1);
+    Ok(MetadataOptions {
+        tokens_required: options.http_tokens.as_deref() == Some("required"),
+        hop_limit: u8::try_from(hop_limit).map_err(|_| {
+            FaultCode::InvalidParameterValue.with("HttpPutResponseHopLimit is a number from 1 to 64")
+        })?,
+        enabled: options.http_endpoint.as_deref() != Some("disabled"),
+        instance_tags: options.instance_metadata_tags.as_deref() == Some("enabled"),
+    })
+}
+
+/// A tag that the metadata service serves is a path there
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html>).
+fn served_tag(key: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_+=,.@:".contains(c);
+    if key.chars().all(plain) && !matches!(key, "." | ".." | "_index") {
+        return Ok(());
+    }
+    Err(FaultCode::InvalidParameterValue.with(format!(
+        "'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must not \
+         be a reserved name ('.', '..', '_index') while instance tags in the metadata are enabled"
+    )))
+}
+
+fn interface(request: &RunInstancesRequest) -> Result<InterfaceOptions, Fault> {
+    let Some(one) = request.network_interfaces.first() else {
+        return Ok(InterfaceOptions {
+            subnet: request.subnet_id,
+            group_ids: request.security_group_ids.clone(),
+            group_names: request.security_groups.clone(),
+            private_ip: request.private_ip_address,
+            description: "".into(),
+            delete_on_termination: true,
+        });
+    };
+    let groups = !request.security_group_ids.is_empty() || !request.security_groups.is_empty();
+    if groups || request.subnet_id.is_some() || request.private_ip_address.is_some() {
+        return Err(FaultCode::InvalidParameterCombination.with(
+            "Network interfaces and an instance-level subnet ID, security groups or private address may not be \
+             specified on the same request: give them within NetworkInterface.1",
+        ));
+    }
+    if request.network_interfaces.len() > 1 || one.device_index.unwrap_or(0) != 0 {
+        return Err(FaultCode::UnsupportedOperation
+            .with("An instance is launched with one network interface, which has DeviceIndex 0"));
+    }
+    if one.network_card_index.unwrap_or(0) != 0 {
+        return Err(FaultCode::InvalidParameterValue.with("There is one network card, with index 0"));
+    }
+    if one.associate_public_ip_address == Some(true) {
+        return Err(FaultCode::UnsupportedOperation.with(
+            "AssociatePublicIpAddress=true is not supported: use AllocateAddress and AssociateAddress",
+        ));
+    }
+    Ok(InterfaceOptions {
+        subnet: one.subnet_id,
+        group_ids: one.group_ids.clone(),
+        group_names: Vec::new(),
+        private_ip: interface_address(one)?,
+        description: one.description.as_deref().unwrap_or_default().into(),
+        delete_on_termination: one.delete_on_termination.unwrap_or(true),
+    })
+}
+
+/// The address may be said in two ways, and old SDKs say it in both at once.
+fn interface_address(one: &input::InstanceNetworkInterface) -> Result<Option<Ipv4Addr>, Fault> {
+    let listed = one.private_ip_addresses.as_slice();
+    if listed.len() > 1 || listed.iter().any(|address| address.primary == Some(false)) {
+        return Err(FaultCode::UnsupportedOperation
+            .with("An interface has one private address, which is its primary one"));
+    }
+    let listed = listed.first().and_then(|address| address.private_ip_address);
+    match (one.private_ip_address, listed) {
+        (Some(a), Some(b)) if a != b => Err(FaultCode::InvalidParameterCombination
+            .with(format!("PrivateIpAddress {a} and PrivateIpAddresses.1 {b} differ: give one of the two"))),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
+/// The groups of a new interface in a VPC, sorted: those that are named, else the default one.
+///
+/// # Errors
+/// A group that the caller does not have in this VPC, or too many.
+pub fn groups(view: &View, vpc: VpcId, wanted: &InterfaceOptions) -> Result<Arc<[GroupId]>, Fault> {
+    let world = view.world;
+    let mut groups = Vec::new();
+    for id in &wanted.group_ids {
+        let group = world.groups.get(id).filter(|group| group.owner == view.caller.owner && group.vpc == vpc);
+        let group = group.ok_or_else(|| no_group(id, vpc))?;
+        groups.push(group.id);
+    }
+    for name in &wanted.group_names {
+        let id = world.index.group_by_name.get(&(vpc, name.as_str().into()));
+        groups.push(*id.ok_or_else(|| no_group(name, vpc))?);
+    }
+    if groups.is_empty() {
+        groups.extend(defaults::group(world, vpc));
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    if groups.len() > MAX_GROUPS {
+        return Err(FaultCode::SecurityGroupsPerInterfaceLimitExceeded
+            .with(format!("A network interface has at most {MAX_GROUPS} security groups")));
+    }
+    Ok(groups.into())
+}
+
+fn no_group(group: impl std::fmt::Display, vpc: VpcId) -> Fault {
+    FaultCode::InvalidGroupNotFound
+        .with(format!("The security group '{group}' does not exist in VPC '{vpc}'"))
+}
