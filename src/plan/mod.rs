@@ -4,9 +4,12 @@
 //! needs nothing else to program its kernel and to serve DHCP, DNS and metadata. It is the whole
 //! wire format between server and agent.
 
+mod boxes;
 pub mod dns;
+mod groups;
 mod report;
 mod state;
 
+pub use groups::group_section;
 pub use report::*;
 pub use state::*;
