@@ -1,6 +1,6 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
-use super::{Decision, View, addresses, instances, network_interfaces, sts};
+use super::{Decision, View, account, addresses, images, instances, network_interfaces, regions, sts, vpcs};
 use crate::query::api::*;
 
 /// `module: action, Name;` for each action that reads.
@@ -31,6 +31,12 @@ reads! {
     instances: describe_instance_status, DescribeInstanceStatusRequest, DescribeInstanceStatusResponse;
     instances: get_console_output, GetConsoleOutputRequest, GetConsoleOutputResponse;
     network_interfaces: describe_network_interfaces, DescribeNetworkInterfacesRequest, DescribeNetworkInterfacesResponse;
+    account: describe_account_attributes, DescribeAccountAttributesRequest, DescribeAccountAttributesResponse;
+    images: describe_images, DescribeImagesRequest, DescribeImagesResponse;
+    regions: describe_availability_zones, DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResponse;
+    regions: describe_regions, DescribeRegionsRequest, DescribeRegionsResponse;
+    vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
+    vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
 }
 

@@ -4,23 +4,27 @@
 //! everything a decision does to the state is a list of [`Change`]s. That makes each decision a
 //! value that a test can compare.
 
+pub mod account;
 pub mod addresses;
 pub mod allocate;
 pub mod defaults;
 mod dispatch;
 mod env;
 pub mod filter;
+pub mod images;
 pub mod instances;
 pub mod lifecycle;
 pub mod network_interfaces;
 mod observed;
 pub mod page;
+pub mod regions;
 mod status;
 pub mod sts;
 pub mod tags;
 #[cfg(test)]
 pub mod testing;
 mod tick;
+pub mod vpcs;
 
 pub use env::Env;
 pub use observed::{concerns, observed};
@@ -38,6 +42,8 @@ pub struct Caller {
     pub owner: Owner,
     /// The key that signed.
     pub access_key: Arc<str>,
+    /// The host, and port, under which the caller reached us: the request's Host.
+    pub endpoint: Arc<str>,
 }
 
 /// What a read sees: one published World and the hosts' reports.

@@ -23,7 +23,11 @@ impl Bench {
     pub fn small() -> Self {
         let account = "111122223333".parse().unwrap();
         let owner = Owner { account, region: "us-east-1".into() };
-        let caller = Caller { owner: owner.clone(), access_key: "AKIAEXAMPLE".into() };
+        let caller = Caller {
+            owner: owner.clone(),
+            access_key: "AKIAEXAMPLE".into(),
+            endpoint: "127.0.0.1:8773".into(),
+        };
         let now = Micros(1_700_000_000_000_000);
         let mut bench =
             Self { world: World::default(), status: Status::default(), caller, now, changes: 0, seed: 1 };

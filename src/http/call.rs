@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, EXPECT};
+use axum::http::header::{ALLOW, EXPECT, HOST};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use futures_util::FutureExt;
 
@@ -87,7 +87,8 @@ async fn call<B: Backend>(
     let verified = auth::verify(&request, &rules, |key| door.backend.key(key))?;
     let scope = verified.scope.as_ref().map(|scope| scope.region.as_str());
     let owner = Owner { account: verified.account, region: door.regions.of_scope(scope).clone() };
-    let caller = Caller { owner, access_key: verified.access_key.into() };
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let caller = Caller { owner, access_key: verified.access_key.into(), endpoint: host.into() };
     trace.access_key = Some(Arc::clone(&caller.access_key));
     let query::Request { action, version } = query::decode(&verified.pairs)?;
     trace.action = Some(action.name());

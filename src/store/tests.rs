@@ -33,7 +33,11 @@ fn account() -> AccountId {
 }
 
 fn caller() -> Caller {
-    Caller { owner: Owner { account: account(), region: "us-east-1".into() }, access_key: "AKIATEST".into() }
+    Caller {
+        owner: Owner { account: account(), region: "us-east-1".into() },
+        access_key: "AKIATEST".into(),
+        endpoint: "127.0.0.1:8773".into(),
+    }
 }
 
 async fn open(dir: &TempDir) -> Handle {

@@ -12,6 +12,7 @@ mod status;
 
 pub use describe::describe_instances;
 pub use launch::run_instances;
+pub use options::MAX_GROUPS;
 pub use power::{reboot_instances, start_instances, stop_instances, terminate_instances};
 pub use status::{describe_instance_status, get_console_output};
 

@@ -1,0 +1,217 @@
+//! DescribeVpcs and DescribeSubnets: the default VPC, as it can be read so far.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::filter::Values;
+use super::page::Page;
+use super::{View, defaults, filter, regions, tags};
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::ResourceId;
+use crate::world::{Network, Subnet, Vpc, World};
+
+pub fn describe_vpcs(view: &View, request: &DescribeVpcsRequest) -> Result<DescribeVpcsResponse, Fault> {
+    let world = view.world;
+    let owner = &view.caller.owner;
+    for id in &request.vpc_ids {
+        if world.vpcs.get(id).is_none_or(|vpc| vpc.owner != *owner) {
+            return Err(FaultCode::InvalidVpcIDNotFound.with(format!("The vpc ID '{id}' does not exist")));
+        }
+    }
+    let matching = defaults::vpcs_of(world, owner)
+        .filter(|vpc| request.vpc_ids.is_empty() || request.vpc_ids.contains(&vpc.id))
+        .filter(|vpc| {
+            filter::matches(world, Some(ResourceId::Vpc(vpc.id)), &request.filters, |name| {
+                vpc_attribute(vpc, name)
+            })
+        });
+    let page = Page {
+        max_results: request.max_results,
+        next_token: request.next_token.as_deref(),
+        filters: &request.filters,
+    };
+    let (found, next_token) = page.cut(matching, |vpc| vpc.id.to_string())?;
+    Ok(DescribeVpcsResponse {
+        vpcs: found.into_iter().map(|vpc| vpc_shape(world, vpc)).collect(),
+        next_token,
+    })
+}
+
+/// The one block of a VPC has the VPC's own number.
+fn cidr_association(vpc: &Vpc) -> String {
+    vpc.id.to_string().replacen("vpc", "vpc-cidr-assoc", 1)
+}
+
+fn vpc_attribute(vpc: &Vpc, name: &str) -> Values {
+    vec![match name {
+        "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => vpc.cidr.to_string(),
+        "cidr-block-association.association-id" => cidr_association(vpc),
+        "cidr-block-association.state" => "associated".into(),
+        "dhcp-options-id" => vpc.dhcp_options.to_string(),
+        "is-default" | "isDefault" => vpc.is_default.to_string(),
+        "owner-id" => vpc.owner.account.to_string(),
+        "state" => "available".into(),
+        "vpc-id" => vpc.id.to_string(),
+        _ => return Values::new(),
+    }]
+}
+
+fn vpc_shape(world: &World, vpc: &Arc<Vpc>) -> output::Vpc {
+    output::Vpc {
+        vpc_id: vpc.id,
+        owner_id: vpc.owner.account,
+        state: "available".into(),
+        cidr_block: vpc.cidr,
+        cidr_block_association_set: vec![output::VpcCidrBlockAssociation {
+            association_id: cidr_association(vpc),
+            cidr_block: vpc.cidr,
+            cidr_block_state: output::VpcCidrBlockState { state: "associated".into() },
+        }],
+        dhcp_options_id: vpc.dhcp_options,
+        instance_tenancy: "default".into(),
+        is_default: vpc.is_default,
+        tag_set: tags::set_of(world, ResourceId::Vpc(vpc.id)),
+    }
+}
+
+pub fn describe_subnets(
+    view: &View,
+    request: &DescribeSubnetsRequest,
+) -> Result<DescribeSubnetsResponse, Fault> {
+    let world = view.world;
+    let owner = &view.caller.owner;
+    for id in &request.subnet_ids {
+        if world.subnets.get(id).is_none_or(|subnet| subnet.owner != *owner) {
+            return Err(
+                FaultCode::InvalidSubnetIDNotFound.with(format!("The subnet ID '{id}' does not exist"))
+            );
+        }
+    }
+    let mut subnets: Vec<_> =
+        defaults::vpcs_of(world, owner).flat_map(|vpc| defaults::subnets_of(world, vpc.id)).collect();
+    subnets.sort_by_key(|subnet| subnet.id);
+    let matching = subnets
+        .into_iter()
+        .filter(|subnet| request.subnet_ids.is_empty() || request.subnet_ids.contains(&subnet.id))
+        .filter(|subnet| {
+            filter::matches(world, Some(ResourceId::Subnet(subnet.id)), &request.filters, |name| {
+                subnet_attribute(world, subnet, name)
+            })
+        });
+    let page = Page {
+        max_results: request.max_results,
+        next_token: request.next_token.as_deref(),
+        filters: &request.filters,
+    };
+    let (found, next_token) = page.cut(matching, |subnet| subnet.id.to_string())?;
+    let subnets = found.into_iter().map(|subnet| subnet_shape(world, subnet)).collect();
+    Ok(DescribeSubnetsResponse { subnets, next_token })
+}
+
+fn subnet_attribute(world: &World, subnet: &Subnet, name: &str) -> Values {
+    vec![match name {
+        "availability-zone" | "availabilityZone" => subnet.zone.to_string(),
+        "availability-zone-id" => regions::zone_id(world, &subnet.owner.region, &subnet.zone),
+        "available-ip-address-count" => available(world, subnet).to_string(),
+        "cidr" | "cidr-block" | "cidrBlock" => subnet.cidr.to_string(),
+        "default-for-az" | "defaultForAz" => subnet.is_default.to_string(),
+        "enable-dns64"
+        | "ipv6-native"
+        | "map-customer-owned-ip-on-launch"
+        | "map-public-ip-on-launch"
+        | "private-dns-name-options-on-launch.enable-resource-name-dns-a-record"
+        | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => "false".into(),
+        "owner-id" => subnet.owner.account.to_string(),
+        "private-dns-name-options-on-launch.hostname-type" => "ip-name".into(),
+        "state" => "available".into(),
+        "subnet-arn" => arn(subnet),
+        "subnet-id" => subnet.id.to_string(),
+        "vpc-id" => subnet.vpc.to_string(),
+        _ => return Values::new(),
+    }]
+}
+
+fn arn(subnet: &Subnet) -> String {
+    format!("arn:aws:ec2:{}:{}:subnet/{}", subnet.owner.region, subnet.owner.account, subnet.id)
+}
+
+/// How many addresses of the network's range no interface has, whoever owns it.
+fn available(world: &World, subnet: &Subnet) -> i64 {
+    let Some(network) = world.networks.get(&subnet.network) else { return 0 };
+    let taken = world
+        .index
+        .eni_by_private_ip
+        .range((network.name.clone(), Ipv4Addr::UNSPECIFIED)..)
+        .take_while(|((of, _), _)| *of == network.name)
+        .fold(0, |count, _| count + 1);
+    i64::try_from(usable(network).saturating_sub(taken)).unwrap_or(i64::MAX)
+}
+
+/// How many addresses of the range instances may have. Counted by its gaps: a range may be a /8.
+fn usable(network: &Network) -> u64 {
+    let own = [network.cidr.network(), network.cidr.last(), network.gateway];
+    let mut closed: Vec<_> = own.into_iter().map(|one| (one, one)).collect();
+    closed.extend(network.reserved.iter().map(|range| (range.first(), range.last())));
+    closed.sort_unstable();
+    let end = u64::from(network.range.last().to_bits()) + 1;
+    let mut at = u64::from(network.range.first().to_bits());
+    let mut open = 0;
+    for (first, last) in closed {
+        let (first, last) = (u64::from(first.to_bits()).min(end), u64::from(last.to_bits()));
+        open += first.saturating_sub(at);
+        at = at.max(last + 1);
+    }
+    open + end.saturating_sub(at)
+}
+
+fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
+    output::Subnet {
+        subnet_id: subnet.id,
+        subnet_arn: arn(subnet),
+        vpc_id: subnet.vpc,
+        owner_id: subnet.owner.account,
+        state: "available".into(),
+        cidr_block: subnet.cidr,
+        available_ip_address_count: available(world, subnet),
+        availability_zone: subnet.zone.to_string(),
+        availability_zone_id: regions::zone_id(world, &subnet.owner.region, &subnet.zone),
+        default_for_az: subnet.is_default,
+        map_public_ip_on_launch: false,
+        map_customer_owned_ip_on_launch: false,
+        assign_ipv6_address_on_creation: false,
+        enable_dns64: false,
+        ipv6_native: false,
+        private_dns_name_options_on_launch: output::PrivateDnsNameOptions {
+            hostname_type: "ip-name".into(),
+            enable_resource_name_dns_a_record: false,
+            enable_resource_name_dns_aaaa_record: false,
+        },
+        tag_set: tags::set_of(world, ResourceId::Subnet(subnet.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::allocate;
+    use crate::control::testing::Bench;
+    use crate::types::Range4;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn gaps_are_counted_like_addresses(reserved in prop::collection::vec((0u32..64, 0u32..16), 0..6), first in 0u32..40, length in 1u32..24) {
+            let at = |offset: u32| Ipv4Addr::from_bits(0x0a00_0000 + offset);
+            let bench = Bench::small();
+            let network = Network {
+                cidr: "10.0.0.0/26".parse().unwrap(),
+                range: Range4::new(at(first), at(first + length - 1)).unwrap(),
+                reserved: reserved.iter().map(|(a, n)| Range4::new(at(*a), at(a + n)).unwrap()).collect(),
+                ..(**bench.world.networks.get("flat").unwrap()).clone()
+            };
+            let one_by_one = (first..first + length).filter(|n| allocate::usable(&network, at(*n))).count();
+            prop_assert_eq!(usable(&network), one_by_one as u64);
+        }
+    }
+}
