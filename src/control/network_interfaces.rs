@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::filter::{self, Values};
 use super::page::Page;
-use super::{View, lifecycle, tags};
+use super::{View, tags};
 use crate::plan::dns;
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -23,7 +23,7 @@ pub struct Interface {
 impl Interface {
     /// Gathers the facts about an interface.
     pub fn of(world: &World, eni: Arc<Eni>) -> Self {
-        let address = lifecycle::addresses(world, eni.id).next().cloned();
+        let address = world.addresses_of(eni.id).next().cloned();
         let network = world.networks.get(&eni.network);
         let zone = world.subnets.get(&eni.subnet).map_or_else(|| "".into(), |subnet| subnet.zone.clone());
         let domain = network.map_or_else(|| "".into(), |network| network.domain.clone());

@@ -103,7 +103,8 @@ fn unlisted(world: &crate::world::World, report: &HostReport) -> Vec<Arc<Instanc
         return Vec::new();
     }
     let listed = |id: InstanceId| report.instances.iter().any(|seen| seen.id == id);
-    lifecycle::on_host(world, &report.host)
+    world
+        .instances_on(&report.host)
         .filter(|instance| instance.state == ShuttingDown && !listed(instance.id))
         .cloned()
         .collect()

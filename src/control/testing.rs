@@ -112,3 +112,34 @@ impl Bench {
         View { world: &self.world, status: &self.status, caller: &self.caller, now: self.now }
     }
 }
+
+/// One instance of the bench's image with everything by default.
+pub fn run_request() -> crate::query::api::RunInstancesRequest {
+    use crate::query::api::RunInstancesRequest;
+    RunInstancesRequest {
+        dry_run: false,
+        image_id: ImageId::from_random(1),
+        min_count: 1,
+        max_count: 1,
+        instance_type: None,
+        key_name: None,
+        user_data: None,
+        security_groups: Vec::new(),
+        security_group_ids: Vec::new(),
+        subnet_id: None,
+        private_ip_address: None,
+        network_interfaces: Vec::new(),
+        placement: None,
+        client_token: None,
+        tag_specifications: Vec::new(),
+        instance_initiated_shutdown_behavior: None,
+        disable_api_termination: None,
+        disable_api_stop: None,
+        metadata_options: None,
+        monitoring: None,
+        ebs_optimized: None,
+        hibernation_options: None,
+        enclave_options: None,
+        maintenance_options: None,
+    }
+}

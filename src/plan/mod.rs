@@ -7,9 +7,11 @@
 mod boxes;
 pub mod dns;
 mod groups;
+mod host;
 mod report;
 mod state;
 
 pub use groups::group_section;
+pub use host::host_state;
 pub use report::*;
 pub use state::*;

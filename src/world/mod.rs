@@ -7,6 +7,7 @@
 
 mod apply;
 mod change;
+mod lookup;
 mod rows;
 
 pub use change::{Change, Key, Row};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::super::filter::Values;
-use super::super::lifecycle;
 use super::super::network_interfaces::Interface;
 use crate::query::api::output;
 use crate::world::{Instance, InstanceState, World};
@@ -18,7 +17,7 @@ pub struct Facts<'w> {
 
 impl<'w> Facts<'w> {
     pub fn of(world: &'w World, row: &'w Arc<Instance>) -> Self {
-        let interfaces = lifecycle::interfaces(world, row.id);
+        let interfaces = world.interfaces_of(row.id);
         let interfaces = interfaces.into_iter().map(|eni| Interface::of(world, eni)).collect();
         Self { world, row, interfaces }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::{Decision, View, defaults, lifecycle};
+use super::super::{Decision, View, defaults};
 use super::options::Options;
 use crate::query::{Fault, FaultCode};
 use crate::world::{InstanceState, Subnet};
@@ -65,9 +65,8 @@ impl Hosts {
         let rank = |name: &Arc<str>| {
             let seen = view.status.hosts.get(name).map(|host| host.last_seen);
             let silent = seen.is_none_or(|seen| seen.plus_seconds(SILENT_SECONDS) < view.now);
-            let count = lifecycle::on_host(view.world, name)
-                .filter(|row| row.state != InstanceState::Terminated)
-                .count();
+            let count =
+                view.world.instances_on(name).filter(|row| row.state != InstanceState::Terminated).count();
             (silent, count, name.clone())
         };
         Self(in_zone.map(|host| (host.name.clone(), rank(&host.name))).collect())

@@ -1,0 +1,209 @@
+//! One host's whole desired state.
+//!
+//! Everything that a section names is in the state: a port's network, groups and instance, a rule's
+//! groups with their members, an elastic address's port. So an agent never has to ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::groups::group_section;
+use super::state::*;
+use crate::types::*;
+use crate::world::{Eni, Instance, InstanceState, World};
+
+/// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
+///
+/// A stopped instance keeps its address and its elastic association in the World, while its port and
+/// the elastic address are in nobody's state: both answer nowhere, as in EC2.
+pub fn host_state(world: &World, host: &str) -> HostState {
+    let mut state = HostState {
+        generation: world.generation,
+        networks: networks(world),
+        pools: world.pools.values().map(|pool| pool.range).collect(),
+        ..HostState::default()
+    };
+    for instance in world.instances_on(host) {
+        let Some(section) = instance_section(world, instance) else { continue };
+        let run = section.run;
+        state.instances.insert(instance.id, Arc::new(section));
+        if run {
+            for eni in world.interfaces_of(instance.id) {
+                add_port(world, &mut state, instance, &eni);
+            }
+        }
+    }
+    state.groups = groups(world, &state.ports);
+    state
+}
+
+fn networks(world: &World) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
+    let section = |network: &crate::world::Network| NetworkSection {
+        name: network.name.clone(),
+        cidr: network.cidr,
+        gateway: network.gateway,
+        domain: network.domain.clone(),
+    };
+    world.networks.values().map(|network| (network.name.clone(), Arc::new(section(network)))).collect()
+}
+
+/// `None` for what should not exist on the host any more.
+fn instance_section(world: &World, instance: &Instance) -> Option<InstanceSection> {
+    let run = match instance.state {
+        InstanceState::Pending | InstanceState::Running => true,
+        InstanceState::Stopping | InstanceState::Stopped => false,
+        InstanceState::ShuttingDown | InstanceState::Terminated => return None,
+    };
+    let image = world.images.get(&instance.image);
+    Some(InstanceSection {
+        id: instance.id,
+        run,
+        boot: instance.boot,
+        image: instance.image,
+        image_location: image.map_or_else(|| "".into(), |image| image.location.clone()),
+        user_data: instance.user_data.clone(),
+        key_name: instance.key_name.clone(),
+        public_key: instance.public_key.clone(),
+        reservation: instance.reservation,
+        launch_index: instance.launch_index,
+        instance_type: instance.instance_type.clone(),
+        zone: instance.zone.clone(),
+        region: instance.owner.region.clone(),
+        account: instance.owner.account,
+        launched: instance.launched,
+        tokens_required: instance.metadata.tokens_required,
+        hop_limit: instance.metadata.hop_limit,
+        metadata_enabled: instance.metadata.enabled,
+        tags: if instance.metadata.instance_tags { tags(world, instance.id) } else { Vec::new() },
+    })
+}
+
+fn tags(world: &World, instance: InstanceId) -> Vec<(Arc<str>, Arc<str>)> {
+    let tags = world.tags_of(ResourceId::Instance(instance));
+    tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+/// Adds the interface's port and the elastic address that leads to it. An interface whose subnet or
+/// network is missing has no port: unknown traffic is dropped.
+fn add_port(world: &World, state: &mut HostState, instance: &Instance, eni: &Eni) {
+    let Some(port) = port_section(world, instance, eni) else { return };
+    if let Some(public_ip) = port.public_ip {
+        let address = AddressSection { public_ip, private_ip: eni.private_ip, eni: eni.id };
+        state.addresses.insert(public_ip, Arc::new(address));
+    }
+    state.ports.insert(eni.id, Arc::new(port));
+}
+
+fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSection> {
+    let subnet = world.subnets.get(&eni.subnet)?;
+    let vpc = world.vpcs.get(&eni.vpc)?;
+    let network = world.networks.get(&eni.network)?;
+    let mut groups: Vec<_> = eni.groups.iter().filter_map(|id| world.groups.get(id)).collect();
+    groups.sort_by_key(|group| group.id);
+    let elastic = world
+        .addresses_of(eni.id)
+        .find(|row| row.association.is_some_and(|association| association.private_ip == eni.private_ip));
+    Some(PortSection {
+        eni: eni.id,
+        instance: instance.id,
+        device_index: eni.attachment?.device_index,
+        network: network.name.clone(),
+        mac: eni.mac,
+        private_ip: eni.private_ip,
+        groups: groups.iter().map(|group| group.id).collect(),
+        source_dest_check: eni.source_dest_check,
+        public_ip: elastic.map(|row| row.public_ip),
+        subnet: subnet.id,
+        subnet_cidr: subnet.cidr,
+        vpc: vpc.id,
+        vpc_cidr: vpc.cidr,
+        group_names: groups.iter().map(|group| group.name.clone()).collect(),
+        account: eni.owner.account,
+    })
+}
+
+/// The groups that ports are in, with their rules, and those that such rules name, with their members.
+fn groups(world: &World, ports: &BTreeMap<EniId, Arc<PortSection>>) -> BTreeMap<GroupId, Arc<GroupSection>> {
+    let with_rules: BTreeSet<GroupId> = ports.values().flat_map(|port| port.groups.iter().copied()).collect();
+    let named: BTreeSet<GroupId> = with_rules
+        .iter()
+        .flat_map(|group| world.rules_of(*group))
+        .filter_map(|rule| match rule.target {
+            RuleTarget::Group { group, .. } => Some(group),
+            RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        })
+        .collect();
+    with_rules
+        .union(&named)
+        .map(|id| (*id, Arc::new(group_section(world, *id, with_rules.contains(id), named.contains(id)))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::Bench;
+    use crate::query::api::{RunInstancesRequest, Writes};
+    use crate::world::{Address, Association};
+
+    fn bench_with_one() -> (Bench, InstanceId) {
+        let mut bench = Bench::small();
+        let request = RunInstancesRequest { max_count: 1, ..crate::control::testing::run_request() };
+        let made = bench.attempt(|decision| decision.run_instances(&request)).unwrap();
+        (bench, made.instances_set[0].instance_id)
+    }
+
+    fn elastic(bench: &mut Bench, instance: InstanceId) {
+        let eni = bench.world.interfaces_of(instance)[0].clone();
+        bench.put(Address {
+            id: AllocationId::from_random(7),
+            owner: bench.caller.owner.clone(),
+            public_ip: "203.0.113.7".parse().unwrap(),
+            pool: PoolId::from_random(1),
+            association: Some(Association {
+                id: AssociationId::from_random(7),
+                eni: eni.id,
+                private_ip: eni.private_ip,
+            }),
+            allocated: bench.now,
+        });
+    }
+
+    fn set_state(bench: &mut Bench, id: InstanceId, state: InstanceState) {
+        let row = (**bench.world.instances.get(&id).unwrap()).clone();
+        bench.put(Instance { state, ..row });
+    }
+
+    #[test]
+    fn an_instance_comes_with_port_groups_address_and_network() {
+        let (mut bench, id) = bench_with_one();
+        elastic(&mut bench, id);
+        let state = host_state(&bench.world, "node1");
+        assert!(state.instances[&id].run);
+        let port = state.ports.values().next().unwrap();
+        assert_eq!(port.public_ip, Some("203.0.113.7".parse().unwrap()));
+        assert_eq!(state.addresses[&"203.0.113.7".parse().unwrap()].eni, port.eni);
+        let group = &state.groups[&port.groups[0]];
+        assert_eq!(group.members, [port.private_ip], "the default group names itself");
+        assert_eq!(group.egress.protocols.len(), 1);
+        assert!(state.networks.contains_key(&port.network));
+        assert_eq!(state.pools.len(), 1);
+        assert_eq!(host_state(&bench.world, "node2").ports.len(), 0);
+    }
+
+    #[test]
+    fn what_does_not_run_has_no_port_and_what_ends_is_absent() {
+        let (mut bench, id) = bench_with_one();
+        elastic(&mut bench, id);
+        for state in [InstanceState::Stopping, InstanceState::Stopped] {
+            set_state(&mut bench, id, state);
+            let state = host_state(&bench.world, "node1");
+            assert!(!state.instances[&id].run);
+            assert!(state.ports.is_empty() && state.addresses.is_empty() && state.groups.is_empty());
+        }
+        for state in [InstanceState::ShuttingDown, InstanceState::Terminated] {
+            set_state(&mut bench, id, state);
+            let state = host_state(&bench.world, "node1");
+            assert!(state.instances.is_empty() && state.ports.is_empty() && state.addresses.is_empty());
+        }
+    }
+}
