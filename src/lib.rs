@@ -3,11 +3,14 @@
 pub mod agent;
 pub mod auth;
 pub mod compute;
+pub mod config;
 pub mod control;
 pub mod http;
 pub mod lab;
+pub mod operator;
 pub mod plan;
 pub mod query;
+pub mod server;
 pub mod store;
 pub mod types;
 pub mod world;

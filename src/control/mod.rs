@@ -26,6 +26,8 @@ pub mod testing;
 mod tick;
 pub mod vpcs;
 
+pub mod operator;
+
 pub use env::Env;
 pub use observed::{concerns, observed};
 pub use status::{Console, HostStatus, Status};

@@ -6,7 +6,9 @@
 
 mod fault;
 mod form;
+#[allow(dead_code)]
 mod scalar;
+#[allow(dead_code)]
 mod xml;
 
 /// Request and response types of every action, generated from api-spec/.

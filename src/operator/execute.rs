@@ -1,0 +1,216 @@
+//! Runs an operator's command on the writer.
+
+use serde_json::{Value, json};
+
+use super::cli::*;
+use crate::control::{Caller, Decision, operator};
+use crate::query::Fault;
+use crate::store::Handle;
+use crate::types::{AccountId, Owner, Region};
+
+/// The operator at one store, in one region.
+#[derive(Clone)]
+pub struct Operator {
+    pub handle: Handle,
+    pub region: Region,
+}
+
+type Answer = Result<Value, String>;
+
+impl Operator {
+    /// Runs a command; the answer is JSON for programs and [`super::print`] for people.
+    ///
+    /// # Errors
+    /// What the person at the shell should do instead.
+    pub async fn execute(&self, command: OperatorCommand) -> Answer {
+        match command {
+            OperatorCommand::Account(command) => self.account(command).await,
+            OperatorCommand::Key(command) => self.key(command).await,
+            OperatorCommand::Pool(command) => self.pool(command).await,
+            OperatorCommand::Network(command) => self.network(command).await,
+            OperatorCommand::Image(command) => self.image(command).await,
+            OperatorCommand::Host(command) => self.host(command).await,
+        }
+    }
+
+    /// Has the writer decide; the operator stands for no account.
+    pub async fn submit<R: Send + 'static>(
+        &self,
+        decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, String> {
+        let owner = Owner { account: AccountId::from_random(0), region: self.region.clone() };
+        let caller = Caller { owner, access_key: "operator".into() };
+        self.handle.submit(caller, false, decide).await.map_err(|fault| fault.message)
+    }
+
+    async fn account(&self, command: AccountCommand) -> Answer {
+        match command {
+            AccountCommand::Create { name, id } => {
+                let called = name.clone();
+                let id = self.submit(move |decision| operator::create_account(decision, id, &called)).await?;
+                Ok(json!({"id": id, "name": name}))
+            }
+            AccountCommand::List => {
+                let world = self.handle.world();
+                Ok(world.accounts.values().map(|row| json!({"id": row.id, "name": row.name})).collect())
+            }
+            AccountCommand::Delete { id } => {
+                self.submit(move |decision| operator::delete_account(decision, id)).await?;
+                Ok(json!({"deleted": id}))
+            }
+        }
+    }
+
+    async fn key(&self, command: KeyCommand) -> Answer {
+        match command {
+            KeyCommand::Create { account, id, secret, .. } => {
+                let id =
+                    id.unwrap_or_else(|| format!("AKIA{}", letters(16, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")));
+                let imported = secret.is_some();
+                let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+                let secret = secret.unwrap_or_else(|| letters(40, alphabet));
+                if secret.len() < 8 {
+                    return Err("the secret is too short: give at least 8 characters".into());
+                }
+                let sealed = self.handle.key_file().seal(&id, secret.as_bytes()).into();
+                let key = id.clone();
+                let made = move |decision: &mut Decision<'_>| {
+                    operator::create_key(decision, &key, account, std::sync::Arc::clone(&sealed))
+                };
+                self.submit(made).await?;
+                let shown = if imported { Value::Null } else { secret.into() };
+                Ok(json!({"id": id, "account": account, "secret": shown}))
+            }
+            KeyCommand::List => {
+                let world = self.handle.world();
+                Ok(world
+                    .access_keys
+                    .values()
+                    .map(|row| json!({"id": row.id, "account": row.account}))
+                    .collect())
+            }
+            KeyCommand::Delete { id } => {
+                let key = id.clone();
+                self.submit(move |decision| operator::delete_key(decision, &key)).await?;
+                Ok(json!({"deleted": id}))
+            }
+        }
+    }
+
+    async fn pool(&self, command: PoolCommand) -> Answer {
+        match command {
+            PoolCommand::Add { name, range } => {
+                let called = name.clone();
+                let id = self.submit(move |decision| operator::add_pool(decision, &called, range)).await?;
+                Ok(json!({"id": id, "name": name, "range": range.to_string()}))
+            }
+            PoolCommand::List => {
+                let world = self.handle.world();
+                let used = |id| world.addresses.values().filter(|address| address.pool == id).count();
+                let row = |row: &crate::world::Pool| {
+                    json!({
+                        "id": row.id, "name": row.name, "range": row.range.to_string(),
+                        "allocated": used(row.id), "addresses": row.range.count(),
+                    })
+                };
+                Ok(world.pools.values().map(|pool| row(pool)).collect())
+            }
+            PoolCommand::Remove { name } => {
+                let called = name.clone();
+                self.submit(move |decision| operator::remove_pool(decision, &called)).await?;
+                Ok(json!({"removed": name}))
+            }
+        }
+    }
+
+    async fn network(&self, command: NetworkCommand) -> Answer {
+        match command {
+            NetworkCommand::Add { name, cidr, gateway, range, reserved, zone, domain } => {
+                let new = operator::NewNetwork { name, cidr, gateway, range, reserved, zone, domain };
+                let name = new.name.clone();
+                self.submit(move |decision| operator::add_network(decision, &new)).await?;
+                let world = self.handle.world();
+                Ok(world.networks.get(name.as_str()).map_or(Value::Null, |row| network(row)))
+            }
+            NetworkCommand::List => {
+                Ok(self.handle.world().networks.values().map(|row| network(row)).collect())
+            }
+            NetworkCommand::Remove { name } => {
+                let called = name.clone();
+                self.submit(move |decision| operator::remove_network(decision, &called)).await?;
+                Ok(json!({"removed": name}))
+            }
+        }
+    }
+
+    async fn image(&self, command: ImageCommand) -> Answer {
+        match command {
+            ImageCommand::Register { name, location, id } => {
+                let there = std::fs::metadata(&location);
+                there.map_err(|error| format!("{location}: {error}"))?;
+                let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+                let (called, at) = (name.clone(), location.clone());
+                let made = move |decision: &mut Decision<'_>| {
+                    operator::register_image(decision, id, &called, &at, architecture)
+                };
+                let id = self.submit(made).await?;
+                Ok(json!({"id": id, "name": name, "location": location}))
+            }
+            ImageCommand::List => {
+                let world = self.handle.world();
+                let row = |row: &crate::world::Image| json!({"id": row.id, "name": row.name, "location": row.location});
+                Ok(world.images.values().map(|image| row(image)).collect())
+            }
+            ImageCommand::Deregister { id } => {
+                self.submit(move |decision| operator::deregister_image(decision, id)).await?;
+                Ok(json!({"deregistered": id}))
+            }
+        }
+    }
+
+    async fn host(&self, command: HostCommand) -> Answer {
+        match command {
+            HostCommand::Add { name, zone } => {
+                let called = name.clone();
+                self.submit(move |decision| operator::add_host(decision, &called, zone.as_deref())).await?;
+                Ok(json!({"name": name}))
+            }
+            HostCommand::List => {
+                let (world, status) = (self.handle.world(), self.handle.status());
+                let row = |row: &crate::world::Host| {
+                    let status = status.hosts.get(&row.name);
+                    json!({
+                        "name": row.name, "zone": row.zone, "generation": world.generation,
+                        "applied": status.map(|status| status.applied),
+                        "last_seen": status.map(|status| status.last_seen.to_string()),
+                        "failures": status.map(|status| &status.failures),
+                    })
+                };
+                Ok(world.hosts.values().map(|host| row(host)).collect())
+            }
+        }
+    }
+}
+
+fn network(row: &crate::world::Network) -> Value {
+    let reserved: Vec<String> = row.reserved.iter().map(ToString::to_string).collect();
+    json!({
+        "name": row.name, "cidr": row.cidr.to_string(), "gateway": row.gateway, "range": row.range.to_string(),
+        "reserved": reserved.join(" "), "zone": row.zone, "domain": row.domain,
+    })
+}
+
+/// Random letters, each equally likely.
+fn letters(count: usize, alphabet: &[u8]) -> String {
+    let mut out = String::with_capacity(count);
+    while out.len() < count {
+        let mut byte = [0; 1];
+        crate::store::random(&mut byte);
+        // A remainder would favour the alphabet's beginning.
+        let limit = 256 / alphabet.len() * alphabet.len();
+        if usize::from(byte[0]) < limit {
+            out.push(char::from(alphabet[usize::from(byte[0]) % alphabet.len()]));
+        }
+    }
+    out
+}

@@ -1,0 +1,30 @@
+//! The operator's subcommands: accounts, keys, pools, networks, images, hosts.
+//!
+//! They speak to the running server over a unix socket in the state folder (mode 0600), or open the
+//! store themselves when no server runs; either way the same decisions are made by the same writer.
+
+mod cli;
+mod execute;
+mod print;
+mod socket;
+
+pub use cli::{KeyCommand, OperatorCommand};
+pub use execute::Operator;
+pub use print::print;
+pub use socket::{SOCKET, ask, listen};
+
+/// Runs one command: by the server if one runs, else on the store itself.
+///
+/// # Errors
+/// A message for the person at the shell.
+pub async fn run(
+    state_dir: &std::path::Path,
+    region: &str,
+    command: OperatorCommand,
+) -> Result<serde_json::Value, String> {
+    if let Some(answer) = ask(state_dir, &command).await {
+        return answer;
+    }
+    let handle = crate::server::open_store(state_dir).await.map_err(|error| crate::server::chain(&*error))?;
+    Operator { handle: handle.0.clone(), region: region.into() }.execute(command).await
+}
