@@ -39,7 +39,7 @@ impl Operator {
         decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, String> {
         let owner = Owner { account: AccountId::from_random(0), region: self.region.clone() };
-        let caller = Caller { owner, access_key: "operator".into() };
+        let caller = Caller { owner, access_key: "operator".into(), endpoint: "".into() };
         self.handle.submit(caller, false, decide).await.map_err(|fault| fault.message)
     }
 
