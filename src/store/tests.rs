@@ -36,7 +36,6 @@ fn caller() -> Caller {
     Caller {
         owner: Owner { account: account(), region: "us-east-1".into() },
         access_key: "AKIATEST".into(),
-        endpoint: "".into(),
         endpoint: "127.0.0.1:8773".into(),
     }
 }
