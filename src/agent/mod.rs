@@ -1,6 +1,8 @@
 //! The agent: makes one host what its HostState says, and keeps it so.
 
 pub mod config;
+pub mod diff;
 pub mod kernel;
 pub mod names;
+pub mod reconcile;
 pub mod serve;

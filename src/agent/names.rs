@@ -24,3 +24,15 @@ pub fn port_name(eni: EniId) -> String {
     let id = eni.to_string();
     format!("{PORT_PREFIX}{}", &id[id.len().saturating_sub(12)..])
 }
+
+/// Where the metadata service listens on each port; 169.254.169.254:80 leads there.
+pub const METADATA_PORT: u16 = 16980;
+
+/// Where the resolver listens on each port; port 53 of the gateway and of 169.254.169.253 lead there.
+pub const DNS_PORT: u16 = 16953;
+
+/// The metadata service's address as instances know it.
+pub const METADATA_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(169, 254, 169, 254);
+
+/// The resolver's second address, the same in every network, as in EC2.
+pub const RESOLVER_ADDRESS: std::net::Ipv4Addr = std::net::Ipv4Addr::new(169, 254, 169, 253);

@@ -1,1 +1,24 @@
 //! The only place that reads or writes the kernel: links, addresses, routes, neighbours, nft, conntrack.
+//!
+//! Nothing here keeps a memory that it needs: each part reads what the kernel has, compares it with
+//! what should be and writes the difference. What is ours is known by its mark: the table's name,
+//! [`ROUTE_PROTOCOL`](crate::agent::names::ROUTE_PROTOCOL) on routes, addresses and proxy entries,
+//! the prefix of interfaces. What has no such mark is never touched.
+
+pub mod addresses;
+pub mod announce;
+pub mod batch;
+pub mod conntrack;
+pub mod events;
+pub mod groups;
+pub mod host;
+pub mod inspect;
+pub mod json;
+pub mod links;
+pub mod model;
+pub mod neighbours;
+pub mod nfnetlink;
+pub mod nft;
+pub mod render;
+pub mod routes;
+pub mod sysctl;

@@ -1,0 +1,83 @@
+//! Gratuitous ARP: tells the segment that an address is here now.
+//!
+//! Without it a moved address is unreachable until the neighbours' entries age, 33 s when measured.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::types::MacAddr;
+
+/// When after the first announcement the others follow: one may be lost, a switch may be learning.
+const REPEATS: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
+
+const ETH_P_ARP: u16 = 0x0806;
+
+/// An ARP request for the address by the address itself (RFC 5227, 2.3), as an Ethernet frame.
+pub fn frame(address: Ipv4Addr, mac: MacAddr) -> [u8; 42] {
+    let mut frame = [0; 42];
+    frame[..6].fill(0xff);
+    frame[6..12].copy_from_slice(&mac.0);
+    frame[12..14].copy_from_slice(&ETH_P_ARP.to_be_bytes());
+    // Ethernet, IPv4, their address lengths, request.
+    frame[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
+    frame[22..28].copy_from_slice(&mac.0);
+    frame[28..32].copy_from_slice(&address.octets());
+    frame[38..42].copy_from_slice(&address.octets());
+    frame
+}
+
+/// Announces the address now, and again in the background.
+///
+/// # Errors
+/// Why no packet could be sent; without CAP_NET_RAW, for one.
+pub fn announce(address: Ipv4Addr, interface: u32, mac: MacAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+    let to = link_address(interface)?;
+    let frame = frame(address, mac);
+    socket.send_to(&frame, &to)?;
+    tokio::spawn(async move {
+        for pause in REPEATS {
+            tokio::time::sleep(pause).await;
+            if let Err(error) = socket.send_to(&frame, &to) {
+                tracing::debug!(%address, %error, "announcement not repeated");
+            }
+        }
+    });
+    Ok(())
+}
+
+#[allow(unsafe_code)]
+fn link_address(interface: u32) -> io::Result<SockAddr> {
+    let index = i32::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: sockaddr_ll fits in the zeroed sockaddr_storage that try_init hands out, and its
+    // length is set to the length of what was written.
+    let ((), address) = unsafe {
+        SockAddr::try_init(|storage, length| {
+            let link = storage.cast::<nix::libc::sockaddr_ll>();
+            (*link).sll_family = nix::libc::AF_PACKET as u16;
+            (*link).sll_protocol = ETH_P_ARP.to_be();
+            (*link).sll_ifindex = index;
+            (*link).sll_halen = 6;
+            *length = size_of::<nix::libc::sockaddr_ll>() as nix::libc::socklen_t;
+            Ok(())
+        })
+    }?;
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sender_and_target_are_the_address() {
+        let frame = frame(Ipv4Addr::new(203, 0, 113, 7), MacAddr([2, 0, 0, 0, 0, 9]));
+        assert_eq!(frame[28..32], frame[38..42]);
+        assert_eq!(frame[38..42], [203, 0, 113, 7]);
+        assert_eq!(frame[6..12], frame[22..28]);
+        assert_eq!(frame[20..22], [0, 1]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Cuts flows that the present addresses would not make.
+//!
+//! Translation lives on in connection tracking after its rule is gone: without this, the next owner
+//! of an elastic IP would inherit the flows of the last. Level-triggered: every translated entry is
+//! held against the present maps, whoever made it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::Ipv4Addr;
+
+use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
+use crate::plan::HostState;
+use crate::types::Range4;
+
+const CT_GET: u16 = 1 << 8 | 1;
+const CT_DELETE: u16 = 1 << 8 | 2;
+const TUPLE_ORIG: u16 = 1;
+const TUPLE_REPLY: u16 = 2;
+const ID: u16 = 12;
+const ZONE: u16 = 18;
+const AF_INET: u8 = 2;
+
+/// What may be in connection tracking.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Keep {
+    pub to_private: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    pub to_elastic: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    pub pools: Vec<Range4>,
+    /// Addresses of which no flow may be left: ports that went, elastic IPs that went.
+    pub gone: BTreeSet<Ipv4Addr>,
+}
+
+impl Keep {
+    /// What the state allows, and what went since.
+    pub fn new(state: &HostState, gone: BTreeSet<Ipv4Addr>) -> Self {
+        let addresses = || state.addresses.values();
+        Self {
+            to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
+            to_elastic: addresses().map(|a| (a.private_ip, a.public_ip)).collect(),
+            pools: state.pools.to_vec(),
+            gone,
+        }
+    }
+
+    fn elastic(&self, address: Ipv4Addr) -> bool {
+        self.to_private.contains_key(&address) || self.pools.iter().any(|pool| pool.contains(address))
+    }
+}
+
+/// A flow's two ends as both directions name them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flow {
+    /// The first packet's source and destination.
+    pub original: (Ipv4Addr, Ipv4Addr),
+    /// The answer's source and destination.
+    pub reply: (Ipv4Addr, Ipv4Addr),
+}
+
+/// Whether the present maps would not make this flow.
+pub fn stale(flow: &Flow, keep: &Keep) -> bool {
+    let ((from, to), (answerer, answered)) = (flow.original, flow.reply);
+    if [from, to, answerer, answered].iter().any(|address| keep.gone.contains(address)) {
+        return true;
+    }
+    let to_elastic = to != answerer && keep.elastic(to) && keep.to_private.get(&to) != Some(&answerer);
+    let as_elastic =
+        from != answered && keep.elastic(answered) && keep.to_elastic.get(&from) != Some(&answered);
+    to_elastic || as_elastic
+}
+
+fn ends(tuple: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let ip = attribute(tuple, 1)?;
+    let address = |kind| attribute(ip, kind)?.first_chunk::<4>().map(|octets| Ipv4Addr::from(*octets));
+    address(1).zip(address(2))
+}
+
+fn flow(message: &[u8]) -> Option<Flow> {
+    Some(Flow {
+        original: ends(attribute(message, TUPLE_ORIG)?)?,
+        reply: ends(attribute(message, TUPLE_REPLY)?)?,
+    })
+}
+
+/// Deletes the stale flows, and only those; says how many.
+///
+/// # Errors
+/// What the kernel says; one flow that cannot be deleted does not keep the others.
+pub fn cut(keep: &Keep) -> io::Result<usize> {
+    let mut socket = Nfnetlink::open()?;
+    let mut cut = 0;
+    let mut failed = None;
+    for message in socket.dump(CT_GET, AF_INET, &[])? {
+        if flow(&message).is_some_and(|flow| stale(&flow, keep)) {
+            match socket.ask(CT_DELETE, AF_INET, &identity(&message)) {
+                Ok(_) => cut += 1,
+                // It ended by itself.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    failed.map_or(Ok(cut), Err)
+}
+
+/// What names exactly this entry: a flow that was made anew has another id.
+fn identity(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (kind, whole, _) in attributes(message).filter(|(kind, ..)| [TUPLE_ORIG, ID, ZONE].contains(kind)) {
+        if kind == TUPLE_ORIG {
+            out.extend(whole);
+            out.resize(out.len().next_multiple_of(4), 0);
+        } else {
+            write(&mut out, kind, &whole[4..]);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+    const ELASTIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+    const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 5);
+    const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 6);
+    const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
+
+    fn keep(mapped: &[(Ipv4Addr, Ipv4Addr)], gone: &[Ipv4Addr]) -> Keep {
+        Keep {
+            to_private: mapped.iter().copied().collect(),
+            to_elastic: mapped.iter().map(|&(public, private)| (private, public)).collect(),
+            pools: vec![Range4::new(ELASTIC, Ipv4Addr::new(203, 0, 113, 20)).unwrap()],
+            gone: gone.iter().copied().collect(),
+        }
+    }
+
+    const INWARD: Flow = Flow { original: (CLIENT, ELASTIC), reply: (ONE, CLIENT) };
+    const OUTWARD: Flow = Flow { original: (ONE, CLIENT), reply: (CLIENT, ELASTIC) };
+
+    #[test]
+    fn both_directions_live_while_the_address_is_mapped() {
+        let keep = keep(&[(ELASTIC, ONE)], &[]);
+        assert!(!stale(&INWARD, &keep));
+        assert!(!stale(&OUTWARD, &keep));
+    }
+
+    #[test]
+    fn both_directions_go_with_the_mapping() {
+        for keep in [keep(&[], &[]), keep(&[(ELASTIC, TWO)], &[])] {
+            assert!(stale(&INWARD, &keep));
+            assert!(stale(&OUTWARD, &keep));
+        }
+    }
+
+    #[test]
+    fn others_translations_and_the_hosts_address_are_left() {
+        let docker = Flow { original: (CLIENT, HOST), reply: (Ipv4Addr::new(172, 17, 0, 2), CLIENT) };
+        let by_host = Flow { original: (TWO, CLIENT), reply: (CLIENT, HOST) };
+        let plain = Flow { original: (ONE, TWO), reply: (TWO, ONE) };
+        for flow in [docker, by_host, plain] {
+            assert!(!stale(&flow, &keep(&[(ELASTIC, ONE)], &[])), "{flow:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_port_that_went() {
+        let plain = Flow { original: (TWO, ONE), reply: (ONE, TWO) };
+        assert!(stale(&plain, &keep(&[], &[ONE])));
+    }
+}

@@ -1,0 +1,307 @@
+//! One pass over a host: links, addresses, routes and neighbours into their places.
+//!
+//! A pass reads the kernel once and writes what differs. What fails becomes a [`Failure`] and the
+//! pass goes on: one broken port must not keep the others from their rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::net::Ipv4Addr;
+
+use netlink_packet_route::address::AddressScope;
+use rtnetlink::{Error, Handle};
+
+use super::addresses::{self, Addresses};
+use super::links::{self, Link};
+use super::routes::{self, Route};
+use super::{announce, neighbours, render, sysctl};
+use crate::agent::config::HostConfig;
+use crate::agent::diff;
+use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
+use crate::plan::{Failure, HostState, PortSection};
+use crate::types::{EniId, MacAddr};
+
+/// The kernel as read, the state that is wanted, and what went wrong between.
+pub struct Pass<'a> {
+    handle: &'a Handle,
+    config: &'a HostConfig,
+    state: &'a HostState,
+    links: BTreeMap<String, Link>,
+    addresses: Addresses,
+    ours: BTreeSet<addresses::Place>,
+    routes: BTreeMap<routes::Key, Route>,
+    pub failures: Vec<Failure>,
+    /// Ports whose interface is not there yet.
+    pub pending: Vec<EniId>,
+}
+
+impl<'a> Pass<'a> {
+    /// Reads the kernel.
+    ///
+    /// # Errors
+    /// What netlink says.
+    pub async fn read(
+        handle: &'a Handle,
+        config: &'a HostConfig,
+        state: &'a HostState,
+    ) -> Result<Self, Error> {
+        let links = links::list(handle).await?;
+        let addresses = Addresses::read(handle).await?;
+        let index = |name: &str| links.get(name).map(|link| link.index);
+        let ours = addresses.ours(index(&config.public_interface), index(GATEWAY_BRIDGE), &state.pools);
+        let routes = routes::list(handle).await?;
+        let (failures, pending) = (Vec::new(), Vec::new());
+        let mut pass = Self { handle, config, state, links, addresses, ours, routes, failures, pending };
+        for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
+            match pass.links.get(name) {
+                None => pass.fail(format!("interface {name}"), "does not exist; name another in [host]"),
+                Some(link) if !link.up => pass.fail(format!("interface {name}"), "is down; switch it on"),
+                Some(_) => {}
+            }
+        }
+        Ok(pass)
+    }
+
+    fn fail(&mut self, subject: String, message: impl Display) {
+        self.failures.push(Failure { subject, message: message.to_string() });
+    }
+
+    fn check(&mut self, subject: impl FnOnce() -> String, result: Result<(), Error>) {
+        if let Err(error) = result {
+            self.fail(subject(), error);
+        }
+    }
+
+    fn index(&self, name: &str) -> Option<u32> {
+        self.links.get(name).map(|link| link.index)
+    }
+
+    fn public(&self) -> Option<u32> {
+        self.index(&self.config.public_interface)
+    }
+
+    fn flat(&self) -> Option<u32> {
+        self.index(&self.config.flat_interface)
+    }
+
+    /// The indexes of all ports, ours or forgotten.
+    pub fn port_indexes(&self) -> BTreeSet<u32> {
+        let ports = self.links.iter().filter(|(name, _)| name.starts_with(PORT_PREFIX));
+        ports.map(|(_, link)| link.index).collect()
+    }
+
+    /// What the rules must know of the host.
+    pub fn facts(&mut self) -> render::Host {
+        let primary = self.public().and_then(|index| self.addresses.primary(index, &self.ours));
+        let snat = self.config.snat_address.or(primary);
+        if snat.is_none() && self.public().is_some() {
+            let subject = format!("interface {}", self.config.public_interface);
+            self.fail(subject, "has no IPv4 address: instances without an elastic IP cannot go out");
+        }
+        let foreign = self.addresses.in_order.iter().filter(|place| !self.ours.contains(place));
+        let own = foreign.map(|place| place.0).filter(|ip| !self.state.addresses.contains_key(ip));
+        let own = own.collect::<BTreeSet<_>>().into_iter().collect();
+        render::Host::new(self.config, snat, own, sysctl::is_router())
+    }
+
+    /// The bridge with the gateways' addresses.
+    pub async fn gateways(&mut self) {
+        let subject = || format!("interface {GATEWAY_BRIDGE}");
+        if !self.links.contains_key(GATEWAY_BRIDGE) {
+            let made = links::add_gateway_bridge(self.handle).await;
+            self.check(subject, made);
+            match links::list(self.handle).await {
+                Ok(links) => self.links = links,
+                Err(error) => self.fail(subject(), error),
+            }
+        }
+        let Some(bridge) = self.links.get(GATEWAY_BRIDGE).cloned() else { return };
+        if !bridge.up {
+            let up = links::set_up(self.handle, bridge.index).await;
+            self.check(subject, up);
+        }
+        let state = self.state;
+        for network in state.networks.values() {
+            let place = (network.gateway, bridge.index);
+            if !self.addresses.by_place.contains_key(&place) {
+                // Of link scope, so that the host never chooses it as its source for the world.
+                let added = addresses::add(self.handle, place, AddressScope::Link).await;
+                self.check(|| format!("network {}", network.name), added);
+            }
+        }
+    }
+
+    fn switches(&mut self, subject: &str, switches: &[sysctl::Switch]) {
+        for switch in switches {
+            if let Err(error) = sysctl::ensure(switch) {
+                self.fail(subject.to_owned(), format!("cannot set {} to {}: {error}", switch.0, switch.1));
+            }
+        }
+    }
+
+    /// The ports, their routes and neighbours, and what the flat and the public interface need.
+    pub async fn ports(&mut self) {
+        let state = self.state;
+        let mut routes = BTreeMap::new();
+        let mut neighbours = BTreeMap::new();
+        for port in state.ports.values() {
+            let name = port_name(port.eni);
+            let Some(link) = self.links.get(&name).cloned() else {
+                self.pending.push(port.eni);
+                continue;
+            };
+            if self.port(port, &name, &link).await {
+                let source = state.networks.get(&port.network).map(|network| network.gateway);
+                let key = routes::to_instance(port.private_ip);
+                routes.insert(key, (Route { interface: link.index, source }, format!("port {}", port.eni)));
+                neighbours.insert((port.private_ip, link.index), &**port);
+            }
+        }
+        if let Some(interface) = self.flat() {
+            for network in state.networks.values() {
+                let route = Route { interface, source: None };
+                routes.insert(routes::to_network(network.cidr), (route, format!("network {}", network.name)));
+            }
+        }
+        self.write_routes(&routes).await;
+        self.write_neighbours(&neighbours).await;
+    }
+
+    async fn port(&mut self, port: &PortSection, name: &str, link: &Link) -> bool {
+        let subject = format!("port {}", port.eni);
+        if link.alias.as_ref().is_some_and(|alias| *alias != port.eni.to_string()) {
+            let alias = link.alias.clone().unwrap_or_default();
+            self.fail(subject, format!("interface {name} belongs to {alias}; remove it"));
+            return false;
+        }
+        self.switches(&subject, &sysctl::port(name, port.source_dest_check));
+        if !link.up {
+            let up = links::set_up(self.handle, link.index).await;
+            self.check(|| subject, up);
+        }
+        true
+    }
+
+    async fn write_routes(&mut self, want: &BTreeMap<routes::Key, (Route, String)>) {
+        for (key, (route, subject)) in want {
+            let result = match self.routes.get(key) {
+                Some(have) if have == route => continue,
+                Some(_) => routes::change(self.handle, *key, *route).await,
+                None => routes::add(self.handle, *key, *route).await,
+            };
+            self.check(|| format!("{subject}: route {}/{}", key.0, key.1), result);
+        }
+    }
+
+    async fn write_neighbours(&mut self, want: &BTreeMap<neighbours::Place, &PortSection>) {
+        let have = match neighbours::permanent(self.handle).await {
+            Ok(have) => have,
+            Err(error) => return self.fail("neighbours".into(), error),
+        };
+        for (place, port) in want {
+            if have.get(place).is_none_or(|mac| mac[..] != port.mac.0) {
+                let set = neighbours::set(self.handle, *place, port.mac).await;
+                self.check(|| format!("port {}", port.eni), set);
+            }
+        }
+        let ports = self.port_indexes();
+        for place in have.keys().filter(|place| ports.contains(&place.1) && !want.contains_key(place)) {
+            let removed = neighbours::remove(self.handle, *place, false).await;
+            self.check(|| format!("neighbour {}", place.0), removed);
+        }
+    }
+
+    /// The flat and the public interface: switches, and an exact proxy entry per instance.
+    pub async fn outside(&mut self) {
+        let config = self.config;
+        for (name, switches) in outside_switches(config) {
+            if self.links.contains_key(name) {
+                self.switches(&format!("interface {name}"), &switches);
+            }
+        }
+        let have = match neighbours::proxies(self.handle).await {
+            Ok(have) => have,
+            Err(error) => return self.fail("proxy entries".into(), error),
+        };
+        let want = self.wanted_proxies();
+        for place in have.difference(&want) {
+            let removed = neighbours::remove(self.handle, *place, true).await;
+            self.check(|| format!("proxy entry {}", place.0), removed);
+        }
+        for place in want.difference(&have) {
+            let added = neighbours::add_proxy(self.handle, *place).await;
+            self.check(|| format!("proxy entry {}", place.0), added);
+        }
+    }
+
+    /// The proxy entries that the flat interface must have.
+    pub fn wanted_proxies(&self) -> BTreeSet<neighbours::Place> {
+        let Some(flat) = self.flat() else { return BTreeSet::new() };
+        let here = self.state.ports.values().filter(|port| self.links.contains_key(&port_name(port.eni)));
+        here.map(|port| (port.private_ip, flat)).collect()
+    }
+
+    /// Takes away our addresses that nobody wants any more; returns them.
+    pub async fn remove_addresses(&mut self) -> BTreeSet<Ipv4Addr> {
+        let public = self.public();
+        let bridge = self.index(GATEWAY_BRIDGE);
+        let gateways: BTreeSet<_> = self.state.networks.values().map(|network| network.gateway).collect();
+        let wanted = |place: &&addresses::Place| {
+            let elastic = Some(place.1) == public && self.state.addresses.contains_key(&place.0);
+            elastic || (Some(place.1) == bridge && gateways.contains(&place.0))
+        };
+        let gone: Vec<_> = self.ours.iter().filter(|place| !wanted(place)).copied().collect();
+        for place in &gone {
+            let removed = addresses::remove(self.handle, *place).await;
+            self.check(|| format!("address {}", place.0), removed);
+        }
+        gone.into_iter().map(|place| place.0).collect()
+    }
+
+    /// Adds the elastic IPs and announces those that are new. Only after the rules.
+    pub async fn add_addresses(&mut self) {
+        let Some(public) = self.links.get(&self.config.public_interface).cloned() else { return };
+        let state = self.state;
+        for ip in state.addresses.keys() {
+            let place = (*ip, public.index);
+            if self.addresses.by_place.contains_key(&place) {
+                continue;
+            }
+            match addresses::add(self.handle, place, AddressScope::Universe).await {
+                Err(error) => self.fail(format!("address {ip}"), error),
+                Ok(()) => {
+                    let Some(mac) = public.mac.first_chunk().map(|mac| MacAddr(*mac)) else { continue };
+                    if let Err(error) = announce::announce(*ip, public.index, mac) {
+                        self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The destinations of our /32 routes that no port has any more: ports that went.
+    pub fn left_ports(&self) -> BTreeSet<Ipv4Addr> {
+        let here: BTreeSet<_> = self.state.ports.values().map(|port| port.private_ip).collect();
+        let to_instances = self.routes.keys().filter(|(_, length, metric)| (*length, *metric) == (32, 0));
+        to_instances.map(|key| key.0).filter(|ip| !here.contains(ip)).collect()
+    }
+
+    /// Takes away our routes that lead to nobody.
+    pub async fn sweep_routes(&mut self) {
+        let mut want = BTreeMap::new();
+        want.extend(self.state.ports.values().map(|port| (routes::to_instance(port.private_ip), ())));
+        want.extend(self.state.networks.values().map(|network| (routes::to_network(network.cidr), ())));
+        let have: BTreeMap<_, _> = self.routes.keys().map(|key| (*key, ())).collect();
+        for (key, ()) in diff::maps(&have, &want).removed {
+            if let Some(route) = self.routes.get(key).copied() {
+                let removed = routes::remove(self.handle, *key, route).await;
+                self.check(|| format!("route {}/{}", key.0, key.1), removed);
+            }
+        }
+    }
+}
+
+/// The switches of the flat and the public interface; few enough to be looked at all the time.
+pub fn outside_switches(config: &HostConfig) -> [(&str, Vec<sysctl::Switch>); 2] {
+    let (public, flat) = (&config.public_interface[..], &config.flat_interface[..]);
+    [(public, sysctl::public(public)), (flat, sysctl::flat(flat))]
+}

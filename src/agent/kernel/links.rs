@@ -1,0 +1,65 @@
+//! Interfaces: found by name, never made, save the bridge without ports that carries the gateways.
+
+use std::collections::BTreeMap;
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags};
+use rtnetlink::{Error, Handle, LinkBridge, LinkUnspec};
+
+use crate::agent::names::GATEWAY_BRIDGE;
+
+/// An interface of the host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    pub index: u32,
+    /// Switched on by its manager; says nothing of the cable.
+    pub up: bool,
+    /// Its Ethernet address; empty where it has none.
+    pub mac: Vec<u8>,
+    /// The full id of the network interface, on ports.
+    pub alias: Option<String>,
+}
+
+/// All interfaces, by name.
+///
+/// # Errors
+/// What netlink says.
+pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
+    let messages: Vec<_> = handle.link().get().execute().try_collect().await?;
+    let mut links = BTreeMap::new();
+    for message in messages {
+        let up = message.header.flags.contains(LinkFlags::Up);
+        let mut link = Link { index: message.header.index, up, mac: Vec::new(), alias: None };
+        let mut name = None;
+        for attribute in message.attributes {
+            match attribute {
+                LinkAttribute::IfName(text) => name = Some(text),
+                LinkAttribute::Address(bytes) => link.mac = bytes,
+                LinkAttribute::IfAlias(text) => link.alias = Some(text),
+                _ => {}
+            }
+        }
+        if let Some(name) = name {
+            links.insert(name, link);
+        }
+    }
+    Ok(links)
+}
+
+/// Switches an interface on.
+///
+/// # Errors
+/// What netlink says.
+pub async fn set_up(handle: &Handle, index: u32) -> Result<(), Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await
+}
+
+/// Makes the gateway bridge. It never gets a port, and no other program's bridge filter sees it.
+///
+/// # Errors
+/// What netlink says.
+pub async fn add_gateway_bridge(handle: &Handle) -> Result<(), Error> {
+    let bridge = || LinkBridge::new(GATEWAY_BRIDGE);
+    let unfiltered = bridge().nf_call_iptables(false).nf_call_ip6tables(false).nf_call_arptables(false);
+    handle.link().add(unfiltered.build()).execute().await
+}

@@ -1,0 +1,246 @@
+//! The rules of one host as plain values: what is rendered, compared, digested and sent.
+//!
+//! The model knows only what we use of nftables. It is never read back from the kernel; a test can
+//! walk it with a packet of its own making.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use crate::types::{Cidr6, Digest, MacAddr, Range4};
+
+/// The nftables family of a table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Family {
+    Inet,
+    Arp,
+}
+
+/// What of a packet is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Field {
+    InInterface,
+    OutInterface,
+    EtherSource,
+    Source,
+    Destination,
+    Source6,
+    Destination6,
+    /// The transport protocol's number.
+    Protocol,
+    /// The destination port of whatever transport protocol.
+    AnyDestPort,
+    TcpDestPort,
+    UdpDestPort,
+    UdpSourcePort,
+    IcmpType,
+    IcmpCode,
+    Icmp6Type,
+    Icmp6Code,
+    /// `ipv4` or `ipv6`.
+    IpVersion,
+    ArpSenderMac,
+    ArpSenderAddress,
+    CtState,
+    /// What kind of address the source is to this host, e.g. `local`.
+    SourceKind,
+}
+
+/// A constant that a field is compared with.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Value {
+    /// An interface's name; a trailing `*` is a prefix.
+    Interface(String),
+    /// A word of nftables' own, such as `established`.
+    Word(&'static str),
+    Mac(MacAddr),
+    Address(Ipv4Addr),
+    Addresses(Range4),
+    Block6(Cidr6),
+    Number(u32),
+    Numbers(u32, u32),
+    Digest(Digest),
+}
+
+/// The right-hand side of a comparison.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Right {
+    Is(Value),
+    OneOf(Vec<Value>),
+    Set(String),
+}
+
+/// A condition of a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Match {
+    /// The fields, concatenated, are (`true`) or are not what stands on the right.
+    Fields(Vec<Field>, bool, Right),
+    /// The flow's destination was (`true`) or was not translated.
+    Dnat(bool),
+    /// The flow's source was or was not translated.
+    Snat(bool),
+}
+
+/// Where a flow is translated to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    Address(Ipv4Addr),
+    /// What the map has for the field; where it has nothing, the rule does not match.
+    Map(Field, String),
+}
+
+/// The end of a rule, or the value of a verdict map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Accept,
+    Drop,
+    Goto(String),
+    Jump(String),
+}
+
+/// What a rule does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    Verdict(Verdict),
+    /// The verdict that a named map has for the field.
+    Dispatch(Field, String),
+    /// The verdict that stands here for the field.
+    Choose(Field, Vec<(Value, Verdict)>),
+    Dnat(Target, Option<u16>),
+    Snat(Target),
+}
+
+/// Conditions, all of which must hold, and what then happens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    pub matches: Vec<Match>,
+    pub action: Action,
+}
+
+/// Where a base chain hangs: (type, hook, priority).
+pub type Hook = (&'static str, &'static str, i32);
+
+/// Rules in order; a base chain's policy is accept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Chain {
+    pub hook: Option<Hook>,
+    pub rules: Vec<Rule>,
+}
+
+/// What a set maps its keys to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataType {
+    Nothing,
+    Address,
+    Verdict,
+}
+
+/// The value of an element, `Nothing` in plain sets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Data {
+    Nothing,
+    Address(Ipv4Addr),
+    Verdict(Verdict),
+}
+
+/// A named set or map.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Set {
+    /// nftables' names of the key's parts.
+    pub key: Vec<&'static str>,
+    pub data: DataType,
+    /// Keys are boxes of ranges; they must not overlap.
+    pub interval: bool,
+    pub elements: BTreeMap<Vec<Value>, Data>,
+}
+
+/// A table with our name.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Table {
+    pub sets: BTreeMap<String, Set>,
+    pub chains: BTreeMap<String, Chain>,
+}
+
+/// Everything of ours that nftables holds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ruleset {
+    pub tables: BTreeMap<Family, Table>,
+}
+
+impl Set {
+    /// A set of keys.
+    pub fn keys(key: &[&'static str], elements: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        let elements = elements.into_iter().map(|key| (key, Data::Nothing)).collect();
+        Self { key: key.to_vec(), data: DataType::Nothing, interval: false, elements }
+    }
+
+    /// A set of boxes.
+    pub fn boxes(key: &[&'static str], elements: impl IntoIterator<Item = Vec<Value>>) -> Self {
+        Self { interval: true, ..Self::keys(key, elements) }
+    }
+
+    /// A map from one field to an address.
+    pub fn addresses(key: &'static str, elements: impl IntoIterator<Item = (Value, Ipv4Addr)>) -> Self {
+        let elements = elements.into_iter().map(|(key, to)| (vec![key], Data::Address(to))).collect();
+        Self { key: vec![key], data: DataType::Address, interval: false, elements }
+    }
+
+    /// A map from one field to a verdict.
+    pub fn verdicts(key: &'static str, elements: impl IntoIterator<Item = (Value, Verdict)>) -> Self {
+        let elements = elements.into_iter().map(|(key, to)| (vec![key], Data::Verdict(to))).collect();
+        Self { key: vec![key], data: DataType::Verdict, interval: false, elements }
+    }
+}
+
+impl Match {
+    /// The field has this value.
+    pub fn is(field: Field, value: Value) -> Self {
+        Self::Fields(vec![field], true, Right::Is(value))
+    }
+
+    /// The concatenated fields are in the named set.
+    pub fn within(fields: &[Field], set: impl Into<String>) -> Self {
+        Self::Fields(fields.to_vec(), true, Right::Set(set.into()))
+    }
+}
+
+impl Rule {
+    pub fn accept(matches: Vec<Match>) -> Self {
+        Self { matches, action: Action::Verdict(Verdict::Accept) }
+    }
+
+    pub fn drop(matches: Vec<Match>) -> Self {
+        Self { matches, action: Action::Verdict(Verdict::Drop) }
+    }
+
+    pub fn goto(matches: Vec<Match>, chain: impl Into<String>) -> Self {
+        Self { matches, action: Action::Verdict(Verdict::Goto(chain.into())) }
+    }
+
+    pub fn jump(matches: Vec<Match>, chain: impl Into<String>) -> Self {
+        Self { matches, action: Action::Verdict(Verdict::Jump(chain.into())) }
+    }
+
+    pub fn then(matches: Vec<Match>, action: Action) -> Self {
+        Self { matches, action }
+    }
+
+    /// Established and related packets pass, invalid ones do not, others go on to the next rule.
+    pub fn by_state() -> Self {
+        let verdicts = vec![
+            (Value::Word("established"), Verdict::Accept),
+            (Value::Word("related"), Verdict::Accept),
+            (Value::Word("invalid"), Verdict::Drop),
+        ];
+        Self { matches: vec![], action: Action::Choose(Field::CtState, verdicts) }
+    }
+}
+
+impl Chain {
+    pub fn base(hook: Hook, rules: Vec<Rule>) -> Self {
+        Self { hook: Some(hook), rules }
+    }
+
+    pub fn of(rules: Vec<Rule>) -> Self {
+        Self { hook: None, rules }
+    }
+}

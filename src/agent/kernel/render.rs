@@ -1,0 +1,375 @@
+//! The rules that a host must have, as values. Pure.
+//!
+//! The skeleton is static; what changes with instances, addresses and rules are elements of maps
+//! and sets and the groups' own chains, so that a packet's cost does not grow with the number of
+//! instances and a change's not with the table. A packet meets, in this order:
+//!
+//! | hook, priority | chain | what it decides |
+//! |---|---|---|
+//! | arp input 0 | `arp_in` | an instance's ARP names its own MAC and address |
+//! | prerouting -450 | `source` | sources are real; before defragmentation, for a spoofed fragment would join its victim's |
+//! | prerouting -150 | `leave` | egress, by port, at the destination that the instance used; unmapped pool addresses |
+//! | prerouting -110 | `dnat` | elastic IPs, metadata and DNS; ahead of other programs' -100 |
+//! | output -110 | `dnat_own` | elastic IPs, for the host's own packets |
+//! | input 0 | `input` | what instances may ask of the host |
+//! | forward 0 | `forward` | nothing enters from public that was not asked for |
+//! | postrouting 90 | `snat` | elastic IPs and the SNAT address; ahead of other programs' 100 |
+//! | postrouting 150 | `enter` | ingress, by port, at the source that the target sees; no private source leaves |
+
+use std::net::Ipv4Addr;
+
+use super::groups;
+use super::model::*;
+use crate::agent::config::HostConfig;
+use crate::agent::names::*;
+use crate::plan::{HostState, PortSection};
+use crate::types::{Direction, Range4};
+
+/// What the renderer must know of a host beside its desired state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Host {
+    pub public: String,
+    pub flat: String,
+    /// The source of instances without an elastic IP; `None` where the host has no such address.
+    pub snat: Option<Ipv4Addr>,
+    /// The host's own addresses: never dropped, even where a pool's range holds one.
+    pub own: Vec<Ipv4Addr>,
+    /// Whether the host forwards for others, too (`net.ipv4.ip_forward`).
+    pub router: bool,
+}
+
+impl Host {
+    /// From the configuration and what the kernel says.
+    pub fn new(config: &HostConfig, snat: Option<Ipv4Addr>, own: Vec<Ipv4Addr>, router: bool) -> Self {
+        let (public, flat) = (config.public_interface.clone(), config.flat_interface.clone());
+        Self { public, flat, snat, own, router }
+    }
+
+    fn one_nic(&self) -> bool {
+        self.public == self.flat
+    }
+
+    fn outside(&self, field: Field) -> Match {
+        let mut names = vec![Value::Interface(self.public.clone())];
+        if !self.one_nic() {
+            names.push(Value::Interface(self.flat.clone()));
+        }
+        Match::Fields(vec![field], true, Right::OneOf(names))
+    }
+
+    fn public(&self, field: Field) -> Match {
+        Match::is(field, Value::Interface(self.public.clone()))
+    }
+}
+
+fn any_port(field: Field) -> Match {
+    Match::is(field, Value::Interface(format!("{PORT_PREFIX}*")))
+}
+
+fn no_port(field: Field) -> Match {
+    Match::Fields(vec![field], false, Right::Is(Value::Interface(format!("{PORT_PREFIX}*"))))
+}
+
+fn address(field: Field, address: Ipv4Addr) -> Match {
+    Match::is(field, Value::Address(address))
+}
+
+fn range(field: Field, range: Range4) -> Match {
+    Match::is(field, Value::Addresses(range))
+}
+
+fn number(field: Field, number: u32) -> Match {
+    Match::is(field, Value::Number(number))
+}
+
+fn ipv6() -> Match {
+    Match::is(Field::IpVersion, Value::Word("ipv6"))
+}
+
+fn from_host() -> Match {
+    Match::is(Field::SourceKind, Value::Word("local"))
+}
+
+fn networks(state: &HostState) -> impl Iterator<Item = Range4> + '_ {
+    state.networks.values().map(|network| Range4::from(network.cidr))
+}
+
+const LINK_LOCAL: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 0, 0), Ipv4Addr::new(169, 254, 255, 255));
+const ICMP_ECHO: u32 = 8;
+const ICMP_REDIRECT: u32 = 5;
+
+/// Everything that nftables must hold of ours.
+pub fn render(state: &HostState, host: &Host) -> Ruleset {
+    let mut inet = Table::default();
+    port_sets(state, &mut inet);
+    address_sets(state, host, &mut inet);
+    groups::render(state, &mut inet);
+    source(state, host, &mut inet);
+    leave(state, host, &mut inet);
+    dnat(&mut inet);
+    input(state, &mut inet);
+    forward(state, host, &mut inet);
+    snat(state, host, &mut inet);
+    enter(state, host, &mut inet);
+    Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
+}
+
+fn name(port: &PortSection) -> Value {
+    Value::Interface(port_name(port.eni))
+}
+
+fn port_sets(state: &HostState, table: &mut Table) {
+    let ports = || state.ports.values();
+    let sources = ports()
+        .filter(|port| port.source_dest_check)
+        .map(|port| vec![name(port), Value::Mac(port.mac), Value::Address(port.private_ip)]);
+    table.sets.insert("port_sources".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], sources));
+    let routers = ports().filter(|port| !port.source_dest_check);
+    let routers = routers.map(|port| vec![name(port), Value::Mac(port.mac)]);
+    table.sets.insert("port_routers".into(), Set::keys(&["ifname", "ether_addr"], routers));
+    let macs = ports().map(|port| vec![name(port), Value::Mac(port.mac)]);
+    table.sets.insert("port_macs".into(), Set::keys(&["ifname", "ether_addr"], macs));
+    let instances = ports().map(|port| vec![Value::Address(port.private_ip)]);
+    table.sets.insert("instances".into(), Set::keys(&["ipv4_addr"], instances));
+    let gateways = ports().filter_map(|port| Some((name(port), state.networks.get(&port.network)?.gateway)));
+    table.sets.insert("port_gateway".into(), Set::addresses("ifname", gateways));
+    for (set, direction) in [("port_egress", Direction::Egress), ("port_ingress", Direction::Ingress)] {
+        let verdicts =
+            ports().map(|port| (name(port), Verdict::Goto(groups::chain_name(direction, &port.groups))));
+        table.sets.insert(set.into(), Set::verdicts("ifname", verdicts));
+    }
+}
+
+fn address_sets(state: &HostState, host: &Host, table: &mut Table) {
+    let plain = |list: Vec<Ipv4Addr>| {
+        Set::keys(&["ipv4_addr"], list.into_iter().map(|address| vec![Value::Address(address)]))
+    };
+    let mapped = || state.addresses.values();
+    let inward = mapped().map(|a| (Value::Address(a.public_ip), a.private_ip));
+    table.sets.insert("elastic_to_private".into(), Set::addresses("ipv4_addr", inward));
+    let outward = mapped().map(|a| (Value::Address(a.private_ip), a.public_ip));
+    table.sets.insert("private_to_elastic".into(), Set::addresses("ipv4_addr", outward));
+    table.sets.insert("elastic".into(), plain(mapped().map(|a| a.public_ip).collect()));
+    table.sets.insert("own".into(), plain(host.own.clone()));
+    let gateways: Vec<_> = state.networks.values().map(|network| network.gateway).collect();
+    let resolvers = gateways.iter().copied().chain([RESOLVER_ADDRESS]).collect();
+    table.sets.insert("gateways".into(), plain(gateways.clone()));
+    table.sets.insert("resolvers".into(), plain(resolvers));
+    let service =
+        |address, protocol, port| vec![Value::Address(address), Value::Number(protocol), Value::Number(port)];
+    let mut services = vec![
+        service(Ipv4Addr::BROADCAST, 17, 67),
+        service(METADATA_ADDRESS, 6, 80),
+        service(RESOLVER_ADDRESS, 6, 53),
+        service(RESOLVER_ADDRESS, 17, 53),
+    ];
+    for gateway in gateways {
+        services
+            .extend([(17, 67), (17, 53), (6, 53)].map(|(protocol, port)| service(gateway, protocol, port)));
+    }
+    table.sets.insert("services".into(), Set::keys(&["ipv4_addr", "inet_proto", "inet_service"], services));
+}
+
+fn source(state: &HostState, host: &Host, table: &mut Table) {
+    let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
+    if !host.one_nic() {
+        let public = || host.public(Field::InInterface);
+        rules.extend(networks(state).map(|net| Rule::drop(vec![public(), range(Field::Source, net)])));
+    }
+    rules.push(Rule::drop(vec![
+        host.outside(Field::InInterface),
+        Match::within(&[Field::Source], "instances"),
+    ]));
+    table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
+    let device = [Field::InInterface, Field::EtherSource];
+    let rules = vec![
+        Rule::drop(vec![ipv6()]),
+        Rule::accept(vec![Match::within(&[device[0], device[1], Field::Source], "port_sources")]),
+        Rule::accept(vec![Match::within(&device, "port_routers")]),
+        // A DHCP client that has no address yet.
+        Rule::accept(vec![
+            address(Field::Source, Ipv4Addr::UNSPECIFIED),
+            address(Field::Destination, Ipv4Addr::BROADCAST),
+            number(Field::UdpSourcePort, 68),
+            number(Field::UdpDestPort, 67),
+            Match::within(&device, "port_macs"),
+        ]),
+        Rule::drop(vec![]),
+    ];
+    table.chains.insert("port_source".into(), Chain::of(rules));
+}
+
+fn leave(state: &HostState, host: &Host, table: &mut Table) {
+    let mut rules = vec![
+        Rule::goto(vec![any_port(Field::InInterface)], "from_port"),
+        Rule::accept(vec![Match::within(&[Field::Destination], "elastic")]),
+        Rule::accept(vec![Match::within(&[Field::Destination], "own")]),
+    ];
+    // Elastic addresses without a mapping here: nobody answers for them, nothing is forwarded.
+    rules.extend(
+        state
+            .pools
+            .iter()
+            .map(|pool| Rule::drop(vec![host.outside(Field::InInterface), range(Field::Destination, *pool)])),
+    );
+    table.chains.insert("leave".into(), Chain::base(("filter", "prerouting", -150), rules));
+    let mut rules = vec![
+        Rule::by_state(),
+        // Only the host is a DHCP server.
+        Rule::drop(vec![number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
+        Rule::accept(vec![Match::within(
+            &[Field::Destination, Field::Protocol, Field::AnyDestPort],
+            "services",
+        )]),
+        Rule::accept(vec![
+            Match::within(&[Field::Destination], "gateways"),
+            number(Field::IcmpType, ICMP_ECHO),
+        ]),
+    ];
+    // The rest of link-local may be the host's own cloud's metadata.
+    if let Some(link_local) = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1) {
+        rules.push(Rule::drop(vec![range(Field::Destination, link_local)]));
+    }
+    rules.push(Rule::then(vec![], Action::Dispatch(Field::InInterface, "port_egress".into())));
+    rules.push(Rule::drop(vec![]));
+    table.chains.insert("from_port".into(), Chain::of(rules));
+}
+
+fn dnat(table: &mut Table) {
+    let gateway = || Target::Map(Field::InInterface, "port_gateway".into());
+    let elastic = || {
+        Rule::then(vec![], Action::Dnat(Target::Map(Field::Destination, "elastic_to_private".into()), None))
+    };
+    let resolver = |port| {
+        let matches = vec![
+            any_port(Field::InInterface),
+            Match::within(&[Field::Destination], "resolvers"),
+            number(port, 53),
+        ];
+        Rule::then(matches, Action::Dnat(gateway(), Some(DNS_PORT)))
+    };
+    let metadata = vec![
+        any_port(Field::InInterface),
+        address(Field::Destination, METADATA_ADDRESS),
+        number(Field::TcpDestPort, 80),
+    ];
+    let rules = vec![
+        Rule::then(metadata, Action::Dnat(gateway(), Some(METADATA_PORT))),
+        resolver(Field::UdpDestPort),
+        resolver(Field::TcpDestPort),
+        elastic(),
+    ];
+    table.chains.insert("dnat".into(), Chain::base(("nat", "prerouting", -110), rules));
+    table.chains.insert("dnat_own".into(), Chain::base(("nat", "output", -110), vec![elastic()]));
+}
+
+fn input(state: &HostState, table: &mut Table) {
+    let mut rules = vec![
+        Rule::goto(vec![any_port(Field::InInterface)], "to_host"),
+        Rule::accept(vec![Match::within(&[Field::Destination], "own")]),
+    ];
+    // The /32 of an elastic IP makes the host listen on it; only replies to the host's own flows to
+    // an elastic IP may arrive there.
+    rules.extend(
+        state.pools.iter().map(|pool| Rule::goto(vec![range(Field::Destination, *pool)], "elastic_in")),
+    );
+    rules.push(Rule::goto(vec![Match::within(&[Field::Destination], "elastic")], "elastic_in"));
+    table.chains.insert("input".into(), Chain::base(("filter", "input", 0), rules));
+    let rules = vec![Rule::by_state(), Rule::drop(vec![])];
+    table.chains.insert("elastic_in".into(), Chain::of(rules));
+    let rules = vec![
+        Rule::by_state(),
+        Rule::accept(vec![number(Field::UdpDestPort, 67)]),
+        Rule::accept(vec![Match::Dnat(true), number(Field::TcpDestPort, METADATA_PORT.into())]),
+        Rule::accept(vec![Match::Dnat(true), number(Field::UdpDestPort, DNS_PORT.into())]),
+        Rule::accept(vec![Match::Dnat(true), number(Field::TcpDestPort, DNS_PORT.into())]),
+        Rule::accept(vec![
+            Match::within(&[Field::Destination], "gateways"),
+            number(Field::IcmpType, ICMP_ECHO),
+        ]),
+        Rule::drop(vec![]),
+    ];
+    table.chains.insert("to_host".into(), Chain::of(rules));
+}
+
+fn forward(state: &HostState, host: &Host, table: &mut Table) {
+    let mut rules =
+        vec![Rule::goto(vec![any_port(Field::OutInterface), host.public(Field::InInterface)], "from_public")];
+    // Forwarding is switched on for these interfaces for the instances' sake alone.
+    if !host.router {
+        rules.push(Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]));
+    }
+    table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
+    let mut rules = vec![Rule::by_state(), Rule::accept(vec![Match::Dnat(true)])];
+    // With one NIC the flat network's other machines come the same way.
+    if host.one_nic() {
+        rules.extend(networks(state).map(|net| Rule::accept(vec![range(Field::Source, net)])));
+    }
+    rules.push(Rule::drop(vec![]));
+    table.chains.insert("from_public".into(), Chain::of(rules));
+}
+
+fn snat(state: &HostState, host: &Host, table: &mut Table) {
+    let elastic =
+        || Rule::then(vec![], Action::Snat(Target::Map(Field::Source, "private_to_elastic".into())));
+    let to_host = |matches| host.snat.map(|to| Rule::then(matches, Action::Snat(Target::Address(to))));
+    let instance = || vec![Match::within(&[Field::Source], "instances")];
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "hairpin")];
+    if host.one_nic() {
+        let public = || host.public(Field::OutInterface);
+        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
+    }
+    rules.push(Rule::goto(vec![host.public(Field::OutInterface)], "outward"));
+    table.chains.insert("snat".into(), Chain::base(("nat", "postrouting", 90), rules));
+    // To an elastic IP on this host: translated as if it had gone by the public segment.
+    let mut rules = vec![Rule::accept(vec![Match::Dnat(false)]), elastic()];
+    rules.extend(to_host(instance()));
+    rules.extend(to_host(vec![from_host()]));
+    table.chains.insert("hairpin".into(), Chain::of(rules));
+    let mut rules = vec![elastic()];
+    rules.extend(to_host(instance()));
+    table.chains.insert("outward".into(), Chain::of(rules));
+}
+
+fn enter(state: &HostState, host: &Host, table: &mut Table) {
+    let public = || host.public(Field::OutInterface);
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
+    if host.one_nic() {
+        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
+    }
+    rules.push(Rule::drop(vec![public(), Match::within(&[Field::Source], "instances")]));
+    rules.push(Rule::drop(vec![
+        any_port(Field::InInterface),
+        public(),
+        Match::Dnat(false),
+        Match::Snat(false),
+    ]));
+    table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
+    let rules = vec![
+        Rule::drop(vec![ipv6()]),
+        // An instance that speaks to its own elastic IP goes out the way it came in.
+        Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
+        Rule::by_state(),
+        Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
+        Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),
+        Rule::drop(vec![]),
+    ];
+    table.chains.insert("to_port".into(), Chain::of(rules));
+}
+
+fn arp(state: &HostState) -> Table {
+    let sender =
+        |port: &PortSection, address| vec![name(port), Value::Mac(port.mac), Value::Address(address)];
+    // A probe for its own address has no sender address yet (RFC 5227).
+    let senders = state
+        .ports
+        .values()
+        .flat_map(|port| [sender(port, port.private_ip), sender(port, Ipv4Addr::UNSPECIFIED)]);
+    let mut table = Table::default();
+    table.sets.insert("senders".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], senders));
+    let fields = vec![Field::InInterface, Field::ArpSenderMac, Field::ArpSenderAddress];
+    let unknown = Match::Fields(fields, false, Right::Set("senders".into()));
+    let rules = vec![Rule::drop(vec![any_port(Field::InInterface), unknown])];
+    table.chains.insert("arp_in".into(), Chain::base(("filter", "input", 0), rules));
+    table
+}

@@ -1,0 +1,77 @@
+//! Switches under /proc/sys/net, each for one interface and never for `all`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+/// A switch's path below /proc/sys/net and the value it must have.
+pub type Switch = (String, &'static str);
+
+/// An instance's port. IPv6 is off before the interface is up, or it would have announced itself.
+pub fn port(name: &str, source_dest_check: bool) -> Vec<Switch> {
+    let v4 = |key: &str| format!("ipv4/conf/{name}/{key}");
+    vec![
+        (format!("ipv6/conf/{name}/disable_ipv6"), "1"),
+        (format!("ipv6/conf/{name}/accept_ra"), "0"),
+        (v4("rp_filter"), if source_dest_check { "1" } else { "0" }),
+        (v4("accept_redirects"), "0"),
+        (v4("send_redirects"), "0"),
+        // The first proxied answer would otherwise take up to a second.
+        (format!("ipv4/neigh/{name}/proxy_delay"), "0"),
+        (v4("proxy_arp"), "1"),
+        (v4("forwarding"), "1"),
+    ]
+}
+
+/// The public interface; without arp_ignore it would answer for the gateways, too.
+pub fn public(name: &str) -> Vec<Switch> {
+    vec![(format!("ipv4/conf/{name}/arp_ignore"), "1"), (format!("ipv4/conf/{name}/forwarding"), "1")]
+}
+
+/// The flat interface; without arp_announce the gateway's address would be announced on it.
+pub fn flat(name: &str) -> Vec<Switch> {
+    vec![
+        (format!("ipv4/conf/{name}/arp_ignore"), "1"),
+        (format!("ipv4/conf/{name}/arp_announce"), "2"),
+        (format!("ipv4/neigh/{name}/proxy_delay"), "0"),
+        (format!("ipv4/conf/{name}/forwarding"), "1"),
+    ]
+}
+
+/// Whether the host forwards for everybody (`net.ipv4.ip_forward`).
+pub fn is_router() -> bool {
+    read("ipv4/conf/all/forwarding").is_ok_and(|value| value.trim() == "1")
+}
+
+fn path(switch: &str) -> PathBuf {
+    PathBuf::from("/proc/sys/net").join(switch)
+}
+
+fn read(switch: &str) -> io::Result<String> {
+    fs::read_to_string(path(switch))
+}
+
+/// Whether there is such a switch now; its interface may be gone.
+pub fn exists(switch: &Switch) -> bool {
+    path(&switch.0).exists()
+}
+
+/// Whether the switch stands as it must.
+pub fn holds((switch, value): &Switch) -> bool {
+    match read(switch) {
+        Ok(text) => text.trim() == *value,
+        // A kernel without IPv6 needs no switch to keep it off.
+        Err(error) => error.kind() == io::ErrorKind::NotFound && switch.starts_with("ipv6/"),
+    }
+}
+
+/// Sets the switch where it stands otherwise.
+///
+/// # Errors
+/// Why it could not be written.
+pub fn ensure(switch: &Switch) -> io::Result<()> {
+    if holds(switch) {
+        return Ok(());
+    }
+    fs::write(path(&switch.0), switch.1)
+}

@@ -1,0 +1,243 @@
+//! Makes one host what its [`HostState`] says, and keeps it so.
+//!
+//! Start, change, drift and restart are one code path: read the kernel, write the difference. The
+//! order is the promise: rules before addresses, addresses before announcements; and when something
+//! goes, rules, address, then its flows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtnetlink::Handle;
+use tokio::io::Interest as Readiness;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::config::HostConfig;
+use super::kernel::conntrack::{self, Keep};
+use super::kernel::events::{Events, Interest};
+use super::kernel::host::{Pass, outside_switches};
+use super::kernel::nft::Nft;
+use super::kernel::{neighbours, render, sysctl};
+use super::names::GATEWAY_BRIDGE;
+use crate::plan::{Failure, HostState};
+use crate::types::EniId;
+
+/// How long notifications are gathered before the kernel is looked at.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// How often what no notification tells of is looked at: proxy entries, ARP switches.
+const GLANCE: Duration = Duration::from_millis(400);
+
+/// How often everything is looked at, and failures are tried again.
+const FULL: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What came of a state.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Applied {
+    /// The state's generation.
+    pub generation: u64,
+    /// What is not as it should be.
+    pub failures: Vec<Failure>,
+    /// Ports whose interface the driver has not made yet; no failures.
+    pub pending: Vec<EniId>,
+}
+
+/// Programs the network namespace in which it was made.
+pub struct Reconciler {
+    config: HostConfig,
+    handle: Handle,
+    connection: JoinHandle<()>,
+    nft: Nft,
+    interest: Interest,
+    /// The proxy entries that the last pass left.
+    proxies: BTreeSet<neighbours::Place>,
+    /// What was mapped at the last pass; `None` before the first.
+    mapped: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
+    ports: BTreeMap<Ipv4Addr, EniId>,
+    /// Addresses whose flows are still to be cut.
+    gone: BTreeSet<Ipv4Addr>,
+    cut_due: bool,
+}
+
+impl Drop for Reconciler {
+    /// The rules stay; only our socket goes.
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}
+
+impl Reconciler {
+    /// For the network namespace of the calling thread, within a tokio runtime whose threads are
+    /// all in that namespace.
+    ///
+    /// # Errors
+    /// When there is no netlink socket to be had.
+    pub fn new(config: HostConfig) -> io::Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        let interfaces =
+            vec![config.public_interface.clone(), config.flat_interface.clone(), GATEWAY_BRIDGE.to_owned()];
+        Ok(Self {
+            config,
+            handle,
+            connection: tokio::spawn(connection),
+            nft: Nft::default(),
+            interest: Interest { interfaces, ports: BTreeSet::new() },
+            proxies: BTreeSet::new(),
+            mapped: None,
+            ports: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            cut_due: true,
+        })
+    }
+
+    /// One pass: idempotent, and never stopped by a failure.
+    pub async fn apply(&mut self, state: &HostState) -> Applied {
+        let handle = self.handle.clone();
+        let config = self.config.clone();
+        let mut pass = match Pass::read(&handle, &config, state).await {
+            Ok(pass) => pass,
+            Err(error) => {
+                let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
+                return Applied { generation: state.generation, failures: vec![failure], pending: vec![] };
+            }
+        };
+        let rules = render::render(state, &pass.facts());
+        if let Err(error) = self.nft.apply(rules).await {
+            pass.failures.push(Failure { subject: "rules".into(), message: error.to_string() });
+        }
+        self.note_gone(state, &pass);
+        pass.gateways().await;
+        // Fail closed: without rules no port is opened and no address answered.
+        if self.nft.stand() {
+            pass.ports().await;
+            pass.outside().await;
+            self.proxies = pass.wanted_proxies();
+        }
+        let removed = pass.remove_addresses().await;
+        self.cut_due |= !removed.is_empty();
+        self.gone.extend(removed);
+        self.cut(state, &mut pass).await;
+        if self.nft.stand() {
+            pass.add_addresses().await;
+        }
+        if !self.cut_due {
+            pass.sweep_routes().await;
+        }
+        self.interest.ports = pass.port_indexes();
+        pass.failures.sort();
+        pass.failures.dedup();
+        Applied { generation: state.generation, failures: pass.failures, pending: pass.pending }
+    }
+
+    /// Remembers whose flows must end: ports and mappings that were there before.
+    fn note_gone(&mut self, state: &HostState, pass: &Pass<'_>) {
+        let ports: BTreeMap<_, _> = state.ports.values().map(|port| (port.private_ip, port.eni)).collect();
+        let left = self.ports.iter().filter(|(ip, eni)| ports.get(ip) != Some(eni)).map(|(ip, _)| *ip);
+        self.gone.extend(left.chain(pass.left_ports()));
+        let mapped: BTreeMap<_, _> = state.addresses.values().map(|a| (a.public_ip, a.private_ip)).collect();
+        let before = self.mapped.take().unwrap_or_default();
+        self.gone.extend(before.keys().filter(|ip| !mapped.contains_key(ip)));
+        let moved = before.iter().any(|(public, private)| mapped.get(public) != Some(private));
+        self.cut_due |= moved || !self.gone.is_empty();
+        (self.mapped, self.ports) = (Some(mapped), ports);
+    }
+
+    async fn cut(&mut self, state: &HostState, pass: &mut Pass<'_>) {
+        if !self.cut_due {
+            return;
+        }
+        let keep = Keep::new(state, self.gone.clone());
+        // A full table takes a tenth of a second to read.
+        let result = tokio::task::spawn_blocking(move || conntrack::cut(&keep)).await;
+        let error = match result {
+            Ok(Ok(count)) => {
+                tracing::debug!(count, "flows cut");
+                self.gone.clear();
+                self.cut_due = false;
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let message = format!("flows of removed addresses may live on: {error}");
+        pass.failures.push(Failure { subject: "connection tracking".into(), message });
+    }
+
+    /// Follows the states until their sender is gone, and repairs what others change meanwhile.
+    /// Before the first state nothing is touched.
+    ///
+    /// # Errors
+    /// When the kernel's notifications cannot be had.
+    pub async fn run(
+        mut self,
+        mut states: watch::Receiver<Option<Arc<HostState>>>,
+        report: watch::Sender<Applied>,
+    ) -> io::Result<()> {
+        let routing = AsyncFd::with_interest(Events::of_routing()?, Readiness::READABLE)?;
+        let rules = AsyncFd::with_interest(Events::of_rules()?, Readiness::READABLE)?;
+        let mut glance = interval(GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Far away: nothing is due before the first state.
+        let mut due = Instant::now() + FULL;
+        states.mark_changed();
+        loop {
+            tokio::select! {
+                changed = states.changed() => match changed {
+                    Ok(()) => due = Instant::now(),
+                    Err(_) => return Ok(()),
+                },
+                ready = routing.readable() => {
+                    let mut ready = ready?;
+                    ready.clear_ready();
+                    if ready.get_inner().drain(|kind, body| self.interest.in_routing(kind, body)) {
+                        due = due.min(Instant::now() + GATHER);
+                    }
+                }
+                ready = rules.readable() => {
+                    let mut ready = ready?;
+                    ready.clear_ready();
+                    ready.get_inner().drain(|_, _| false);
+                    if !self.nft.sound() {
+                        tracing::warn!("somebody changed our rules; writing them anew");
+                        due = Instant::now();
+                    }
+                }
+                _ = glance.tick() => {
+                    if !self.nft.sound() || self.glance().await {
+                        due = Instant::now();
+                    }
+                }
+                () = sleep_until(due) => {
+                    let state = states.borrow_and_update().clone();
+                    due = Instant::now() + FULL;
+                    if let Some(state) = state {
+                        let applied = self.apply(&state).await;
+                        if !applied.failures.is_empty() {
+                            due = Instant::now() + RETRY;
+                        }
+                        report.send_replace(applied);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether something is off that the kernel does not notify anybody of.
+    async fn glance(&self) -> bool {
+        if self.mapped.is_none() {
+            return false;
+        }
+        let switches = outside_switches(&self.config);
+        let off = |switch| sysctl::exists(switch) && !sysctl::holds(switch);
+        if switches.iter().flat_map(|(_, list)| list).any(off) {
+            return true;
+        }
+        neighbours::proxies(&self.handle).await.is_ok_and(|proxies| !self.proxies.is_subset(&proxies))
+    }
+}

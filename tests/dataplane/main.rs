@@ -1,0 +1,12 @@
+//! Packets decide: every test builds a host, its instances and the internet out of network
+//! namespaces of its own, lets the agent program the host, and sends packets.
+//!
+//! Needs root. The machine's own network is not touched.
+
+mod drift;
+mod elastic;
+mod groups;
+mod lab;
+mod probe;
+mod spoof;
+mod state;
