@@ -4,12 +4,30 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes that a body may have.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 /// Bytes that are read and thrown away before the answer: closing a connection on a client that
 /// still sends resets it, and the client never sees why.
 const MAX_DRAINED: usize = 8 * MAX_BODY;
+
+/// Bytes of a body that need no permit: nearly every request is smaller.
+const SMALL_BODY: usize = 64 * 1024;
+/// Larger bodies in memory at one time; with [`MAX_BODY`] the bound of what strangers can make us hold.
+pub(super) const MAX_LARGE_BODIES: usize = 64;
+
+/// A body, with the permit to hold it.
+pub(super) struct Held<'a> {
+    bytes: Vec<u8>,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Held<'_> {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,16 +42,21 @@ pub(super) enum BodyError {
 ///
 /// `waits` says that the client asked before sending (`Expect: 100-continue`): a body declared too
 /// long is then refused without reading it.
-pub(super) async fn read(body: Body, waits: bool, timeout: Duration) -> Result<Vec<u8>, BodyError> {
+pub(super) async fn read(
+    body: Body,
+    waits: bool,
+    large: &Semaphore,
+    timeout: Duration,
+) -> Result<Held<'_>, BodyError> {
     let declared = body.size_hint().lower();
     if declared > MAX_DRAINED as u64 || (waits && declared > MAX_BODY as u64) {
         return Err(BodyError::TooLarge);
     }
-    tokio::time::timeout(timeout, collect(body)).await.unwrap_or(Err(BodyError::TooSlow))
+    tokio::time::timeout(timeout, collect(body, large)).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, BodyError> {
-    let mut kept = Vec::new();
+async fn collect(mut body: Body, large: &Semaphore) -> Result<Held<'_>, BodyError> {
+    let mut held = Held { bytes: Vec::new(), permit: None };
     let mut seen = 0usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
@@ -43,10 +66,14 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, BodyError> {
             return Err(BodyError::TooLarge);
         }
         if seen > MAX_BODY {
-            kept = Vec::new();
-        } else {
-            kept.extend_from_slice(data);
+            // Only drained from here on.
+            held = Held { bytes: Vec::new(), permit: None };
+            continue;
         }
+        if seen > SMALL_BODY && held.permit.is_none() {
+            held.permit = Some(large.acquire().await.map_err(|_| BodyError::Broken)?);
+        }
+        held.bytes.extend_from_slice(data);
     }
-    if seen > MAX_BODY { Err(BodyError::TooLarge) } else { Ok(kept) }
+    if seen > MAX_BODY { Err(BodyError::TooLarge) } else { Ok(held) }
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, EXPECT, HOST};
+use axum::http::header::{ALLOW, EXPECT, HOST, USER_AGENT};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use futures_util::FutureExt;
 
 use super::backend::Backend;
+use super::config::Regions;
 use super::request_id::RequestId;
 use super::router::Door;
-use super::{body, reply};
-use crate::auth::{self, Rules};
+use super::{body, quirks, reply};
+use crate::auth::{self, Rules, Scope};
 use crate::control::{Caller, View};
 use crate::query::{self, Action, Fault, FaultCode};
 use crate::types::{Micros, Owner};
@@ -50,6 +51,9 @@ pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -
         Err(fault) => {
             if fault.code.status() >= 500 {
                 tracing::error!(action, key, code, request = %id, message = %fault.message, "failed");
+            } else if trace.access_key.is_none() {
+                // Strangers must not be able to fill the log.
+                tracing::debug!(action, key, code, request = %id, message = %fault.message, "refused");
             } else {
                 tracing::info!(action, key, code, request = %id, message = %fault.message, "refused");
             }
@@ -73,7 +77,7 @@ async fn call<B: Backend>(
         return Err(FaultCode::MethodNotAllowed.with("The EC2 API takes the methods GET and POST"));
     }
     let waits = head.headers.contains_key(EXPECT);
-    let body = body::read(body, waits, door.config.body_timeout()).await?;
+    let body = body::read(body, waits, &door.large_bodies, door.config.body_timeout()).await?;
     trace.started = Some(Instant::now());
     let now = Micros::now();
     let request = auth::Request {
@@ -81,21 +85,39 @@ async fn call<B: Backend>(
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
-        body: &body,
+        body: body.bytes(),
     };
     let rules = Rules { now, sigv2: door.config.sigv2 };
-    let verified = auth::verify(&request, &rules, |key| door.backend.key(key))?;
+    let mut verified = auth::verify(&request, &rules, |key| door.backend.key(key))?;
+    if door.config.strict_scope {
+        check_scope(&door.regions, verified.scope.as_ref())?;
+    }
     let scope = verified.scope.as_ref().map(|scope| scope.region.as_str());
     let owner = Owner { account: verified.account, region: door.regions.of_scope(scope).clone() };
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let caller = Caller { owner, access_key: verified.access_key.into(), endpoint: host.into() };
     trace.access_key = Some(Arc::clone(&caller.access_key));
+    let user_agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    quirks::correct(user_agent, &mut verified.pairs);
     let query::Request { action, version } = query::decode(&verified.pairs)?;
     trace.action = Some(action.name());
     // A large form must not lie in memory three times while the writer is waited for.
     drop((body, verified.pairs));
     let response = decide(door, caller, action, now).await?;
     Ok(query::encode_response(&response, &version, &id.to_string()))
+}
+
+/// Refuses names that are not ours, where the operator wants that.
+fn check_scope(regions: &Regions, scope: Option<&Scope>) -> Result<(), Fault> {
+    let Some(Scope { region, service }) = scope else { return Ok(()) };
+    let wrong = |what: &str| Err(FaultCode::SignatureDoesNotMatch.with(what));
+    if !regions.contains(region) {
+        return wrong("Credential should be scoped to a valid region.");
+    }
+    match service.as_str() {
+        "ec2" | "sts" => Ok(()),
+        _ => wrong("Credential should be scoped to correct service: 'ec2'."),
+    }
 }
 
 async fn decide<B: Backend>(

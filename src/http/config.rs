@@ -22,6 +22,9 @@ pub struct ApiConfig {
     pub allow_plain_http: bool,
     /// Take Signature Version 2, which euca2ools 2 and boto 2 need.
     pub sigv2: bool,
+    /// Refuse SigV4 scopes that do not name a region configured here and the service ec2 or sts.
+    /// Without it any scope is verified as given, as clients with a bare EC2_URL make theirs up.
+    pub strict_scope: bool,
     /// Where `/healthz` and `/metrics` are served to everybody, plain and without the API. Without
     /// it they are at `listen`, for clients on this machine only.
     pub metrics_listen: Option<SocketAddr>,
@@ -47,6 +50,7 @@ impl Default for ApiConfig {
             tls_key: None,
             allow_plain_http: false,
             sigv2: true,
+            strict_scope: false,
             metrics_listen: None,
             max_connections: 1024,
             max_connections_per_peer: 256,
@@ -122,6 +126,11 @@ pub struct Regions {
 impl Regions {
     pub fn new(default: Region, others: Vec<Region>) -> Self {
         Self { default, others }
+    }
+
+    /// Whether a region of this name is served.
+    pub fn contains(&self, name: &str) -> bool {
+        std::iter::once(&self.default).chain(&self.others).any(|region| &*region.0 == name)
     }
 
     /// The region that a signature's scope means: the one it names if that is configured, else the

@@ -17,6 +17,7 @@ mod fairness;
 mod fault;
 mod listen;
 mod metrics;
+mod quirks;
 mod reply;
 mod request_id;
 mod router;

@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::any;
 
+use tokio::sync::Semaphore;
+
 use super::backend::Backend;
 use super::config::{ApiConfig, Regions};
 use super::fairness::Connections;
@@ -24,6 +26,8 @@ pub(super) struct Door<B> {
     pub backend: Arc<B>,
     pub metrics: Metrics,
     pub connections: Arc<Connections>,
+    /// One permit for each body beyond a usual request's size.
+    pub large_bodies: Semaphore,
 }
 
 /// The other end of the connection, as an extension of each request.

@@ -13,12 +13,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::backend::Backend;
+use super::body::MAX_LARGE_BODIES;
 use super::config::{ApiConfig, ConfigError, Regions};
 use super::fairness::{Connections, Place};
 use super::listen::{self, ListenError};
@@ -87,7 +88,14 @@ impl Server {
     ) -> io::Result<()> {
         let Self { config, listener, metrics_listener, tls, .. } = self;
         let connections = Connections::new(config.max_connections, config.max_connections_per_peer);
-        let door = Arc::new(Door { config, regions, backend, metrics: Metrics::default(), connections });
+        let door = Arc::new(Door {
+            config,
+            regions,
+            backend,
+            metrics: Metrics::default(),
+            connections,
+            large_bodies: Semaphore::new(MAX_LARGE_BODIES),
+        });
         let (stopping, stopped) = watch::channel(false);
         let api = Acceptor {
             router: router::api(Arc::clone(&door)),

@@ -162,7 +162,10 @@ async fn a_signed_write_reaches_the_writer_with_its_owner() {
         assert_fault(&reply, 412, "DryRunOperation");
         assert!(reply.contains("written &amp; refused"), "{reply}");
     }
+    // euca2ools 3 signs every header that its HTTP library sends, save the User-Agent.
+    let every = [("connection", "close"), ("content-length", "41"), ("accept-encoding", "gzip,  deflate")];
     for signed in [
+        signer().v4_post("localhost", "/", &every, &WRITE),
         signer().v4_presigned("localhost", "/", 60, &WRITE),
         signer().v2("GET", "HmacSHA1", "localhost", "/", &WRITE),
         signer().v2("POST", "HmacSHA256", "localhost", "/", &WRITE),
@@ -171,7 +174,7 @@ async fn a_signed_write_reaches_the_writer_with_its_owner() {
     }
     let callers = running.fake.callers.lock().unwrap();
     let regions: Vec<&str> = callers.iter().map(|caller| &*caller.owner.region.0).collect();
-    assert_eq!(regions, [["eu-west-1"; 6].as_slice(), &["us-east-1"; 2]].concat());
+    assert_eq!(regions, [["eu-west-1"; 7].as_slice(), &["us-east-1"; 2]].concat());
     assert!(callers.iter().all(|caller| caller.owner.account == AccountId::from_random(7)));
 }
 
@@ -204,6 +207,21 @@ async fn everything_wrong_is_answered_with_a_fault() {
         assert_eq!(header(&reply, "allow").is_some(), status == 405);
     }
     assert!(running.fake.callers.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn strict_scopes_are_the_operators_choice() {
+    let running = start(ApiConfig { strict_scope: true, ..ApiConfig::default() }, Writes::Refuse);
+    for (region, service, code) in [
+        ("us-east-1", "sts", "DryRunOperation"),
+        ("eu-west-1", "ec2", "DryRunOperation"),
+        ("undefined-4711", "ec2", "SignatureDoesNotMatch"),
+        ("us-east-1", "127", "SignatureDoesNotMatch"),
+    ] {
+        let signer = Signer { region: region.into(), service: service.into(), ..signer() };
+        let reply = send(running.address, &signer.v4_post("localhost", "/", &[], &WRITE).to_bytes()).await;
+        assert!(reply.contains(&format!("<Code>{code}</Code>")), "{region} {service}: {reply}");
+    }
 }
 
 #[tokio::test]

@@ -38,7 +38,13 @@ impl Signed {
         for (name, value) in &self.headers {
             let _ = write!(text, "{name}: {value}\r\n");
         }
-        let _ = write!(text, "content-length: {}\r\nconnection: close\r\n\r\n{}", self.body.len(), self.body);
+        for (name, value) in [("content-length", self.body.len().to_string()), ("connection", "close".into())]
+        {
+            if !self.headers.iter().any(|(given, _)| given == name) {
+                let _ = write!(text, "{name}: {value}\r\n");
+            }
+        }
+        let _ = write!(text, "\r\n{}", self.body);
         text.into_bytes()
     }
 }
