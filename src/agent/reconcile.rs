@@ -37,6 +37,14 @@ const GLANCE: Duration = Duration::from_millis(400);
 const FULL: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Puts a socket of notifications under tokio's reactor.
+fn registered(events: Events) -> io::Result<AsyncFd<Events>> {
+    // SAFETY: `Events` owns its socket, never replaces it and closes it only when dropped.
+    #[allow(unsafe_code)]
+    let registered = unsafe { AsyncFd::register_with_interest(events, Readiness::READABLE) };
+    Ok(registered?)
+}
+
 /// What came of a state.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Applied {
@@ -179,8 +187,8 @@ impl Reconciler {
         mut states: watch::Receiver<Option<Arc<HostState>>>,
         report: watch::Sender<Applied>,
     ) -> io::Result<()> {
-        let routing = AsyncFd::with_interest(Events::of_routing()?, Readiness::READABLE)?;
-        let rules = AsyncFd::with_interest(Events::of_rules()?, Readiness::READABLE)?;
+        let routing = registered(Events::of_routing()?)?;
+        let rules = registered(Events::of_rules()?)?;
         let mut glance = interval(GLANCE);
         glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Far away: nothing is due before the first state.

@@ -92,7 +92,6 @@ pub fn within(bound: Duration, mut condition: impl FnMut() -> bool) -> bool {
 
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub const HOST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
-pub const LAN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 200);
 
 /// The internet, one host with two interfaces, a machine on the flat network.
 pub struct Lab {

@@ -3,6 +3,8 @@
 //!
 //! Needs root. The machine's own network is not touched.
 
+#![allow(clippy::unwrap_used)]
+
 mod drift;
 mod elastic;
 mod groups;

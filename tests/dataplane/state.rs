@@ -92,10 +92,6 @@ pub fn ports_box(addresses: &str, protocol: u8, from: u16, to: u16) -> PortBox {
     PortBox { addresses: range(addresses), protocol, ports: PortRange::new(from, to).unwrap() }
 }
 
-pub fn icmp_box(addresses: &str) -> IcmpBox {
-    IcmpBox { addresses: range(addresses), types: (0, 255), codes: (0, 255) }
-}
-
 pub fn all_box(addresses: &str) -> ProtocolBox {
     ProtocolBox { addresses: range(addresses), protocol: Protocol::All }
 }
@@ -110,11 +106,5 @@ pub fn associate(state: &HostState, public: Ipv4Addr, n: usize) -> HostState {
     let eni = EniId::from_random(0xe0 + n as u64);
     let section = AddressSection { public_ip: public, private_ip: ip(n), eni };
     state.addresses.insert(public, Arc::new(section));
-    state
-}
-
-pub fn disassociate(state: &HostState, public: Ipv4Addr) -> HostState {
-    let mut state = state.clone();
-    state.addresses.remove(&public);
     state
 }
