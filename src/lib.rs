@@ -2,9 +2,11 @@
 
 pub mod agent;
 pub mod auth;
+pub mod check;
 pub mod compute;
 pub mod config;
 pub mod control;
+pub mod feed;
 pub mod http;
 pub mod lab;
 pub mod operator;

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fogbank::check;
+use fogbank::compute;
 use fogbank::config::{self, Config};
+use fogbank::lab::{self, LabCommand};
 use fogbank::operator::{self, OperatorCommand};
 use fogbank::server::{self, BoxError};
 
@@ -30,13 +33,21 @@ struct Cli {
 enum Command {
     /// Serves the EC2 API and runs this host's agent.
     Serve,
+    /// Says what on this host would stand in the way; changes nothing.
+    Check,
+    /// Makes and removes clusters of network namespaces on this machine.
+    #[command(subcommand)]
+    Lab(LabCommand),
     #[command(flatten)]
     Operator(OperatorCommand),
+    /// The way into an instance; the server runs it.
+    #[command(hide = true)]
+    InstanceInit { stage: compute::Stage, arguments: Vec<String> },
 }
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("fogbank: {}", server::chain(&*error));
             ExitCode::FAILURE
@@ -44,30 +55,43 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), BoxError> {
+fn run(cli: Cli) -> Result<ExitCode, BoxError> {
     match cli.command {
         Command::Serve => {
             start_log();
-            let path = cli.config.unwrap_or_else(|| config::DEFAULT_PATH.into());
-            let mut config = Config::read(&path)?;
-            config.state_dir = cli.state_dir.unwrap_or(config.state_dir);
-            runtime()?.block_on(server::serve(config))
+            server::runtime()?.block_on(server::serve(hosts_config(&cli)?))?;
+            Ok(ExitCode::SUCCESS)
         }
+        Command::InstanceInit { stage, arguments } => {
+            compute::instance_init(stage, &arguments)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check => Ok(server::runtime()?.block_on(check::run(&hosts_config(&cli)?))),
+        Command::Lab(command) => lab::run(command),
         Command::Operator(command) => {
             let command = with_secret(command)?;
             let config = operators_config(cli.config.as_deref())?;
             let state_dir = cli.state_dir.or(config.as_ref().map(|config| config.state_dir.clone()));
             let state_dir = state_dir.unwrap_or_else(config::default_state_dir);
             let region = config.map_or_else(config::default_region, |config| config.region);
-            let answer = runtime()?.block_on(operator::run(&state_dir, &region, command))?;
+            let answer = server::runtime()?.block_on(operator::run(&state_dir, &region, command))?;
             if cli.json {
                 println!("{answer:#}");
             } else {
                 print!("{}", operator::print(&answer));
             }
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The configuration that this host must have.
+fn hosts_config(cli: &Cli) -> Result<Config, BoxError> {
+    let mut config = Config::read(cli.config.as_deref().unwrap_or(Path::new(config::DEFAULT_PATH)))?;
+    if let Some(state_dir) = &cli.state_dir {
+        config.state_dir.clone_from(state_dir);
+    }
+    Ok(config)
 }
 
 /// The configuration, where one is named or lies in its place.
@@ -91,10 +115,6 @@ fn with_secret(mut command: OperatorCommand) -> Result<OperatorCommand, BoxError
         *secret = Some(text.trim().to_owned());
     }
     Ok(command)
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, BoxError> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 fn start_log() {

@@ -1,4 +1,7 @@
 //! `fogbank serve`: store, writer, API and this host's agent in one process. Wiring only.
+//!
+//! The agent is given states and gives reports, as one on another host would: nothing here reaches
+//! past that into the kernel.
 
 use std::error::Error;
 use std::path::Path;
@@ -80,8 +83,9 @@ impl Backend for Door {
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// Whatever stops the start: configuration, store, sockets.
+/// Whatever stops the start: configuration, store, sockets, a kernel that cannot be programmed.
 pub async fn serve(config: Config) -> Result<(), BoxError> {
+    let stop = stop_signals()?;
     let api = crate::http::Server::open(config.api.clone())?;
     let (handle, state) = open_store(&config.state_dir).await?;
     let operator = Operator { handle: handle.clone(), region: config.region.as_str().into() };
@@ -89,9 +93,11 @@ pub async fn serve(config: Config) -> Result<(), BoxError> {
     tokio::spawn(operator.clone().serve(crate::operator::listen(state.path())?));
     tokio::spawn(tick(operator.clone()));
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
-    let regions = Regions::new(operator.region, Vec::new());
-    api.run(Arc::new(Door(handle)), regions, stop_signal()).await?;
-    Ok(())
+    let regions = Regions::new(operator.region.clone(), Vec::new());
+    tokio::select! {
+        served = api.run(Arc::new(Door(handle)), regions, stop) => Ok(served?),
+        ended = crate::feed::local(operator, config.host) => ended,
+    }
 }
 
 /// This host is in the store, and every account has what an account begins with in this region.
@@ -125,13 +131,24 @@ async fn tick(operator: Operator) {
     }
 }
 
-async fn stop_signal() {
+/// Resolves when the process is asked to end. The handlers are there as soon as this returns.
+///
+/// # Errors
+/// The handlers cannot be installed.
+pub fn stop_signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        }
-        // Without handlers the default action ends the process, which is as well.
-        _ => std::future::pending().await,
-    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
+    })
+}
+
+/// A runtime with everything in it.
+///
+/// # Errors
+/// The kernel has no threads left for us.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -8,3 +8,10 @@ if cargo nextest --version >/dev/null 2>&1; then
 else
     cargo test --locked --no-fail-fast
 fi
+cargo build --locked
+if [ "$(id -u)" != 0 ]; then
+    echo "the tests with clients and packets were NOT run: a lab is made of network namespaces, run as root" >&2
+    exit 1
+fi
+.venv/bin/pytest -q -p no:cacheprovider tests/clients
+examples/story --once

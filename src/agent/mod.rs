@@ -5,4 +5,7 @@ pub mod diff;
 pub mod kernel;
 pub mod names;
 pub mod reconcile;
+mod run;
 pub mod serve;
+
+pub use run::run;

@@ -11,8 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtnetlink::Handle;
-use tokio::io::Interest as Readiness;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -20,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::config::HostConfig;
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
+use super::kernel::foreign::Obstacles;
 use super::kernel::host::{Pass, outside_switches};
 use super::kernel::nft::Nft;
 use super::kernel::{neighbours, render, sysctl};
@@ -36,14 +35,6 @@ const GLANCE: Duration = Duration::from_millis(400);
 /// How often everything is looked at, and failures are tried again.
 const FULL: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
-
-/// Puts a socket of notifications under tokio's reactor.
-fn registered(events: Events) -> io::Result<AsyncFd<Events>> {
-    // SAFETY: `Events` owns its socket, never replaces it and closes it only when dropped.
-    #[allow(unsafe_code)]
-    let registered = unsafe { AsyncFd::register_with_interest(events, Readiness::READABLE) };
-    Ok(registered?)
-}
 
 /// What came of a state.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -63,6 +54,7 @@ pub struct Reconciler {
     connection: JoinHandle<()>,
     nft: Nft,
     interest: Interest,
+    obstacles: Obstacles,
     /// The proxy entries that the last pass left.
     proxies: BTreeSet<neighbours::Place>,
     /// What was mapped at the last pass; `None` before the first.
@@ -96,6 +88,7 @@ impl Reconciler {
             connection: tokio::spawn(connection),
             nft: Nft::default(),
             interest: Interest { interfaces, ports: BTreeSet::new() },
+            obstacles: Obstacles::default(),
             proxies: BTreeSet::new(),
             mapped: None,
             ports: BTreeMap::new(),
@@ -187,8 +180,8 @@ impl Reconciler {
         mut states: watch::Receiver<Option<Arc<HostState>>>,
         report: watch::Sender<Applied>,
     ) -> io::Result<()> {
-        let routing = registered(Events::of_routing()?)?;
-        let rules = registered(Events::of_rules()?)?;
+        let routing = Events::of_routing()?.registered()?;
+        let rules = Events::of_rules()?.registered()?;
         let mut glance = interval(GLANCE);
         glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Far away: nothing is due before the first state.
@@ -220,15 +213,19 @@ impl Reconciler {
                     if !self.nft.sound() || self.glance().await {
                         due = Instant::now();
                     }
+                    if self.mapped.is_some() && self.obstacles.refresh(FULL).await {
+                        due = Instant::now();
+                    }
                 }
                 () = sleep_until(due) => {
                     let state = states.borrow_and_update().clone();
                     due = Instant::now() + FULL;
                     if let Some(state) = state {
-                        let applied = self.apply(&state).await;
+                        let mut applied = self.apply(&state).await;
                         if !applied.failures.is_empty() {
                             due = Instant::now() + RETRY;
                         }
+                        applied.failures.extend_from_slice(&self.obstacles.failures);
                         report.send_replace(applied);
                     }
                 }

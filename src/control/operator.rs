@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{Decision, defaults};
+use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{AccessKey, Account, Host, Image, Key, Network, Pool, Space};
@@ -289,7 +290,7 @@ pub fn remove_network(decision: &mut Decision, called: &str) -> Result<(), Fault
     Ok(())
 }
 
-/// Registers an image: a folder or a tarball, under the same path on every host.
+/// Registers an image: a folder or a tarball, under the same path on every host, or [`STOCK_IMAGE`].
 ///
 /// # Errors
 /// The id or the name is taken, or the path is not absolute.
@@ -305,8 +306,8 @@ pub fn register_image(
     if decision.world.images.values().any(|image| image.id == id || image.name == called) {
         return Err(refuse(format!("there is an image {id} or one with the name {called} already")));
     }
-    if !location.starts_with('/') {
-        return Err(refuse(format!("'{location}' is not an absolute path")));
+    if !location.starts_with('/') && location != STOCK_IMAGE {
+        return Err(refuse(format!("'{location}' is neither an absolute path nor `{STOCK_IMAGE}`")));
     }
     let (created, description) = (decision.env.now, "".into());
     let (location, architecture) = (location.into(), architecture.into());

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use crate::types::{AccountId, Cidr4, ImageId, Range4};
@@ -116,10 +116,11 @@ pub enum NetworkCommand {
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum ImageCommand {
-    /// Registers a root file system: a folder or a tarball, under the same path on every host.
+    /// Registers a root file system.
     Register {
         #[arg(long)]
         name: String,
+        /// Its path, or `stock` for the one that each host makes from busybox.
         #[arg(long)]
         location: String,
         /// ami- and 17 or 8 digits; made when left out.
@@ -142,4 +143,19 @@ pub enum HostCommand {
     },
     /// Hosts, the generation each has applied, and what each could not do.
     List,
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(subcommand)]
+    command: OperatorCommand,
+}
+
+/// A command as a person would type it, without the program's name.
+///
+/// # Errors
+/// clap's message.
+pub fn parse(words: &[&str]) -> Result<OperatorCommand, clap::Error> {
+    Words::try_parse_from(words).map(|words| words.command)
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::cli::*;
 use crate::control::{Caller, Decision, operator};
+use crate::plan::STOCK_IMAGE;
 use crate::query::Fault;
 use crate::store::Handle;
 use crate::types::{AccountId, Owner, Region};
@@ -146,8 +147,9 @@ impl Operator {
     async fn image(&self, command: ImageCommand) -> Answer {
         match command {
             ImageCommand::Register { name, location, id } => {
-                let there = std::fs::metadata(&location);
-                there.map_err(|error| format!("{location}: {error}"))?;
+                if location != STOCK_IMAGE {
+                    std::fs::metadata(&location).map_err(|error| format!("{location}: {error}"))?;
+                }
                 let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
                 let (called, at) = (name.clone(), location.clone());
                 let made = move |decision: &mut Decision<'_>| {

@@ -8,7 +8,7 @@ mod execute;
 mod print;
 mod socket;
 
-pub use cli::{KeyCommand, OperatorCommand};
+pub use cli::{KeyCommand, OperatorCommand, parse};
 pub use execute::Operator;
 pub use print::print;
 pub use socket::{SOCKET, ask, listen};

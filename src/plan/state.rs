@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::*;
 
+/// The location of the image that each host makes by itself, from Debian's busybox-static.
+pub const STOCK_IMAGE: &str = "stock";
+
 /// Everything that one host must be, at one generation.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct HostState {

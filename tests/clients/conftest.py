@@ -1,6 +1,7 @@
 """A lab of its own for each run of the clients' tests, made through the same commands that a user has."""
 
 import base64
+import json
 import os
 import pathlib
 import re
@@ -65,6 +66,18 @@ class Lab:
         return subprocess.run(
             [FOGBANK, "lab", "exec", "--name", LAB, where, "--", *command], capture_output=True, text=True, timeout=timeout
         )
+
+    def operator(self, *words):
+        """Runs an operator's subcommand on the lab's running server."""
+        state = f"/run/fogbank-lab/{LAB}/host1/state"
+        reply = subprocess.run([FOGBANK, "--json", "--state-dir", state, *words], check=True, capture_output=True, timeout=30)
+        return json.loads(reply.stdout)
+
+    def other_account(self, service="ec2"):
+        """A client of an account that was made just now."""
+        account = self.operator("account", "create", "--name", f"other-{time.monotonic_ns()}")["id"]
+        key = self.operator("key", "create", "--account", account)
+        return self.client(service, aws_access_key_id=key["id"], aws_secret_access_key=key["secret"])
 
     def down(self):
         subprocess.run([FOGBANK, "lab", "down", "--name", LAB], check=True, timeout=60)
@@ -139,7 +152,7 @@ def refused(code, call, **arguments):
 
 def page(lab, where, address, port=80, seconds=2):
     """What a web client there gets, or None when nothing answers in time."""
-    reply = lab.exec(where, "busybox", "wget", "-q", "-T", str(seconds), "-O", "-", f"http://{address}:{port}/")
+    reply = lab.exec(where, "timeout", str(seconds), "busybox", "wget", "-q", "-O", "-", f"http://{address}:{port}/")
     return reply.stdout.strip() if reply.returncode == 0 else None
 
 

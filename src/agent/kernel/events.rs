@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 use netlink_sys::Socket;
+use tokio::io::Interest as Readiness;
+use tokio::io::unix::AsyncFd;
 
 use super::nfnetlink::{HEADER, attributes, header};
 use crate::agent::names::{PORT_PREFIX, ROUTE_PROTOCOL};
@@ -22,6 +24,14 @@ impl Events {
     pub fn of_routing() -> io::Result<Self> {
         // RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV4_NETCONF, IPV6_NETCONF.
         Self::open(0, &[1, 3, 5, 7, 9, 24, 25])
+    }
+
+    /// Links alone.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn of_links() -> io::Result<Self> {
+        Self::open(0, &[1])
     }
 
     /// Every change of anybody's rules.
@@ -41,6 +51,17 @@ impl Events {
         }
         socket.set_non_blocking(true)?;
         Ok(Self(socket))
+    }
+
+    /// Puts the socket under tokio's reactor.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn registered(self) -> io::Result<AsyncFd<Self>> {
+        // SAFETY: `Events` owns its socket, never replaces it and closes it only when dropped.
+        #[allow(unsafe_code)]
+        let registered = unsafe { AsyncFd::register_with_interest(self, Readiness::READABLE) };
+        Ok(registered?)
     }
 
     /// Reads what has been heard and says whether any of it matters. That more was said than the

@@ -10,6 +10,7 @@ pub mod announce;
 pub mod batch;
 pub mod conntrack;
 pub mod events;
+pub mod foreign;
 pub mod groups;
 pub mod host;
 pub mod inspect;

@@ -1,1 +1,88 @@
 //! What the host serves to its own instances: DHCP, DNS, metadata.
+//!
+//! Every port has sockets of its own, bound to its interface (SO_BINDTODEVICE, socket(7)): who asks is
+//! known by the interface that the question came by, which no guest can choose, and never by its source
+//! address alone. Nothing is remembered: every answer is made from the host's state.
+
+mod dhcp;
+mod metadata;
+mod port;
+mod sockets;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::config::HostConfig;
+use super::kernel::events::Events;
+use super::names::port_name;
+use crate::plan::{HostState, InstanceSection, NetworkSection, PortSection};
+use crate::types::EniId;
+use port::PortServers;
+
+/// How often ports whose sockets could not be had are tried again; a new interface is heard of at once.
+const RETRY: Duration = Duration::from_secs(1);
+
+type States = watch::Receiver<Option<Arc<HostState>>>;
+
+/// A port with what belongs to it, as one state has it.
+struct Place {
+    state: Arc<HostState>,
+    port: Arc<PortSection>,
+    network: Arc<NetworkSection>,
+    instance: Arc<InstanceSection>,
+}
+
+impl Place {
+    /// `None` while the port is in no state: then nothing is answered.
+    fn of(states: &States, eni: EniId) -> Option<Self> {
+        let state = states.borrow().clone()?;
+        let port = state.ports.get(&eni)?.clone();
+        let network = state.networks.get(&port.network)?.clone();
+        let instance = state.instances.get(&port.instance)?.clone();
+        Some(Self { state, port, network, instance })
+    }
+}
+
+/// Serves the ports of the states until their sender is gone.
+///
+/// # Errors
+/// There is no hearing of interfaces.
+pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> {
+    let links = Events::of_links()?.registered()?;
+    let tokens = Arc::new(metadata::Tokens::new());
+    let mut servers: BTreeMap<EniId, PortServers> = BTreeMap::new();
+    let mut retry = interval(RETRY);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    states.mark_changed();
+    loop {
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return Ok(()) },
+            ready = links.readable() => {
+                let mut ready = ready?;
+                ready.clear_ready();
+                ready.get_inner().drain(|_, _| true);
+            }
+            _ = retry.tick() => {}
+        }
+        let Some(state) = states.borrow_and_update().clone() else { continue };
+        servers.retain(|eni, _| state.ports.contains_key(eni));
+        for eni in state.ports.keys() {
+            // An interface that was made anew has another index, and none of the old one's sockets.
+            let index = nix::net::if_::if_nametoindex(port_name(*eni).as_str()).ok();
+            if servers.get(eni).map(|servers| servers.index) == index {
+                continue;
+            }
+            servers.remove(eni);
+            let Some(index) = index else { continue };
+            match PortServers::start(*eni, index, &config, &states, &tokens) {
+                Ok(started) => drop(servers.insert(*eni, started)),
+                Err(error) => tracing::warn!(port = %eni, %error, "cannot serve a port yet"),
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The servers of one port.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+
+use super::{Place, States, dhcp, metadata, sockets};
+use crate::agent::config::HostConfig;
+use crate::agent::names::{METADATA_PORT, port_name};
+use crate::types::EniId;
+
+const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
+
+/// Larger than any DHCP packet that an Ethernet frame carries.
+const DATAGRAM: usize = 1500;
+
+/// Serves until dropped.
+pub struct PortServers {
+    /// The interface that the sockets are bound to.
+    pub index: u32,
+    _tasks: JoinSet<()>,
+}
+
+impl PortServers {
+    /// # Errors
+    /// A socket cannot be had.
+    pub fn start(
+        eni: EniId,
+        index: u32,
+        _config: &Arc<HostConfig>,
+        states: &States,
+        tokens: &Arc<metadata::Tokens>,
+    ) -> io::Result<Self> {
+        let interface = port_name(eni);
+        let hears = sockets::udp(&interface, Ipv4Addr::UNSPECIFIED, DHCP_SERVER)?;
+        let listener = sockets::tcp(&interface, METADATA_PORT)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_dhcp(hears, interface, eni, states.clone()));
+        tasks.spawn(metadata::serve(listener, eni, states.clone(), Arc::clone(tokens)));
+        Ok(Self { index, _tasks: tasks })
+    }
+}
+
+async fn serve_dhcp(hears: UdpSocket, interface: String, eni: EniId, states: States) {
+    let mut buffer = [0; DATAGRAM];
+    loop {
+        let length = match hears.recv_from(&mut buffer).await {
+            Ok((length, _)) => length,
+            Err(error) => {
+                tracing::debug!(port = %eni, %error, "DHCP cannot hear");
+                // ENETDOWN is told once for each time the interface goes down.
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        let Some(place) = Place::of(&states, eni) else { continue };
+        let heard = buffer.get(..length).unwrap_or_default();
+        let Some(reply) = dhcp::reply(heard, &place.port, &place.network, mtu(&interface)) else { continue };
+        if let Err(error) = send(&interface, place.network.gateway, &reply).await {
+            tracing::warn!(port = %eni, %error, "a DHCP answer could not be sent");
+        }
+    }
+}
+
+/// The interface's MTU, which the guest is to have, too.
+fn mtu(interface: &str) -> Option<u16> {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?;
+    text.trim().parse().ok()
+}
+
+/// Sends from the gateway's address, which a socket bound to it does; the one that hears broadcasts cannot.
+async fn send(interface: &str, gateway: Ipv4Addr, reply: &dhcp::Reply) -> io::Result<()> {
+    let speaks = sockets::udp(interface, gateway, DHCP_SERVER)?;
+    speaks.send_to(&reply.bytes, SocketAddr::V4(SocketAddrV4::new(reply.to, DHCP_CLIENT))).await?;
+    Ok(())
+}

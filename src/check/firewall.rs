@@ -1,0 +1,29 @@
+//! Other programs' rules.
+
+use std::fs;
+
+use super::Finding;
+use crate::agent::kernel::foreign;
+
+pub async fn findings() -> Vec<Finding> {
+    let mut all = match foreign::obstacles().await {
+        Ok(found) if found.is_empty() => {
+            vec![Finding::fine("no other firewall chain drops instances' packets")]
+        }
+        Ok(found) => {
+            let text = |failure: crate::plan::Failure| format!("{} {}", failure.subject, failure.message);
+            found.into_iter().map(|failure| Finding::stop(text(failure))).collect()
+        }
+        // That nft is missing has been said.
+        Err(_) => Vec::new(),
+    };
+    // iptables-legacy keeps its rules where nft cannot see them.
+    let legacy = fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();
+    if legacy.split_whitespace().any(|table| table == "filter") {
+        all.push(Finding::note(
+            "iptables-legacy rules are in use, which nft does not show: see `iptables-legacy -S` for what drops \
+             in FORWARD and INPUT",
+        ));
+    }
+    all
+}

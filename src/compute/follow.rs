@@ -1,0 +1,177 @@
+//! Follows the host's state with a driver: each instance is worked on by itself, one step at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::steps::{self, Step};
+use super::{ComputeReport, Driver, Found};
+use crate::plan::{Failure, HostState, InstanceReport, Phase};
+use crate::types::InstanceId;
+
+/// How often instances that end by themselves, and consoles, are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How often a start is tried before the instance counts as failed, and how long between.
+const ATTEMPTS: u32 = 3;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// What went wrong with an instance.
+struct Trouble {
+    boot: u64,
+    attempts: u32,
+    not_before: Instant,
+    message: String,
+}
+
+/// Follows the states until their sender is gone. Before the first state nothing is touched.
+///
+/// `report` is called when something changed; not more often.
+pub async fn run<D: Driver>(
+    driver: D,
+    mut states: watch::Receiver<Option<Arc<HostState>>>,
+    mut report: impl FnMut(ComputeReport),
+) {
+    let mut follower = Follower::new(driver);
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last = None;
+    states.mark_changed();
+    loop {
+        tokio::select! {
+            changed = states.changed() => if changed.is_err() { return },
+            Some(done) = follower.work.join_next_with_id() => follower.done(done),
+            _ = look.tick() => {}
+        }
+        let Some(state) = states.borrow_and_update().clone() else { continue };
+        let said = follower.follow(&state);
+        if !said.consoles.is_empty() || last.as_ref() != Some(&said) {
+            last = Some(ComputeReport { consoles: Vec::new(), ..said.clone() });
+            report(said);
+        }
+    }
+}
+
+struct Follower<D> {
+    driver: Arc<D>,
+    work: JoinSet<Result<(), String>>,
+    /// Which instance a task works on, and for which boot.
+    busy: BTreeMap<Id, (InstanceId, u64)>,
+    trouble: BTreeMap<InstanceId, Trouble>,
+}
+
+type Done = Result<(Id, Result<(), String>), tokio::task::JoinError>;
+
+impl<D: Driver> Follower<D> {
+    fn new(driver: D) -> Self {
+        Self {
+            driver: Arc::new(driver),
+            work: JoinSet::new(),
+            busy: BTreeMap::new(),
+            trouble: BTreeMap::new(),
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        let (task, result) = match done {
+            Ok((task, result)) => (task, result),
+            Err(error) => (error.id(), Err(format!("the driver failed: {error}"))),
+        };
+        let Some((id, boot)) = self.busy.remove(&task) else { return };
+        match result {
+            Ok(()) => drop(self.trouble.remove(&id)),
+            Err(message) => {
+                tracing::warn!(instance = %id, message, "the instance is not as it should be");
+                let before = self.trouble.get(&id).filter(|trouble| trouble.boot == boot);
+                let attempts = before.map_or(0, |trouble| trouble.attempts) + 1;
+                let not_before = Instant::now() + BETWEEN * attempts;
+                self.trouble.insert(id, Trouble { boot, attempts, not_before, message });
+            }
+        }
+    }
+
+    /// Begins what is to be done, and says how things are.
+    fn follow(&mut self, state: &Arc<HostState>) -> ComputeReport {
+        let found = match self.driver.list() {
+            Ok(found) => found,
+            Err(error) => {
+                let failure = Failure { subject: "instances".into(), message: error.to_string() };
+                return ComputeReport { failures: vec![failure], ..ComputeReport::default() };
+            }
+        };
+        let found: BTreeMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
+        let wanted = steps::wanted(state);
+        let ids: BTreeSet<_> = wanted.keys().chain(found.keys()).copied().collect();
+        for id in &ids {
+            if let Some(step) = steps::next(wanted.get(id).copied(), found.get(id)) {
+                self.begin(*id, step, state);
+            }
+        }
+        self.trouble.retain(|id, _| ids.contains(id));
+        let consoles = found.keys().filter_map(|id| Some((*id, self.driver.console(*id)?))).collect();
+        ComputeReport {
+            generation: state.generation,
+            instances: self.phases(&ids, &wanted, &found),
+            failures: self.trouble.iter().map(|(id, trouble)| failure(*id, trouble)).collect(),
+            consoles,
+        }
+    }
+
+    fn begin(&mut self, id: InstanceId, step: Step, state: &HostState) {
+        if self.busy.values().any(|(busy, _)| *busy == id) {
+            return;
+        }
+        let section = state.instances.get(&id).cloned();
+        let boot = section.as_ref().map_or(0, |section| section.boot);
+        if let Some(trouble) = self.trouble.get(&id).filter(|trouble| trouble.boot == boot) {
+            let hopeless = step == Step::Start && trouble.attempts >= ATTEMPTS;
+            if hopeless || Instant::now() < trouble.not_before {
+                return;
+            }
+        }
+        let driver = Arc::clone(&self.driver);
+        let ports: Vec<_> = state.ports.values().filter(|port| port.instance == id).cloned().collect();
+        let task = self.work.spawn(async move {
+            match (step, section) {
+                (Step::Start, Some(section)) => driver.start(section, ports).await,
+                (Step::Start, None) => Ok(()),
+                (Step::Stop, _) => driver.stop(id).await,
+                (Step::Destroy, _) => driver.destroy(id).await,
+            }
+        });
+        self.busy.insert(task.id(), (id, boot));
+    }
+
+    fn phases(
+        &self,
+        ids: &BTreeSet<InstanceId>,
+        wanted: &BTreeMap<InstanceId, (bool, u64)>,
+        found: &BTreeMap<InstanceId, Found>,
+    ) -> Vec<InstanceReport> {
+        let busy: BTreeSet<_> = self.busy.values().map(|(id, _)| *id).collect();
+        let report = |id: &InstanceId| {
+            let (want, there) = (wanted.get(id).copied(), found.get(id));
+            let boot = want.map_or(0, |(_, boot)| boot);
+            let hopeless = |trouble: &&Trouble| trouble.boot == boot && trouble.attempts >= ATTEMPTS;
+            let failed = self.trouble.get(id).filter(hopeless).filter(|_| want.is_some_and(|(run, _)| run));
+            let phase = match (failed, want.is_some() && busy.contains(id)) {
+                (Some(_), _) => Some(Phase::Failed),
+                (None, true) => None,
+                (None, false) => steps::phase(want, there),
+            }?;
+            Some(InstanceReport { id: *id, boot, phase })
+        };
+        // What is worked on and not wanted any more is still there, whether or not it can be found yet.
+        let leaving = busy.iter().filter(|id| !ids.contains(id));
+        let leaving = leaving.map(|id| InstanceReport { id: *id, boot: 0, phase: Phase::Running });
+        ids.iter().filter_map(report).chain(leaving).collect()
+    }
+}
+
+fn failure(id: InstanceId, trouble: &Trouble) -> Failure {
+    Failure { subject: format!("instance {id}"), message: trouble.message.clone() }
+}

@@ -1,0 +1,69 @@
+//! The cable between an instance and its host.
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::Handle;
+
+use crate::agent::names::{PORT_MAC, port_name};
+use crate::plan::PortSection;
+use crate::types::MacAddr;
+
+/// Makes the pair: the host's end with its name, alias and address, down until the agent has it under its
+/// rules; the other as `ethN` in the network namespace of the process.
+///
+/// # Errors
+/// What netlink says.
+pub async fn make(ports: &[impl AsRef<PortSection>], pid: u32) -> Result<(), String> {
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| format!("netlink: {error}"))?;
+    let connection = tokio::spawn(connection);
+    let mut result = Ok(());
+    for port in ports {
+        if result.is_ok() {
+            result = make_one(&handle, port.as_ref(), pid).await;
+        }
+    }
+    connection.abort();
+    result
+}
+
+async fn make_one(handle: &Handle, port: &PortSection, pid: u32) -> Result<(), String> {
+    let name = port_name(port.eni);
+    remove_old(handle, &name).await;
+    let mut peer = LinkMessage::default();
+    peer.attributes = vec![
+        LinkAttribute::IfName(format!("eth{}", port.device_index)),
+        address(port.mac),
+        LinkAttribute::NetNsPid(pid),
+    ];
+    let mut message = LinkMessage::default();
+    let veth = InfoData::Veth(InfoVeth::Peer(peer));
+    message.attributes = vec![
+        LinkAttribute::IfName(name.clone()),
+        // In the creating message, so that the interface never has another.
+        address(PORT_MAC),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(veth)]),
+    ];
+    handle.link().add(message).execute().await.map_err(|error| format!("cannot make {name}: {error}"))?;
+    let mut alias = LinkMessage::default();
+    alias.attributes =
+        vec![LinkAttribute::IfName(name.clone()), LinkAttribute::IfAlias(port.eni.to_string())];
+    handle
+        .link()
+        .set(alias)
+        .execute()
+        .await
+        .map_err(|error| format!("cannot set the alias of {name}: {error}"))
+}
+
+/// A namespace that ended takes its interfaces along a little later: the name may still be taken.
+async fn remove_old(handle: &Handle, name: &str) {
+    let found = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
+    if let Ok(Some(link)) = found {
+        // If it vanished by itself meanwhile, that is what is wanted.
+        let _ = handle.link().del(link.header.index).execute().await;
+    }
+}
+
+fn address(mac: MacAddr) -> LinkAttribute {
+    LinkAttribute::Address(mac.0.to_vec())
+}

@@ -1,0 +1,49 @@
+//! `fogbank lab exec`: a command in one of the lab's places.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+use super::place::Name;
+use super::topology;
+use crate::compute;
+use crate::server::BoxError;
+use crate::types::InstanceId;
+
+/// What commands in an instance find on their path.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runs the command and returns its exit code.
+///
+/// # Errors
+/// There is no such place, or the command cannot be started.
+pub fn exec(name: &Name, place: &str, command: &[String]) -> Result<ExitCode, BoxError> {
+    let mut inner = match place.parse::<InstanceId>() {
+        Ok(instance) => in_instance(name, instance)?,
+        Err(_) => in_namespace(name, place)?,
+    };
+    inner.args(command);
+    // Becoming the command keeps signals and the terminal as they are; only failure returns.
+    let error = inner.exec();
+    Err(format!("cannot run {}: {error}", inner.get_program().to_string_lossy()).into())
+}
+
+fn in_namespace(name: &Name, place: &str) -> Result<Command, BoxError> {
+    let namespace = name.namespace(place);
+    if place.contains('/') || !std::path::Path::new("/run/netns").join(&namespace).exists() {
+        let places = format!("internet, router, flat, {} or the id of a running instance", topology::HOST);
+        return Err(format!("lab '{name}' has no '{place}': name {places}").into());
+    }
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &namespace]);
+    Ok(command)
+}
+
+fn in_instance(name: &Name, instance: InstanceId) -> Result<Command, BoxError> {
+    let pid = compute::init_pid(&name.instances(topology::HOST), instance)
+        .ok_or_else(|| format!("{instance} does not run in lab '{name}'"))?;
+    let mut command = Command::new("nsenter");
+    let target = format!("--target={pid}");
+    command.args([target.as_str(), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"]);
+    command.env_clear().env("PATH", PATH).env("HOME", "/root").env("TERM", "linux");
+    Ok(command)
+}
