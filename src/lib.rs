@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod feed;
 pub mod http;
+pub mod keys;
 pub mod lab;
 pub mod operator;
 pub mod plan;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::control::{self, Caller, Status};
 use crate::http::{Backend, Regions};
+use crate::keys;
 use crate::operator::Operator;
 use crate::query::{self, Action, Fault, Response};
 use crate::store::{self, Handle, KeyFile, StateDir, Store, WriterSettings};
@@ -67,7 +68,9 @@ impl Backend for Door {
 
     async fn submit(&self, caller: Caller, action: Action) -> Result<Response, Fault> {
         let dry_run = action.dry_run();
+        let new_key = new_key(&action).await?;
         let decide = move |decision: &mut control::Decision<'_>| {
+            decision.env.new_key.clone_from(&new_key);
             query::dispatch_write(decision, &action).unwrap_or_else(|| {
                 Err(query::FaultCode::InternalError.with(format!("{} does not write", action.name())))
             })
@@ -78,6 +81,16 @@ impl Backend for Door {
     fn queue_length(&self) -> usize {
         self.0.queue_length()
     }
+}
+
+/// The key pair that the action will want, made beside the writer.
+async fn new_key(action: &Action) -> Result<Option<keys::NewKey>, Fault> {
+    let Action::CreateKeyPair(request) = action else { return Ok(None) };
+    let kind = control::key_pairs::kind(request);
+    let made = tokio::task::spawn_blocking(move || keys::make(kind)).await;
+    let failed = |error: String| query::FaultCode::InternalError.with(error);
+    let key = made.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+    Ok(Some(key))
 }
 
 /// Serves until SIGTERM or SIGINT.

@@ -1,6 +1,9 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
-use super::{Decision, View, account, addresses, images, instances, network_interfaces, regions, sts, vpcs};
+use super::{
+    Decision, View, account, addresses, groups, images, instances, key_pairs, network_interfaces, regions,
+    rules, sts, tagging, vpcs,
+};
 use crate::query::api::*;
 
 /// `module: action, Name;` for each action that reads.
@@ -35,6 +38,10 @@ reads! {
     images: describe_images, DescribeImagesRequest, DescribeImagesResponse;
     regions: describe_availability_zones, DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResponse;
     regions: describe_regions, DescribeRegionsRequest, DescribeRegionsResponse;
+    groups: describe_security_groups, DescribeSecurityGroupsRequest, DescribeSecurityGroupsResponse;
+    rules: describe_security_group_rules, DescribeSecurityGroupRulesRequest, DescribeSecurityGroupRulesResponse;
+    key_pairs: describe_key_pairs, DescribeKeyPairsRequest, DescribeKeyPairsResponse;
+    tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
@@ -45,6 +52,17 @@ writes! {
     addresses: associate_address, AssociateAddressRequest, AssociateAddressResponse;
     addresses: disassociate_address, DisassociateAddressRequest, DisassociateAddressResponse;
     addresses: release_address, ReleaseAddressRequest, ReleaseAddressResponse;
+    groups: create_security_group, CreateSecurityGroupRequest, CreateSecurityGroupResponse;
+    groups: delete_security_group, DeleteSecurityGroupRequest, DeleteSecurityGroupResponse;
+    key_pairs: create_key_pair, CreateKeyPairRequest, CreateKeyPairResponse;
+    key_pairs: import_key_pair, ImportKeyPairRequest, ImportKeyPairResponse;
+    key_pairs: delete_key_pair, DeleteKeyPairRequest, DeleteKeyPairResponse;
+    tagging: create_tags, CreateTagsRequest, CreateTagsResponse;
+    tagging: delete_tags, DeleteTagsRequest, DeleteTagsResponse;
+    rules: authorize_security_group_egress, AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResponse;
+    rules: authorize_security_group_ingress, AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResponse;
+    rules: revoke_security_group_egress, RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResponse;
+    rules: revoke_security_group_ingress, RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResponse;
     instances: run_instances, RunInstancesRequest, RunInstancesResponse;
     instances: start_instances, StartInstancesRequest, StartInstancesResponse;
     instances: stop_instances, StopInstancesRequest, StopInstancesResponse;

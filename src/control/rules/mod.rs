@@ -1,0 +1,106 @@
+//! Rules of security groups: authorize, revoke, describe.
+
+mod describe;
+mod merge;
+mod parse;
+mod revoke;
+
+pub use describe::describe_security_group_rules;
+pub use merge::permissions;
+pub use revoke::{revoke_security_group_egress, revoke_security_group_ingress};
+
+use super::{Decision, groups, tags};
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::{Group, Rule};
+use parse::{Flat, Wanted};
+
+/// Rules of one group in one direction: EC2's quota is 60, which it raises up to 1,000.
+const MAX_RULES: usize = 1000;
+
+pub fn authorize_security_group_ingress(
+    decision: &mut Decision,
+    request: &AuthorizeSecurityGroupIngressRequest,
+) -> Result<AuthorizeSecurityGroupIngressResponse, Fault> {
+    let group = groups::named(&decision.view(), request.group_id, request.group_name.as_deref())?;
+    let flat = Flat {
+        protocol: request.ip_protocol.as_deref(),
+        from_port: request.from_port,
+        to_port: request.to_port,
+        cidr: request.cidr_ip.as_deref(),
+        source_name: request.source_security_group_name.as_deref(),
+        source_owner: request.source_security_group_owner_id,
+    };
+    let permissions = flat.or(&request.ip_permissions)?;
+    let security_group_rules =
+        authorize(decision, &group, Direction::Ingress, &permissions, &request.tag_specifications)?;
+    Ok(AuthorizeSecurityGroupIngressResponse { result: true, security_group_rules })
+}
+
+pub fn authorize_security_group_egress(
+    decision: &mut Decision,
+    request: &AuthorizeSecurityGroupEgressRequest,
+) -> Result<AuthorizeSecurityGroupEgressResponse, Fault> {
+    let group = groups::by_id(&decision.view(), request.group_id)?;
+    let permissions = Flat::default().or(&request.ip_permissions)?;
+    let security_group_rules =
+        authorize(decision, &group, Direction::Egress, &permissions, &request.tag_specifications)?;
+    Ok(AuthorizeSecurityGroupEgressResponse { result: true, security_group_rules })
+}
+
+/// Adds all of the permissions' rules; the first that cannot be fails the whole request.
+fn authorize(
+    decision: &mut Decision,
+    group: &Group,
+    direction: Direction,
+    permissions: &[input::IpPermission],
+    tag_specifications: &[input::TagSpecification],
+) -> Result<Vec<output::SecurityGroupRule>, Fault> {
+    let tags = tags::at_creation(tag_specifications, &["security-group-rule"], "security-group-rule")?;
+    let wanted = parse::permissions(&decision.view(), group, permissions)?;
+    check_new(decision, group.id, direction, &wanted)?;
+    let mut made = Vec::with_capacity(wanted.len());
+    for Wanted { traffic, target, description } in wanted {
+        let id = decision.env.id(RuleId::from_random);
+        let (owner, group, created) = (group.owner.clone(), group.id, decision.env.now);
+        let row = Rule { id, owner, group, direction, traffic, target, description, created };
+        decision.put(row.clone());
+        decision.tag(ResourceId::SecurityGroupRule(id), &tags)?;
+        made.push(describe::rule(&decision.world, &row));
+    }
+    Ok(made)
+}
+
+fn check_new(
+    decision: &Decision,
+    group: GroupId,
+    direction: Direction,
+    wanted: &[Wanted],
+) -> Result<(), Fault> {
+    let mut rules: std::collections::BTreeSet<(&Traffic, &RuleTarget)> = decision
+        .world
+        .rules_of(group)
+        .filter(|rule| rule.direction == direction)
+        .map(|rule| (&rule.traffic, &rule.target))
+        .collect();
+    for new in wanted {
+        if rules.contains(&(&new.traffic, &new.target)) {
+            let rule = new.to_string();
+            return Err(FaultCode::InvalidPermissionDuplicate
+                .with(format!("the specified rule \"{rule}\" already exists")));
+        }
+    }
+    for new in wanted {
+        if !rules.insert((&new.traffic, &new.target)) {
+            return Err(FaultCode::InvalidParameterValue
+                .with(format!("The same permission must not appear multiple times: \"{new}\"")));
+        }
+    }
+    if rules.len() > MAX_RULES {
+        return Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
+            "The maximum number of rules per security group has been reached: {MAX_RULES} in each direction"
+        )));
+    }
+    Ok(())
+}

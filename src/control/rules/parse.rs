@@ -1,0 +1,245 @@
+//! Permissions as requests write them, to rules.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::control::{View, defaults, groups};
+use crate::query::api::input;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::Group;
+
+/// A rule that a request names.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wanted {
+    pub traffic: Traffic,
+    pub target: RuleTarget,
+    pub description: Option<Arc<str>>,
+}
+
+/// As EC2 writes a rule in its messages: `peer: 0.0.0.0/0, TCP, from port: 80, to port: 80, ALLOW`.
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            RuleTarget::Cidr4(cidr) => write!(f, "peer: {cidr}, ")?,
+            RuleTarget::Cidr6(cidr) => write!(f, "peer: {cidr}, ")?,
+            RuleTarget::Group { group, .. } => write!(f, "peer: {group}, ")?,
+        }
+        let all = |n: i64| if n < 0 { "ALL".to_owned() } else { n.to_string() };
+        match (self.traffic, self.traffic.ports()) {
+            (Traffic::All, _) => f.write_str("ALL, ")?,
+            (Traffic::Tcp(_) | Traffic::Udp(_), Some((from, to))) => {
+                let name = self.traffic.protocol().to_string().to_uppercase();
+                write!(f, "{name}, from port: {from}, to port: {to}, ")?;
+            }
+            (_, Some((kind, code))) => {
+                let name = self.traffic.protocol().to_string().to_uppercase();
+                write!(f, "{name}, type: {}, code: {}, ", all(kind), all(code))?;
+            }
+            (_, None) => write!(f, "protocol: {}, ", self.traffic.protocol())?,
+        }
+        f.write_str("ALLOW")
+    }
+}
+
+/// The parameters of one rule at the top of a request, as clients sent them before 2010.
+#[derive(Default)]
+pub struct Flat<'a> {
+    pub protocol: Option<&'a str>,
+    pub from_port: Option<i64>,
+    pub to_port: Option<i64>,
+    pub cidr: Option<&'a str>,
+    pub source_name: Option<&'a str>,
+    pub source_owner: Option<AccountId>,
+}
+
+impl Flat<'_> {
+    pub fn is_empty(&self) -> bool {
+        self.protocol.is_none()
+            && self.from_port.is_none()
+            && self.to_port.is_none()
+            && self.cidr.is_none()
+            && self.source_name.is_none()
+            && self.source_owner.is_none()
+    }
+
+    /// The request's permissions, whichever way it writes them.
+    ///
+    /// # Errors
+    /// Neither way or both.
+    pub fn or<'p>(
+        &self,
+        permissions: &'p [input::IpPermission],
+    ) -> Result<Cow<'p, [input::IpPermission]>, Fault> {
+        match (self.is_empty(), permissions.is_empty()) {
+            (true, false) => Ok(permissions.into()),
+            (false, true) => Ok(self.permissions().into()),
+            (true, true) => {
+                Err(FaultCode::MissingParameter.with("The request must contain the parameter IpPermissions"))
+            }
+            (false, false) => Err(FaultCode::InvalidParameterCombination.with(
+                "Give the rules as IpPermissions, or one rule as IpProtocol, FromPort, ToPort and CidrIp, \
+                 but not both",
+            )),
+        }
+    }
+
+    /// Without a protocol a source group "grants full ICMP, UDP, and TCP access"
+    /// (API_AuthorizeSecurityGroupIngress).
+    fn permissions(&self) -> Vec<input::IpPermission> {
+        let one = |protocol: Option<&str>, from_port, to_port| input::IpPermission {
+            ip_protocol: protocol.map(str::to_owned),
+            from_port,
+            to_port,
+            groups: self.pair().into_iter().collect(),
+            ip_ranges: self.range().into_iter().collect(),
+            ..input::IpPermission::default()
+        };
+        let alone = self.protocol.is_none()
+            && self.cidr.is_none()
+            && self.from_port.is_none()
+            && self.to_port.is_none()
+            && self.source_name.is_some();
+        if alone {
+            let all = |protocol, from, to| one(Some(protocol), Some(from), Some(to));
+            return vec![all("tcp", 0, 65535), all("udp", 0, 65535), all("icmp", -1, -1)];
+        }
+        vec![one(self.protocol, self.from_port, self.to_port)]
+    }
+
+    fn pair(&self) -> Option<input::UserIdGroupPair> {
+        let (group_name, user_id) = (self.source_name.map(str::to_owned), self.source_owner);
+        (group_name.is_some() || user_id.is_some()).then(|| input::UserIdGroupPair {
+            group_name,
+            user_id,
+            ..input::UserIdGroupPair::default()
+        })
+    }
+
+    fn range(&self) -> Option<input::IpRange> {
+        self.cidr.map(|cidr| input::IpRange { cidr_ip: Some(cidr.to_owned()), description: None })
+    }
+}
+
+/// The rules that permissions for a group stand for.
+///
+/// # Errors
+/// The first thing that EC2 would refuse.
+pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Result<Vec<Wanted>, Fault> {
+    let mut wanted = Vec::new();
+    for permission in list {
+        let traffic = traffic(permission)?;
+        let before = wanted.len();
+        for range in &permission.ip_ranges {
+            let target = RuleTarget::Cidr4(cidr(range.cidr_ip.as_deref(), "CidrIp")?);
+            wanted.push(one(traffic, target, range.description.as_deref())?);
+        }
+        for range in &permission.ipv6_ranges {
+            let target = RuleTarget::Cidr6(cidr(range.cidr_ipv6.as_deref(), "CidrIpv6")?);
+            wanted.push(one(traffic, target, range.description.as_deref())?);
+        }
+        for pair in &permission.groups {
+            let source = source(view, of, pair)?;
+            let target = RuleTarget::Group { group: source.id, account: source.owner.account };
+            wanted.push(one(traffic, target, pair.description.as_deref())?);
+        }
+        if wanted.len() == before {
+            return Err(FaultCode::MissingParameter
+                .with("Missing source specification: include source security group or CIDR information"));
+        }
+    }
+    Ok(wanted)
+}
+
+fn one(traffic: Traffic, target: RuleTarget, description: Option<&str>) -> Result<Wanted, Fault> {
+    if let Some(text) = description {
+        groups::check_description(text, "rule")?;
+    }
+    Ok(Wanted { traffic, target, description: description.map(Into::into) })
+}
+
+fn cidr<T: std::str::FromStr>(text: Option<&str>, parameter: &str) -> Result<T, Fault> {
+    let text = text.ok_or_else(|| {
+        FaultCode::MissingParameter.with(format!("The request must contain the parameter {parameter}"))
+    })?;
+    text.parse().map_err(|_| FaultCode::InvalidParameterValue.with(format!("CIDR block {text} is malformed")))
+}
+
+fn traffic(permission: &input::IpPermission) -> Result<Traffic, Fault> {
+    let text = permission.ip_protocol.as_deref().ok_or_else(|| {
+        FaultCode::InvalidParameterValue.with(
+            "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.",
+        )
+    })?;
+    let (from, to) = (permission.from_port, permission.to_port);
+    text.parse()
+        .and_then(|protocol| Traffic::parse(protocol, from, to))
+        .map_err(|error| refused(error, text, from, to))
+}
+
+fn refused(error: TrafficError, protocol: &str, from: Option<i64>, to: Option<i64>) -> Fault {
+    let number = |n: Option<i64>| n.map_or("null".to_owned(), |n| n.to_string());
+    let (from, to) = (number(from), number(to));
+    let text = match error {
+        TrafficError::Protocol => format!("Invalid value '{protocol}' for IP protocol. Unknown protocol:"),
+        TrafficError::PortsMissing => {
+            "Invalid value 'Must specify both from and to ports with TCP/UDP.' for \
+                                       portRange."
+                .to_owned()
+        }
+        TrafficError::PortsReversed | TrafficError::PortOutOfRange => {
+            format!("Invalid value '{from}-{to}' for portRange.")
+        }
+        TrafficError::IcmpMissing | TrafficError::IcmpOutOfRange => {
+            format!("Invalid value '{from}:{to}' for ICMP type and code.")
+        }
+    };
+    FaultCode::InvalidParameterValue.with(format!("{text} {error}"))
+}
+
+/// The group that a pair names: one of the caller's, or of another account on the same flat network.
+fn source(view: &View, of: &Group, pair: &input::UserIdGroupPair) -> Result<Arc<Group>, Fault> {
+    let owner = Owner {
+        account: pair.user_id.unwrap_or(view.caller.owner.account),
+        region: view.caller.owner.region.clone(),
+    };
+    let absent = |what: &dyn fmt::Display| {
+        FaultCode::InvalidGroupNotFound.with(format!("The security group '{what}' does not exist"))
+    };
+    let group = match (pair.group_id, pair.group_name.as_deref()) {
+        (Some(id), name) => {
+            let group = view.world.groups.get(&id).filter(|group| group.owner == owner);
+            let group = group.ok_or_else(|| absent(&id))?;
+            if let Some(name) = name.filter(|name| **name != *group.name) {
+                return Err(FaultCode::InvalidParameterCombination.with(format!(
+                    "The security group {id} is not named '{name}': give GroupId or GroupName"
+                )));
+            }
+            group
+        }
+        (None, Some(name)) => {
+            let vpc = defaults::vpc(view.world, &owner).ok_or_else(|| absent(&name))?.id;
+            let id = view.world.index.group_by_name.get(&(vpc, name.into()));
+            id.and_then(|id| view.world.groups.get(id)).ok_or_else(|| absent(&name))?
+        }
+        (None, None) => {
+            return Err(FaultCode::MissingParameter
+                .with("The request must contain the parameter GroupId or GroupName for each source group"));
+        }
+    };
+    if pair.vpc_id.is_some_and(|vpc| vpc != group.vpc) {
+        return Err(absent(&group.id));
+    }
+    if !same_network(view, of, group) {
+        return Err(FaultCode::InvalidGroupNotFound
+            .with("You have specified two resources that belong to different networks."));
+    }
+    Ok(group.clone())
+}
+
+/// One VPC, or two default VPCs: those share the flat networks.
+fn same_network(view: &View, a: &Group, b: &Group) -> bool {
+    let is_default = |group: &Group| view.world.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.is_default);
+    a.vpc == b.vpc || (is_default(a) && is_default(b))
+}

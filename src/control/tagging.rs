@@ -1,0 +1,199 @@
+//! CreateTags, DeleteTags, DescribeTags.
+
+use super::page::Page;
+use super::{Decision, View, filter, tags};
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::{Key, Tag};
+
+pub fn create_tags(
+    decision: &mut Decision,
+    request: &CreateTagsRequest,
+) -> Result<CreateTagsResponse, Fault> {
+    let mut new: Vec<tags::NewTag> = Vec::new();
+    for tag in &request.tags {
+        let (key, value) = tags::checked(tag)?;
+        if new.iter().any(|(other, _)| *other == key) {
+            return Err(
+                FaultCode::InvalidParameterValue.with(format!("Duplicate tag key '{key}' specified."))
+            );
+        }
+        new.push((key, value));
+    }
+    if new.is_empty() {
+        return Err(missing("Tag"));
+    }
+    for resource in resources(decision, &request.resources)? {
+        decision.tag(resource, &new)?;
+    }
+    Ok(CreateTagsResponse { result: true })
+}
+
+/// A tag without a value goes whatever its value is; without any tag all of them go.
+pub fn delete_tags(
+    decision: &mut Decision,
+    request: &DeleteTagsRequest,
+) -> Result<DeleteTagsResponse, Fault> {
+    for resource in resources(decision, &request.resources)? {
+        if request.tags.is_empty() {
+            decision.untag_all(resource);
+        }
+        for tag in &request.tags {
+            let key = tag.key.as_deref().filter(|key| !key.is_empty()).ok_or_else(|| missing("Tag.N.Key"))?;
+            let there = decision.world.tags.get(&(resource, key.into())).cloned();
+            let meant = there.filter(|there| tag.value.as_deref().is_none_or(|value| *value == *there.value));
+            if let Some(gone) = meant {
+                decision.delete(Key::Tag((resource, gone.key.clone())));
+            }
+        }
+    }
+    Ok(DeleteTagsResponse { result: true })
+}
+
+fn missing(parameter: &str) -> Fault {
+    FaultCode::MissingParameter.with(format!("The request must contain the parameter {parameter}"))
+}
+
+/// The caller's resources, all of which must exist.
+fn resources(decision: &Decision, ids: &[ResourceId]) -> Result<Vec<ResourceId>, Fault> {
+    if ids.is_empty() {
+        return Err(missing("ResourceId"));
+    }
+    let view = decision.view();
+    ids.iter().map(|id| check(&view, *id).map(|()| *id)).collect()
+}
+
+fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
+    use FaultCode::*;
+    let (world, owner) = (view.world, &view.caller.owner);
+    let (owned, code, what) = match resource {
+        ResourceId::Address(id) => {
+            (world.addresses.get(&id).map(|row| &row.owner), InvalidAllocationIDNotFound, "allocation")
+        }
+        ResourceId::Instance(id) => {
+            (world.instances.get(&id).map(|row| &row.owner), InvalidInstanceIDNotFound, "instance")
+        }
+        ResourceId::KeyPair(id) => {
+            (world.key_pairs.get(&id).map(|row| &row.owner), InvalidKeyPairNotFound, "key pair")
+        }
+        ResourceId::NetworkInterface(id) => {
+            (world.enis.get(&id).map(|row| &row.owner), InvalidNetworkInterfaceIDNotFound, "networkInterface")
+        }
+        ResourceId::SecurityGroup(id) => {
+            (world.groups.get(&id).map(|row| &row.owner), InvalidGroupNotFound, "security group")
+        }
+        ResourceId::SecurityGroupRule(id) => (
+            world.rules.get(&id).map(|row| &row.owner),
+            InvalidSecurityGroupRuleIdNotFound,
+            "security group rule",
+        ),
+        ResourceId::Subnet(id) => {
+            (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
+        }
+        ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
+        ResourceId::Image(id) if world.images.contains_key(&id) => {
+            return Err(OperationNotPermitted
+                .with(format!("The image {id} belongs to the operator of this cloud and takes no tags")));
+        }
+        ResourceId::Image(_) => (None, InvalidAMIIDNotFound, "image"),
+    };
+    match owned {
+        Some(of) if of == owner => Ok(()),
+        _ => Err(code.with(format!("The {what} ID '{resource}' does not exist"))),
+    }
+}
+
+pub fn describe_tags(view: &View, request: &DescribeTagsRequest) -> Result<DescribeTagsResponse, Fault> {
+    let page = Page {
+        max_results: request.max_results,
+        next_token: request.next_token.as_deref(),
+        filters: &request.filters,
+    };
+    let mut own: Vec<&Tag> =
+        view.world.tags.values().map(|tag| &**tag).filter(|tag| tag.owner == view.caller.owner).collect();
+    own.retain(|tag| matches(view, tag, &request.filters));
+    // In the order of the texts that page tokens are made of.
+    own.sort_by_key(|tag| place(tag));
+    let (tags, next_token) = page.cut(own.into_iter(), |tag| place(tag))?;
+    let tags = tags.into_iter().map(|tag| output::TagDescription {
+        resource_id: tag.resource,
+        resource_type: tag.resource.kind().to_owned(),
+        key: tag.key.to_string(),
+        value: tag.value.to_string(),
+    });
+    Ok(DescribeTagsResponse { tags: tags.collect(), next_token })
+}
+
+fn place(tag: &Tag) -> String {
+    format!("{}/{}", tag.resource, tag.key)
+}
+
+fn matches(view: &View, tag: &Tag, filters: &[crate::query::Filter]) -> bool {
+    filter::matches(view.world, None, filters, |name| match name {
+        "key" => vec![tag.key.to_string()],
+        "resource-id" => vec![tag.resource.to_string()],
+        "resource-type" => vec![tag.resource.kind().to_owned()],
+        "value" => vec![tag.value.to_string()],
+        // `tag:KEY` asks for the tag itself here, not for its resource.
+        _ => match name.strip_prefix("tag:") {
+            Some(key) if *key == *tag.key => vec![tag.value.to_string()],
+            _ => Vec::new(),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::Bench;
+
+    fn vpc(bench: &Bench) -> ResourceId {
+        ResourceId::Vpc(*bench.world.vpcs.keys().next().unwrap())
+    }
+
+    fn tag(key: &str, value: Option<&str>) -> input::Tag {
+        input::Tag { key: Some(key.into()), value: value.map(Into::into) }
+    }
+
+    fn create(bench: &mut Bench, resources: Vec<ResourceId>, tags: Vec<input::Tag>) -> Result<(), Fault> {
+        let request = CreateTagsRequest { dry_run: false, resources, tags };
+        bench.attempt(|decision| create_tags(decision, &request)).map(drop)
+    }
+
+    #[test]
+    fn one_resource_that_does_not_exist_fails_all() {
+        let mut bench = Bench::small();
+        let (there, absent) = (vpc(&bench), ResourceId::Instance(InstanceId::from_random(99)));
+        let fault = create(&mut bench, vec![there, absent], vec![tag("a", Some("1"))]).unwrap_err();
+        assert_eq!(fault.code, FaultCode::InvalidInstanceIDNotFound);
+        assert!(bench.world.tags.is_empty());
+    }
+
+    #[test]
+    fn a_tag_is_deleted_by_key_or_by_key_and_value() {
+        let mut bench = Bench::small();
+        let resource = vpc(&bench);
+        create(&mut bench, vec![resource], vec![tag("a", Some("1")), tag("b", Some("2"))]).unwrap();
+        let mut delete = |tags: Vec<input::Tag>| {
+            let request = DeleteTagsRequest { dry_run: false, resources: vec![resource], tags };
+            bench.attempt(|decision| delete_tags(decision, &request)).unwrap();
+            bench.world.tags.len()
+        };
+        assert_eq!(delete(vec![tag("a", Some("other"))]), 2);
+        assert_eq!(delete(vec![tag("a", Some("1"))]), 1);
+        assert_eq!(delete(vec![tag("b", None)]), 0);
+    }
+
+    #[test]
+    fn the_limit_counts_what_is_there() {
+        let mut bench = Bench::small();
+        let resource = vpc(&bench);
+        let many = |from: usize, to: usize| (from..to).map(|n| tag(&n.to_string(), None)).collect();
+        create(&mut bench, vec![resource], many(0, 50)).unwrap();
+        create(&mut bench, vec![resource], many(49, 50)).unwrap();
+        let fault = create(&mut bench, vec![resource], many(50, 51)).unwrap_err();
+        assert_eq!(fault.code, FaultCode::TagLimitExceeded);
+        assert_eq!(bench.world.tags.len(), 50);
+    }
+}
