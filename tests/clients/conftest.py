@@ -1,6 +1,7 @@
 """A lab of its own for each run of the clients' tests, made through the same commands that a user has."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -66,6 +67,16 @@ class Lab:
         return subprocess.run(
             [FOGBANK, "lab", "exec", "--name", LAB, where, "--", *command], capture_output=True, text=True, timeout=timeout
         )
+
+    @contextlib.contextmanager
+    def background(self, where, *command):
+        """Runs a command beside the test, and ends it with the block."""
+        arguments = [FOGBANK, "lab", "exec", "--name", LAB, where, "--", *command]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def operator(self, *words):
         """Runs an operator's subcommand on the lab's running server."""

@@ -143,3 +143,36 @@ def test_metadata_is_told_by_interface(lab, pair):
     for me in pair:
         reply = lab.exec(me["InstanceId"], "busybox", "wget", "-q", "-O", "-", "http://169.254.169.254/latest/meta-data/instance-id")
         assert reply.stdout.strip() == me["InstanceId"], reply
+
+
+def test_names_resolve_forward_and_back(lab, pair):
+    a, b = pair
+    found = lab.exec(a["InstanceId"], "nslookup", b["PrivateDnsName"])
+    assert b["PrivateIpAddress"] in found.stdout, found
+    back = lab.exec(a["InstanceId"], "nslookup", b["PrivateIpAddress"])
+    assert b["PrivateDnsName"] in back.stdout, back
+
+
+RESOLVER = """
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("198.51.100.10", 53))
+print("ready", flush=True)
+while True:
+    asked, peer = s.recvfrom(4096)
+    # One A record, its name a pointer to the question's.
+    record = b"\\xc0\\x0c\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\x3c\\x00\\x04" + bytes([192, 0, 2, 99])
+    s.sendto(asked[:2] + b"\\x81\\x80\\x00\\x01\\x00\\x01\\x00\\x00\\x00\\x00" + asked[12:] + record, peer)
+"""
+
+
+def test_other_names_are_asked_for_upstream_and_ours_never(lab, pair):
+    a, _ = pair
+    with lab.background("internet", "python3", "-c", RESOLVER) as upstream:
+        assert upstream.stdout.readline() == "ready\n"
+        found = lab.exec(a["InstanceId"], "nslookup", "-type=a", "www.example.org")
+        assert "192.0.2.99" in found.stdout, found
+        ours = lab.exec(a["InstanceId"], "nslookup", "-type=a", "nobody.ec2.internal")
+        assert "NXDOMAIN" in ours.stdout and "192.0.2.99" not in ours.stdout, ours
+    gone = lab.exec(a["InstanceId"], "nslookup", "-type=a", "www.example.org")
+    assert "192.0.2.99" not in gone.stdout, gone

@@ -5,6 +5,7 @@
 //! address alone. Nothing is remembered: every answer is made from the host's state.
 
 mod dhcp;
+mod dns;
 mod metadata;
 mod port;
 mod sockets;

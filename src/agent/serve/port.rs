@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::{Place, States, dhcp, metadata, sockets};
+use super::{Place, States, dhcp, dns, metadata, sockets};
 use crate::agent::config::HostConfig;
-use crate::agent::names::{METADATA_PORT, port_name};
+use crate::agent::names::{DNS_PORT, METADATA_PORT, port_name};
 use crate::types::EniId;
 
 const DHCP_SERVER: u16 = 67;
@@ -31,16 +31,20 @@ impl PortServers {
     pub fn start(
         eni: EniId,
         index: u32,
-        _config: &Arc<HostConfig>,
+        config: &Arc<HostConfig>,
         states: &States,
         tokens: &Arc<metadata::Tokens>,
     ) -> io::Result<Self> {
         let interface = port_name(eni);
         let hears = sockets::udp(&interface, Ipv4Addr::UNSPECIFIED, DHCP_SERVER)?;
         let listener = sockets::tcp(&interface, METADATA_PORT)?;
+        let dns_udp = sockets::udp(&interface, Ipv4Addr::UNSPECIFIED, DNS_PORT)?;
+        let dns_tcp = sockets::tcp(&interface, DNS_PORT)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_dhcp(hears, interface, eni, states.clone()));
         tasks.spawn(metadata::serve(listener, eni, states.clone(), Arc::clone(tokens)));
+        tasks.spawn(dns::serve_udp(dns_udp, eni, states.clone(), Arc::clone(config)));
+        tasks.spawn(dns::serve_tcp(dns_tcp, eni, states.clone(), Arc::clone(config)));
         Ok(Self { index, _tasks: tasks })
     }
 }

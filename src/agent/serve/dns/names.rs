@@ -1,0 +1,156 @@
+//! The names that are ours. Pure.
+//!
+//! As in EC2 every address of a network has a name, whether or not an instance has the address: so a name
+//! can be answered on any host, without knowing the others' instances.
+
+use std::net::Ipv4Addr;
+
+use crate::agent::names::METADATA_ADDRESS;
+use crate::plan::{HostState, dns};
+
+/// What is known of a name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Known {
+    Address(Ipv4Addr),
+    /// The name that an address has.
+    Name(String),
+    /// A name of ours, in this domain, that has neither.
+    Bare(String),
+    /// There is no such name in this domain of ours.
+    Absent(String),
+    /// Not ours to answer.
+    Foreign,
+}
+
+/// Looks up a name, in lower case and without its last dot.
+pub fn look_up(name: &str, state: &HostState) -> Known {
+    if let Some(address) = reversed(name) {
+        return reverse(address, state);
+    }
+    // The longest domain first: networks may be in a domain and in one below it.
+    let mut domains: Vec<&str> = state.networks.values().map(|network| &*network.domain).collect();
+    domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
+    domains.dedup();
+    for domain in domains {
+        if name == domain {
+            return Known::Bare(domain.to_owned());
+        }
+        if let Some(label) = name.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')) {
+            return in_domain(label, domain, state);
+        }
+    }
+    Known::Foreign
+}
+
+fn in_domain(label: &str, domain: &str, state: &HostState) -> Known {
+    if label == "instance-data" {
+        return Known::Address(METADATA_ADDRESS);
+    }
+    if let Some(address) = dashed("ip-", label) {
+        let ours = state.networks.values().any(|net| &*net.domain == domain && net.cidr.contains(address));
+        return if ours { Known::Address(address) } else { Known::Absent(domain.to_owned()) };
+    }
+    // `ec2-A-B-C-D.REGION.compute`, of which `REGION.compute` and `compute` are names without an address.
+    let (first, rest) = label.split_once('.').unwrap_or((label, ""));
+    if let Some(public) = dashed("ec2-", first).filter(|_| rest.ends_with(".compute")) {
+        return match state.addresses.get(&public) {
+            // From inside it is the private address, as in EC2.
+            Some(address) => Known::Address(address.private_ip),
+            None if state.pools.iter().any(|pool| pool.contains(public)) => Known::Address(public),
+            None => Known::Absent(domain.to_owned()),
+        };
+    }
+    if label == "compute" || (rest == "compute" && !first.is_empty()) {
+        return Known::Bare(domain.to_owned());
+    }
+    Known::Absent(domain.to_owned())
+}
+
+fn reverse(address: Ipv4Addr, state: &HostState) -> Known {
+    if address == METADATA_ADDRESS {
+        let domain = state.networks.values().next().map_or("", |network| &*network.domain);
+        return Known::Name(format!("instance-data.{domain}"));
+    }
+    match state.networks.values().find(|network| network.cidr.contains(address)) {
+        Some(network) => Known::Name(dns::private_name(address, &network.domain)),
+        None => Known::Foreign,
+    }
+}
+
+/// `ip-10-0-0-5` without its prefix; only the one way to write an address.
+fn dashed(prefix: &str, label: &str) -> Option<Ipv4Addr> {
+    let address = parse(label.strip_prefix(prefix)?.split('-'))?;
+    let [a, b, c, d] = address.octets();
+    (label == format!("{prefix}{a}-{b}-{c}-{d}")).then_some(address)
+}
+
+/// `5.0.0.10.in-addr.arpa` (RFC 1035, 3.5).
+fn reversed(name: &str) -> Option<Ipv4Addr> {
+    parse(name.strip_suffix(".in-addr.arpa")?.split('.').rev())
+}
+
+fn parse<'a>(parts: impl Iterator<Item = &'a str>) -> Option<Ipv4Addr> {
+    let octets: Option<Vec<u8>> = parts.map(|part| part.parse().ok()).collect();
+    let octets: [u8; 4] = octets?.try_into().ok()?;
+    Some(octets.into())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::plan::{AddressSection, NetworkSection};
+    use crate::types::EniId;
+
+    pub fn state() -> HostState {
+        let mut state = HostState::default();
+        let network = NetworkSection {
+            name: "flat".into(),
+            cidr: "10.0.0.0/20".parse().unwrap(),
+            gateway: Ipv4Addr::new(10, 0, 0, 1),
+            domain: "ec2.internal".into(),
+        };
+        state.networks.insert("flat".into(), network.into());
+        let (public_ip, private_ip) = (Ipv4Addr::new(203, 0, 113, 7), Ipv4Addr::new(10, 0, 0, 9));
+        let address = AddressSection { public_ip, private_ip, eni: EniId::from_random(1) };
+        state.addresses.insert(public_ip, address.into());
+        state.pools = ["203.0.113.0/28".parse().unwrap()].into();
+        state
+    }
+
+    #[test]
+    fn names_go_forth_and_back() {
+        let state = state();
+        for address in [Ipv4Addr::new(10, 0, 0, 9), Ipv4Addr::new(10, 0, 15, 250)] {
+            let name = dns::private_name(address, "ec2.internal");
+            assert_eq!(look_up(&name, &state), Known::Address(address));
+            let [a, b, c, d] = address.octets();
+            let reverse = format!("{d}.{c}.{b}.{a}.in-addr.arpa");
+            assert_eq!(look_up(&reverse, &state), Known::Name(name));
+        }
+    }
+
+    #[test]
+    fn a_public_name_leads_to_the_private_address_from_inside() {
+        let state = state();
+        let name = |address: [u8; 4]| dns::public_name(address.into(), &"us-east-1".into(), "ec2.internal");
+        assert_eq!(look_up(&name([203, 0, 113, 7]), &state), Known::Address([10, 0, 0, 9].into()));
+        assert_eq!(look_up(&name([203, 0, 113, 8]), &state), Known::Address([203, 0, 113, 8].into()));
+        assert_eq!(look_up(&name([198, 51, 100, 1]), &state), Known::Absent("ec2.internal".into()));
+    }
+
+    #[test]
+    fn what_is_ours_is_never_asked_elsewhere_and_what_is_not_always() {
+        let state = state();
+        for absent in
+            ["x.ec2.internal", "ip-10-0-16-1.ec2.internal", "ip-010-0-0-9.ec2.internal", "a.b.ec2.internal"]
+        {
+            assert_eq!(look_up(absent, &state), Known::Absent("ec2.internal".into()), "{absent}");
+        }
+        for bare in ["ec2.internal", "us-east-1.compute.ec2.internal"] {
+            assert_eq!(look_up(bare, &state), Known::Bare("ec2.internal".into()), "{bare}");
+        }
+        for foreign in ["example.org", "notec2.internal", "1.1.168.192.in-addr.arpa", "in-addr.arpa", ""] {
+            assert_eq!(look_up(foreign, &state), Known::Foreign, "{foreign}");
+        }
+    }
+}
