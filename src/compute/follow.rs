@@ -20,6 +20,10 @@ const LOOK: Duration = Duration::from_millis(250);
 const ATTEMPTS: u32 = 3;
 const BETWEEN: Duration = Duration::from_secs(1);
 
+/// How long what was destroyed is reported as gone. The World forgets what a host does not name any more
+/// only from a report that is up to date, which a busy World rarely sees.
+const MOURNING: Duration = Duration::from_secs(60);
+
 /// What went wrong with an instance.
 struct Trouble {
     boot: u64,
@@ -59,9 +63,11 @@ pub async fn run<D: Driver>(
 struct Follower<D> {
     driver: Arc<D>,
     work: JoinSet<Result<(), String>>,
-    /// Which instance a task works on, and for which boot.
-    busy: BTreeMap<Id, (InstanceId, u64)>,
+    /// What a task does, to which instance, and for which boot.
+    busy: BTreeMap<Id, (InstanceId, u64, Step)>,
     trouble: BTreeMap<InstanceId, Trouble>,
+    /// When instances were destroyed.
+    gone: BTreeMap<InstanceId, Instant>,
 }
 
 type Done = Result<(Id, Result<(), String>), tokio::task::JoinError>;
@@ -73,6 +79,7 @@ impl<D: Driver> Follower<D> {
             work: JoinSet::new(),
             busy: BTreeMap::new(),
             trouble: BTreeMap::new(),
+            gone: BTreeMap::new(),
         }
     }
 
@@ -81,14 +88,19 @@ impl<D: Driver> Follower<D> {
             Ok((task, result)) => (task, result),
             Err(error) => (error.id(), Err(format!("the driver failed: {error}"))),
         };
-        let Some((id, boot)) = self.busy.remove(&task) else { return };
+        let Some((id, boot, step)) = self.busy.remove(&task) else { return };
         match result {
-            Ok(()) => drop(self.trouble.remove(&id)),
+            Ok(()) => {
+                self.trouble.remove(&id);
+                if step == Step::Destroy {
+                    self.gone.insert(id, Instant::now());
+                }
+            }
             Err(message) => {
                 tracing::warn!(instance = %id, message, "the instance is not as it should be");
                 let before = self.trouble.get(&id).filter(|trouble| trouble.boot == boot);
                 let attempts = before.map_or(0, |trouble| trouble.attempts) + 1;
-                let not_before = Instant::now() + BETWEEN * attempts;
+                let not_before = Instant::now() + BETWEEN * attempts.min(30);
                 self.trouble.insert(id, Trouble { boot, attempts, not_before, message });
             }
         }
@@ -112,6 +124,7 @@ impl<D: Driver> Follower<D> {
             }
         }
         self.trouble.retain(|id, _| ids.contains(id));
+        self.gone.retain(|id, since| !ids.contains(id) && since.elapsed() < MOURNING);
         let consoles = found.keys().filter_map(|id| Some((*id, self.driver.console(*id)?))).collect();
         ComputeReport {
             generation: state.generation,
@@ -122,7 +135,7 @@ impl<D: Driver> Follower<D> {
     }
 
     fn begin(&mut self, id: InstanceId, step: Step, state: &HostState) {
-        if self.busy.values().any(|(busy, _)| *busy == id) {
+        if self.busy.values().any(|(busy, ..)| *busy == id) {
             return;
         }
         let section = state.instances.get(&id).cloned();
@@ -143,7 +156,7 @@ impl<D: Driver> Follower<D> {
                 (Step::Destroy, _) => driver.destroy(id).await,
             }
         });
-        self.busy.insert(task.id(), (id, boot));
+        self.busy.insert(task.id(), (id, boot, step));
     }
 
     fn phases(
@@ -152,7 +165,7 @@ impl<D: Driver> Follower<D> {
         wanted: &BTreeMap<InstanceId, (bool, u64)>,
         found: &BTreeMap<InstanceId, Found>,
     ) -> Vec<InstanceReport> {
-        let busy: BTreeSet<_> = self.busy.values().map(|(id, _)| *id).collect();
+        let busy: BTreeSet<_> = self.busy.values().map(|(id, ..)| *id).collect();
         let report = |id: &InstanceId| {
             let (want, there) = (wanted.get(id).copied(), found.get(id));
             let boot = want.map_or(0, |(_, boot)| boot);
@@ -168,7 +181,9 @@ impl<D: Driver> Follower<D> {
         // What is worked on and not wanted any more is still there, whether or not it can be found yet.
         let leaving = busy.iter().filter(|id| !ids.contains(id));
         let leaving = leaving.map(|id| InstanceReport { id: *id, boot: 0, phase: Phase::Running });
-        ids.iter().filter_map(report).chain(leaving).collect()
+        let gone = self.gone.keys().filter(|id| !busy.contains(id));
+        let gone = gone.map(|id| InstanceReport { id: *id, boot: 0, phase: Phase::Gone });
+        ids.iter().filter_map(report).chain(leaving).chain(gone).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use fogbank::agent::reconcile::{Applied, Reconciler};
 use fogbank::plan::{HostState, PortSection};
 use tokio::sync::watch;
 
-const PREFIX: &str = "fbt-";
+pub const PREFIX: &str = "fbt-";
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a command and returns what it printed; it must succeed.
@@ -31,7 +31,7 @@ pub fn sh(line: &str) -> String {
 pub struct Ns(String);
 
 impl Ns {
-    fn new(role: &str) -> Self {
+    pub fn new(role: &str) -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{PREFIX}{}-{number}-{role}", std::process::id());
         sh(&format!("ip netns add {name} && ip -n {name} link set lo up"));
@@ -66,7 +66,7 @@ impl Drop for Ns {
 }
 
 /// What a killed run left behind.
-fn sweep() {
+pub fn sweep() {
     for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod compute;
 mod drift;
 mod elastic;
 mod groups;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,7 +48,9 @@ fn prepare(images: &Path, location: &str) -> io::Result<PathBuf> {
     if unfinished.exists() {
         fs::remove_dir_all(&unfinished)?;
     }
-    fs::create_dir_all(&unfinished)?;
+    // Images may hold what the host's users must not read.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(images)?;
+    fs::create_dir(&unfinished)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o755))?;
     let source = Path::new(location);
     if location == STOCK_IMAGE {
@@ -69,10 +71,20 @@ fn key(location: &str) -> io::Result<String> {
     let version = if location == STOCK_IMAGE {
         stock::version()?
     } else {
-        let source = fs::metadata(location)?;
+        let source = fs::metadata(location).map_err(|error| explain(location, error))?;
         format!("{location} {} {}", source.mtime(), source.len())
     };
     Ok(Digest::of(version.as_bytes()).to_string())
+}
+
+fn explain(location: &str, error: io::Error) -> io::Error {
+    match (location, error.kind()) {
+        ("", _) => io::Error::other("it is not registered any more; register it again under its id"),
+        (_, io::ErrorKind::NotFound) => {
+            io::Error::other("there is no such folder or tarball on this host; put it there")
+        }
+        _ => error,
+    }
 }
 
 fn run(command: &mut Command) -> io::Result<()> {

@@ -17,9 +17,12 @@ use clap::ValueEnum;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{Gid, Uid, chdir, dup2_stdin, pivot_root, setgid, setgroups, sethostname, setsid, setuid};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{
+    Gid, Uid, chdir, dup2_stdin, dup2_stdout, pivot_root, setgid, setgroups, sethostname, setsid, setuid,
+};
 
-use super::launch::{CONSOLE, ROOT, SPEC, Spec};
+use super::launch::{CONSOLE, READY, ROOT, SPEC, Spec};
 use super::mounts;
 
 /// Which of the processes this one is.
@@ -32,6 +35,9 @@ pub enum Stage {
 
 /// The namespaces that belong to the instance's users, as /proc/PID/ns names them.
 const OWNED: [&str; 5] = ["user", "net", "uts", "ipc", "cgroup"];
+
+/// How many processes and threads each user of an instance may have: a fork bomb must not be the host's.
+const PROCESSES: u64 = 8192;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -82,7 +88,7 @@ fn setup(folder: &Path) -> io::Result<()> {
         .args(["instance-init", "boot"])
         .arg(folder)
         .args(namespaces.iter().map(|file| file.as_raw_fd().to_string()))
-        .stdout(console.try_clone()?)
+        // Its output goes to the server until it is ready.
         .stderr(console)
         .spawn()?;
     println!("{}", first.id());
@@ -147,11 +153,16 @@ fn boot(folder: &Path, descriptors: &[String]) -> io::Result<()> {
     // Owned by the instance's users, so that its root can mount; what is mounted by now is locked.
     unshare(CloneFlags::CLONE_NEWNS)?;
     drop(namespaces);
+    setrlimit(Resource::RLIMIT_NPROC, PROCESSES, PROCESSES)?;
+    let init = find_init()?;
     wait_for_go()?;
-    become_init()
+    let environment = [("PATH", PATH), ("HOME", "/root"), ("TERM", "linux"), ("container", "fogbank")];
+    Err(Command::new(init).env_clear().envs(environment).exec())
 }
 
 fn wait_for_go() -> io::Result<()> {
+    println!("{READY}");
+    dup2_stdout(io::stderr().as_fd())?;
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
     if line != "go\n" {
@@ -161,9 +172,7 @@ fn wait_for_go() -> io::Result<()> {
     Ok(())
 }
 
-fn become_init() -> io::Result<()> {
+fn find_init() -> io::Result<&'static str> {
     let init = ["/sbin/init", "/init", "/bin/sh"].into_iter().find(|path| Path::new(path).exists());
-    let init = init.ok_or_else(|| io::Error::other("the image has no /sbin/init and no /bin/sh"))?;
-    let environment = [("PATH", PATH), ("HOME", "/root"), ("TERM", "linux"), ("container", "fogbank")];
-    Err(Command::new(init).env_clear().envs(environment).exec())
+    init.ok_or_else(|| io::Error::other("the image has no /sbin/init and no /bin/sh"))
 }

@@ -23,8 +23,11 @@ pub const UPPER: &str = "upper";
 pub const WORK: &str = "work";
 pub const ROOT: &str = "root";
 
-/// How long the first process may take to be there.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// What process 1 says when only the word to go on is missing.
+pub const READY: &str = "ready";
+
+/// How long the first process may take to be there; where there are no overlays it copies the image.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the first process must know.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -38,6 +41,7 @@ pub struct Spec {
 /// # Errors
 /// A message for the operator; then nothing of this start runs.
 pub async fn launch(
+    program: &Path,
     folder: &Path,
     image: &Path,
     instance: &InstanceSection,
@@ -45,13 +49,14 @@ pub async fn launch(
 ) -> Result<(), String> {
     lay_out(folder, &Spec { image: image.to_owned() })
         .map_err(|error| format!("cannot prepare {}: {error}", folder.display()))?;
-    let mut child = spawn(folder).map_err(|error| format!("cannot start a process: {error}"))?;
+    let mut child = spawn(program, folder).map_err(|error| format!("cannot start a process: {error}"))?;
     // Dropping it unsaid is the word to end.
     let go = child.stdin.take();
-    let pid = timeout(PATIENCE, first_process(&mut child)).await;
+    let pid = timeout(PATIENCE, first_process(&mut child, folder)).await;
     let pid = pid.map_err(|_| "its first process did not come up in time".to_owned())??;
     veth::make(ports, pid).await?;
     let mut record = Record::of(instance.boot, pid).map_err(|error| error.to_string())?;
+    record.ports = ports.iter().map(|port| port.eni).collect();
     let written =
         |result: io::Result<()>| result.map_err(|error| format!("cannot write its record: {error}"));
     written(record.write(folder))?;
@@ -74,8 +79,8 @@ fn lay_out(folder: &Path, spec: &Spec) -> io::Result<()> {
     fs::write(folder.join(SPEC), serde_json::to_vec(spec)?)
 }
 
-fn spawn(folder: &Path) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
+fn spawn(program: &Path, folder: &Path) -> io::Result<Child> {
+    Command::new(program)
         .arg("instance-init")
         .arg("setup")
         .arg(folder)
@@ -84,23 +89,36 @@ fn spawn(folder: &Path) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .kill_on_drop(true)
         .spawn()
 }
 
-/// The number of process 1, which the setup prints before it ends.
-async fn first_process(setup: &mut Child) -> Result<u32, String> {
-    let mut line = String::new();
-    if let Some(stdout) = setup.stdout.take() {
-        let read = BufReader::new(stdout).read_line(&mut line).await;
-        read.map_err(|error| error.to_string())?;
-    }
-    let mut said = String::new();
+/// The number of process 1, which the setup prints before it ends; then process 1 says that it is ready.
+async fn first_process(setup: &mut Child, folder: &Path) -> Result<u32, String> {
+    let text = |error: io::Error| error.to_string();
+    let mut said = setup.stdout.take().map(BufReader::new).ok_or("its output is taken")?;
+    let mut pid = String::new();
+    said.read_line(&mut pid).await.map_err(text)?;
+    let mut complaint = String::new();
     if let Some(mut stderr) = setup.stderr.take() {
-        stderr.read_to_string(&mut said).await.map_err(|error| error.to_string())?;
+        stderr.read_to_string(&mut complaint).await.map_err(text)?;
     }
-    let status = setup.wait().await.map_err(|error| error.to_string())?;
-    match line.trim().parse() {
-        Ok(pid) if status.success() => Ok(pid),
-        _ => Err(format!("its namespaces could not be made: {}", said.trim())),
+    let status = setup.wait().await.map_err(text)?;
+    let Some(pid) = pid.trim().parse().ok().filter(|_| status.success()) else {
+        return Err(format!("its namespaces could not be made: {}", complaint.trim()));
+    };
+    let mut ready = String::new();
+    said.read_line(&mut ready).await.map_err(text)?;
+    if ready.trim() == READY {
+        return Ok(pid);
     }
+    let console = fs::read(folder.join(CONSOLE)).unwrap_or_default();
+    let last = String::from_utf8_lossy(&console).trim().lines().next_back().unwrap_or_default().to_owned();
+    Err(format!("its first process ended: {last}"))
+}
+
+/// The image that an earlier start of the instance took, while it is there.
+pub fn image_of(folder: &Path) -> Option<PathBuf> {
+    let spec: Spec = serde_json::from_slice(&fs::read(folder.join(SPEC)).ok()?).ok()?;
+    spec.image.is_dir().then_some(spec.image)
 }

@@ -52,6 +52,8 @@ pub fn init_pid(instances_dir: &Path, id: InstanceId) -> Option<u32> {
 
 /// The driver.
 pub struct Namespaces {
+    /// The `fogbank` that instances are started with.
+    program: PathBuf,
     instances_dir: PathBuf,
     images: image::Images,
     /// How long each console was when it was last read.
@@ -61,7 +63,13 @@ pub struct Namespaces {
 impl Namespaces {
     pub fn new(config: &HostConfig) -> Self {
         let images = image::Images::new(config.instances_dir.join("images"));
-        Self { instances_dir: config.instances_dir.clone(), images, consoles: Mutex::default() }
+        let instances_dir = config.instances_dir.clone();
+        Self { program: "/proc/self/exe".into(), instances_dir, images, consoles: Mutex::default() }
+    }
+
+    /// Starts instances with another `fogbank` than the one that runs: for programs that are none.
+    pub fn with_program(self, program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), ..self }
     }
 
     fn folder(&self, id: InstanceId) -> PathBuf {
@@ -79,12 +87,21 @@ impl Namespaces {
             let start = Instant::now();
             while start.elapsed() < patience {
                 if init_pid(&self.instances_dir, id).is_none() {
-                    return Ok(());
+                    return self.unplug(&folder).await;
                 }
                 sleep(POLL).await;
             }
         }
         Err("its processes do not end, not even killed; see what they wait for in /proc/PID/stack".into())
+    }
+
+    /// Takes the cables away now. The kernel would take them with the network namespace, but a little
+    /// later, and not while somebody looks into it from outside.
+    async fn unplug(&self, folder: &Path) -> Result<(), String> {
+        match Record::read(folder) {
+            Some(record) if !record.ports.is_empty() => veth::remove(&record.ports).await,
+            _ => Ok(()),
+        }
     }
 }
 
@@ -110,8 +127,13 @@ impl Driver for Namespaces {
         let id = instance.id;
         // An interrupted start may have left a process that waits for its word to go.
         self.end(id, Duration::ZERO).await?;
-        let image = self.images.prepare(&instance.image_location).await?;
-        launch::launch(&self.folder(id), &image, &instance, &ports).await
+        let folder = self.folder(id);
+        // An instance keeps the image that its layer was begun on, whatever became of the image since.
+        let image = match launch::image_of(&folder) {
+            Some(image) => image,
+            None => self.images.prepare(&instance.image_location).await?,
+        };
+        launch::launch(&self.program, &folder, &image, &instance, &ports).await
     }
 
     async fn stop(&self, id: InstanceId) -> Result<(), String> {

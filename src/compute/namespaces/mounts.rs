@@ -53,11 +53,15 @@ fn root_file_system(folder: &Path, spec: &Spec) -> io::Result<()> {
     let path = |name: &str| folder.join(name).display().to_string();
     let options =
         format!("lowerdir={},upperdir={},workdir={}", spec.image.display(), path(UPPER), path(WORK));
-    if mount(Some("overlay"), &root, Some("overlay"), plain(), Some(options.as_str())).is_ok() {
-        return Ok(());
-    }
     let (copy, unfinished) = (folder.join("copy"), folder.join("copy.new"));
+    // What was begun as a copy stays one: its files are there.
     if !copy.exists() {
+        if mount(Some("overlay"), &root, Some("overlay"), plain(), Some(options.as_str())).is_ok() {
+            return Ok(());
+        }
+        if unfinished.exists() {
+            fs::remove_dir_all(&unfinished)?;
+        }
         let status = Command::new("cp").arg("-a").arg(&spec.image).arg(&unfinished).status()?;
         if !status.success() {
             return Err(io::Error::other("neither an overlay nor a copy of the image could be made"));

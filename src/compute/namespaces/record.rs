@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::Life;
+use crate::types::EniId;
 
 const FILE: &str = "record.json";
 
@@ -22,6 +23,9 @@ pub struct Record {
     pub host_boot: String,
     /// Whether the process was told to go on.
     pub went: bool,
+    /// The ports whose cables were made.
+    #[serde(default)]
+    pub ports: Vec<EniId>,
 }
 
 impl Record {
@@ -32,7 +36,7 @@ impl Record {
     pub fn of(boot: u64, pid: u32) -> io::Result<Self> {
         let gone = || io::Error::new(io::ErrorKind::NotFound, "the instance's first process ended at once");
         let started = start_time(pid).ok_or_else(gone)?;
-        Ok(Self { boot, pid, started, host_boot: host_boot(), went: false })
+        Ok(Self { boot, pid, started, host_boot: host_boot(), went: false, ports: Vec::new() })
     }
 
     /// `None` where there is none or it cannot be read: then nothing was started for certain.

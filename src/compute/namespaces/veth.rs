@@ -6,7 +6,7 @@ use rtnetlink::Handle;
 
 use crate::agent::names::{PORT_MAC, port_name};
 use crate::plan::PortSection;
-use crate::types::MacAddr;
+use crate::types::{EniId, MacAddr};
 
 /// Makes the pair: the host's end with its name, alias and address, down until the agent has it under its
 /// rules; the other as `ethN` in the network namespace of the process.
@@ -24,6 +24,20 @@ pub async fn make(ports: &[impl AsRef<PortSection>], pid: u32) -> Result<(), Str
     }
     connection.abort();
     result
+}
+
+/// Removes what is left of the ports' cables; it is no error if nothing is.
+///
+/// # Errors
+/// There is no netlink.
+pub async fn remove(ports: &[EniId]) -> Result<(), String> {
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| format!("netlink: {error}"))?;
+    let connection = tokio::spawn(connection);
+    for eni in ports {
+        remove_old(&handle, &port_name(*eni)).await;
+    }
+    connection.abort();
+    Ok(())
 }
 
 async fn make_one(handle: &Handle, port: &PortSection, pid: u32) -> Result<(), String> {

@@ -3,14 +3,20 @@
 export PATH=/sbin:/bin HOME=/root
 umask 022
 
+# What opens /dev/console or /dev/stdout anew gets this pipe: the console itself is the host's to open.
+mkfifo -m 622 /dev/console
+(trap '' TERM INT; exec cat < /dev/console) &
+exec > /dev/console 2>&1
+
 shut_down() {
-    trap '' TERM
+    trap '' TERM INT USR1 USR2
     echo "init: shutting down"
     kill -TERM -1 2>/dev/null
     usleep 200000
     exit 0
 }
-trap shut_down TERM INT
+# USR1 and USR2 are what halt and poweroff send.
+trap shut_down TERM INT USR1 USR2
 
 ip link set dev lo up
 for interface in /sys/class/net/eth*; do

@@ -11,13 +11,16 @@ const INIT: &str = include_str!("init.sh");
 const DHCP: &str = include_str!("dhcp.sh");
 const USER_DATA: &str = include_str!("user-data.sh");
 
+/// Most user-data begins with `#!/bin/bash`; much of it is plain sh.
+const BASH: &str = "#!/bin/sh\nexec /bin/sh \"$@\"\n";
+
 /// Another text when the image would come out differently.
 ///
 /// # Errors
 /// There is no busybox.
 pub fn version() -> io::Result<String> {
     let busybox = fs::metadata(BUSYBOX).map_err(|_| missing())?;
-    Ok(format!("{} {} {INIT} {DHCP} {USER_DATA}", busybox.mtime(), busybox.size()))
+    Ok(format!("{} {} {INIT} {DHCP} {USER_DATA} {BASH}", busybox.mtime(), busybox.size()))
 }
 
 fn missing() -> io::Error {
@@ -63,6 +66,7 @@ pub fn make(root: &Path) -> io::Result<()> {
     {
         symlink("busybox", root.join("bin").join(applet))?;
     }
+    program(root, "bin/bash", BASH.as_bytes())?;
     program(root, "bin/init", INIT.as_bytes())?;
     program(root, "bin/fogbank-user-data", USER_DATA.as_bytes())?;
     program(root, "usr/share/udhcpc/default.script", DHCP.as_bytes())?;
