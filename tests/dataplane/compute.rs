@@ -152,10 +152,10 @@ impl Bench {
         Path::new("/proc").join(self.pid().unwrap().to_string()).join("root").join(path)
     }
 
-    /// Runs a shell line in the instance, as its root.
+    /// Runs a shell line in the instance, as its root; the line may end the instance and so itself.
     fn guest(&self, line: &str) -> String {
         sh(&format!(
-            "nsenter -t {} -U -m -u -i -n -p -S 0 -G 0 -r -w sh -c '{line}' 2>&1",
+            "nsenter -t {} -U -m -u -i -n -p -S 0 -G 0 -r -w sh -c '{line}' 2>&1; true",
             self.pid().unwrap()
         ))
     }
