@@ -12,8 +12,8 @@ pub struct Bench {
     pub status: Status,
     pub caller: Caller,
     pub now: Micros,
-    /// How many changes were made so far.
-    pub changes: usize,
+    /// The changes made so far.
+    pub changes: Vec<Change>,
     seed: u64,
 }
 
@@ -29,8 +29,14 @@ impl Bench {
             endpoint: "127.0.0.1:8773".into(),
         };
         let now = Micros(1_700_000_000_000_000);
-        let mut bench =
-            Self { world: World::default(), status: Status::default(), caller, now, changes: 0, seed: 1 };
+        let mut bench = Self {
+            world: World::default(),
+            status: Status::default(),
+            caller,
+            now,
+            changes: Vec::new(),
+            seed: 1,
+        };
         bench.put(Account { id: account, name: "main".into(), created: now });
         bench.network("flat", "10.0.0.0/24", "us-east-1a");
         bench.host("node1", "us-east-1a");
@@ -77,7 +83,9 @@ impl Bench {
     }
 
     pub fn put(&mut self, row: impl Into<crate::world::Row>) {
-        self.world.apply(&Change::put(row));
+        let change = Change::put(row);
+        self.world.apply(&change);
+        self.changes.push(change);
     }
 
     /// Runs one decision and keeps what it did.
@@ -103,7 +111,7 @@ impl Bench {
         if result.is_ok() {
             self.world = world;
             self.world.generation += 1;
-            self.changes += changes.len();
+            self.changes.extend(changes);
         }
         result
     }

@@ -103,7 +103,12 @@ async fn call<B: Backend>(
     trace.action = Some(action.name());
     // A large form must not lie in memory three times while the writer is waited for.
     drop((body, verified.pairs));
-    let response = decide(door, caller, action, now).await?;
+    let faults = action.faults();
+    let response = decide(door, caller, action, now).await.inspect_err(|fault| {
+        // For tests: what a client may meet is written down in api-spec/.
+        let declared = faults.contains(&fault.code) || query::COMMON_FAULTS.contains(&fault.code);
+        debug_assert!(declared, "{} is not declared by {:?}", fault.code.as_str(), trace.action);
+    })?;
     Ok(query::encode_response(&response, &version, &id.to_string()))
 }
 

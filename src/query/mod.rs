@@ -31,7 +31,7 @@ pub mod api {
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
 }
 
-pub use api::{Action, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
+pub use api::{Action, COMMON_FAULTS, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
 pub use fault::Fault;
 pub use form::{Filter, MAX_PAIRS};
 

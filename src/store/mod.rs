@@ -14,6 +14,8 @@ mod tables;
 mod writer;
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
 
 pub use lock::{LockError, StateDir};

@@ -10,10 +10,10 @@ use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::*;
 
-struct TempDir(PathBuf);
+pub struct TempDir(pub PathBuf);
 
 impl TempDir {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("fogbank-store-{}-{number}", std::process::id()));

@@ -1,0 +1,222 @@
+//! Any sequence of requests and reports: the World that was loaded is the World that was applied, and what must
+//! hold of every World holds.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::tests::TempDir;
+use super::*;
+use crate::control::testing::Bench;
+use crate::control::{self, Decision};
+use crate::plan::{HostReport, InstanceReport, Phase, host_state};
+use crate::query::{self, Fault};
+use crate::types::*;
+use crate::world::*;
+
+/// A step: an action with `$…` in place of something that there is, a report, or time that passes.
+#[derive(Clone, Debug)]
+enum Step {
+    Call(&'static [(&'static str, &'static str)], [u8; 3]),
+    Report(Phase),
+    Wait,
+}
+
+const CALLS: &[&[(&str, &str)]] = &[
+    &[("Action", "AllocateAddress")],
+    &[("Action", "AllocateAddress"), ("Address", "203.0.113.5")],
+    &[("Action", "ReleaseAddress"), ("AllocationId", "$address")],
+    &[("Action", "AssociateAddress"), ("AllocationId", "$address"), ("InstanceId", "$instance")],
+    &[
+        ("Action", "AssociateAddress"),
+        ("AllocationId", "$address"),
+        ("NetworkInterfaceId", "$eni"),
+        ("AllowReassociation", "true"),
+    ],
+    &[("Action", "DisassociateAddress"), ("AssociationId", "$association")],
+    &[("Action", "RunInstances"), ("ImageId", "$image"), ("MinCount", "1"), ("MaxCount", "2")],
+    &[
+        ("Action", "RunInstances"),
+        ("ImageId", "$image"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("SecurityGroupId.1", "$group"),
+        ("ClientToken", "once"),
+        ("TagSpecification.1.ResourceType", "instance"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+    ],
+    &[("Action", "TerminateInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "StopInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "StartInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "RebootInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "CreateSecurityGroup"), ("GroupName", "web"), ("GroupDescription", "d")],
+    &[("Action", "CreateSecurityGroup"), ("GroupName", "db"), ("GroupDescription", "d")],
+    &[("Action", "DeleteSecurityGroup"), ("GroupId", "$group")],
+    &[
+        ("Action", "AuthorizeSecurityGroupIngress"),
+        ("GroupId", "$group"),
+        ("IpPermissions.1.IpProtocol", "tcp"),
+        ("IpPermissions.1.FromPort", "80"),
+        ("IpPermissions.1.ToPort", "90"),
+        ("IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/8"),
+        ("IpPermissions.1.IpRanges.2.CidrIp", "10.1.0.0/16"),
+        ("IpPermissions.1.Ipv6Ranges.1.CidrIpv6", "2001:db8::/32"),
+    ],
+    &[
+        ("Action", "AuthorizeSecurityGroupIngress"),
+        ("GroupId", "$group"),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.1.Groups.1.GroupId", "$group"),
+    ],
+    &[("Action", "RevokeSecurityGroupIngress"), ("GroupId", "$group"), ("SecurityGroupRuleId.1", "$rule")],
+    &[("Action", "RevokeSecurityGroupEgress"), ("GroupId", "$group"), ("SecurityGroupRuleId.1", "$rule")],
+    &[("Action", "CreateTags"), ("ResourceId.1", "$instance"), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")],
+    &[("Action", "CreateTags"), ("ResourceId.1", "$group"), ("Tag.1.Key", "a")],
+    &[("Action", "DeleteTags"), ("ResourceId.1", "$group")],
+    &[("Action", "ImportKeyPair"), ("KeyName", "k"), ("PublicKeyMaterial", "$key")],
+    &[("Action", "DeleteKeyPair"), ("KeyName", "k")],
+];
+
+const KEY: &str = "c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSVBPbkZGaU9nbDlCVXhIbHZqU3NaM3czZkhYOVFPeHFPb1UxMzVJcTlhd1g=";
+
+fn step() -> impl Strategy<Value = Step> {
+    let phase = prop_oneof![
+        4 => Just(Phase::Running),
+        1 => Just(Phase::Exited),
+        2 => Just(Phase::Stopped),
+        2 => Just(Phase::Gone),
+        1 => Just(Phase::Failed),
+    ];
+    prop_oneof![
+        8 => (proptest::sample::select(CALLS), any::<[u8; 3]>()).prop_map(|(call, picks)| Step::Call(call, picks)),
+        3 => phase.prop_map(Step::Report),
+        1 => Just(Step::Wait),
+    ]
+}
+
+/// Something that there is, chosen by a number; an id of nobody's where there is nothing.
+fn pick<T: ToString>(all: impl Iterator<Item = T>, pick: u8, none: &str) -> String {
+    let all: Vec<String> = all.map(|id| id.to_string()).collect();
+    match all.len() {
+        0 => none.to_owned(),
+        count => all[usize::from(pick) % count].clone(),
+    }
+}
+
+fn fill(world: &World, value: &str, n: u8) -> String {
+    match value {
+        "$address" => pick(world.addresses.keys(), n, "eipalloc-00000000"),
+        "$association" => pick(world.index.address_by_association.keys(), n, "eipassoc-00000000"),
+        "$instance" => pick(world.instances.keys(), n, "i-00000000"),
+        "$eni" => pick(world.enis.keys(), n, "eni-00000000"),
+        "$group" => pick(world.groups.keys(), n, "sg-00000000"),
+        "$rule" => pick(world.rules.keys(), n, "sgr-00000000"),
+        "$image" => pick(world.images.keys(), n, "ami-00000000"),
+        "$key" => KEY.to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn call(bench: &mut Bench, call: &[(&str, &str)], picks: [u8; 3]) {
+    let mut pairs = vec![("Version".to_owned(), "2016-11-15".to_owned())];
+    for ((name, value), n) in call.iter().zip(picks.iter().cycle()) {
+        pairs.push(((*name).to_owned(), fill(&bench.world, value, *n)));
+    }
+    let action = query::decode(&pairs).unwrap().action;
+    let decided = bench.attempt(|decision: &mut Decision<'_>| -> Result<(), Fault> {
+        query::dispatch_write(decision, &action).unwrap().map(drop)
+    });
+    if let Err(fault) = decided {
+        let declared = action.faults().contains(&fault.code) || query::COMMON_FAULTS.contains(&fault.code);
+        assert!(declared, "{} returned {}: {}", action.name(), fault.code.as_str(), fault.message);
+    }
+}
+
+fn take(bench: &mut Bench, step: &Step) {
+    match step {
+        Step::Call(form, picks) => call(bench, form, *picks),
+        Step::Report(phase) => {
+            let report = |instance: &std::sync::Arc<Instance>| InstanceReport {
+                id: instance.id,
+                boot: instance.boot,
+                phase: *phase,
+            };
+            let instances = bench.world.instances_on("node1").map(report).collect();
+            let applied = bench.world.generation;
+            let report = HostReport { host: "node1".into(), applied, failures: vec![], instances };
+            bench.decide(|decision| control::observed(decision, &report));
+        }
+        Step::Wait => {
+            bench.now = Micros(bench.now.0 + 1_900 * 1_000_000);
+            bench.decide(control::tick);
+        }
+    }
+}
+
+/// What must hold of any World.
+fn check(world: &World) {
+    let mut private = BTreeSet::new();
+    for eni in world.enis.values() {
+        assert!(private.insert((eni.network.clone(), eni.private_ip)), "{} is given twice", eni.private_ip);
+        assert!(
+            eni.groups.iter().all(|group| world.groups.contains_key(group)),
+            "{} has a group of nobody's",
+            eni.id
+        );
+    }
+    let mut public = BTreeSet::new();
+    let mut led_to = BTreeSet::new();
+    for address in world.addresses.values() {
+        assert!(public.insert(address.public_ip), "{} is given twice", address.public_ip);
+        if let Some(to) = address.association {
+            let eni = world.enis.get(&to.eni).expect("an address leads to an interface that there is");
+            assert_eq!(eni.private_ip, to.private_ip);
+            assert!(led_to.insert((to.eni, to.private_ip)), "two addresses lead to {}", to.private_ip);
+        }
+    }
+    for instance in world.instances.values().filter(|instance| instance.state == InstanceState::Terminated) {
+        assert!(world.interfaces_of(instance.id).is_empty(), "{} ended and has interfaces", instance.id);
+    }
+    for rule in world.rules.values() {
+        assert!(world.groups.contains_key(&rule.group));
+        if let RuleTarget::Group { group, .. } = rule.target {
+            assert!(world.groups.contains_key(&group), "{} names a group that is gone", rule.id);
+        }
+    }
+    let state = host_state(world, "node1");
+    for port in state.ports.values() {
+        assert!(state.instances.contains_key(&port.instance) && state.networks.contains_key(&port.network));
+        assert!(port.groups.iter().all(|group| state.groups.contains_key(group)));
+    }
+    assert!(state.addresses.values().all(|address| state.ports.contains_key(&address.eni)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_applied_is_what_is_loaded(steps in proptest::collection::vec(step(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let dir = TempDir::new();
+        let mut bench = Bench::small();
+        let mut store = runtime.block_on(Store::open(&dir.0.join("db"))).unwrap();
+        // What the bench begins with, as one transaction.
+        let rows = std::mem::take(&mut bench.changes);
+        runtime.block_on(store.commit(bench.world.generation, "begin", &rows)).unwrap();
+        for (n, step) in steps.iter().enumerate() {
+            let before = bench.world.generation;
+            take(&mut bench, step);
+            check(&bench.world);
+            let changes = std::mem::take(&mut bench.changes);
+            if changes.is_empty() {
+                // The writer publishes nothing then, and counts no generation.
+                bench.world.generation = before;
+            } else {
+                runtime.block_on(store.commit(bench.world.generation, &n.to_string(), &changes)).unwrap();
+            }
+        }
+        let mut again = runtime.block_on(Store::open(&dir.0.join("db"))).unwrap();
+        let loaded = runtime.block_on(again.load()).unwrap();
+        prop_assert_eq!(loaded, bench.world);
+    }
+}
