@@ -12,6 +12,14 @@ pub enum LabCommand {
         #[arg(long, default_value = "lab")]
         name: String,
     },
+    /// Ends the server and its agent and starts them again; instances and packets go on meanwhile.
+    Restart {
+        #[arg(long, default_value = "lab")]
+        name: String,
+        /// Kill it (SIGKILL) instead of asking it to end.
+        #[arg(long)]
+        kill: bool,
+    },
     /// Runs a command in a place: `internet`, `router`, `host1`, or an instance's id.
     Exec {
         #[arg(long, default_value = "lab")]

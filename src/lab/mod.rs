@@ -33,6 +33,7 @@ pub fn run(command: LabCommand) -> Result<ExitCode, BoxError> {
     match command {
         LabCommand::Up(options) => up::up(&options)?,
         LabCommand::Down { name } => down::down(&name.parse()?)?,
+        LabCommand::Restart { name, kill } => up::restart(&name.parse()?, kill)?,
         LabCommand::Exec { name, place, command } => return exec::exec(&name.parse()?, &place, &command),
         LabCommand::Env { name } => print!("{}", Lab::read(&name.parse()?)?.exports()),
         LabCommand::List => {

@@ -34,6 +34,20 @@ pub fn end(name: &Name) -> Vec<i32> {
     of_lab(name)
 }
 
+/// Ends the server of a host, which is told by its configuration file.
+pub fn end_server(name: &Name, configuration: &Path, signal: Signal) {
+    let serves = |pid: &i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = command.split(|byte| *byte == 0);
+        words.any(|word| word == configuration.as_os_str().as_encoded_bytes())
+            && words.any(|word| word == b"serve")
+    };
+    for pid in of_lab(name).into_iter().filter(serves) {
+        // A process that ended meanwhile is what is wanted.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
 /// The processes in the lab's network namespaces, and those whose mounts lie in its folder: instances
 /// that outlived their host's namespace.
 fn of_lab(name: &Name) -> Vec<i32> {

@@ -3,15 +3,17 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::cli::UpOptions;
 use super::down::down;
 use super::place::{Lab, Name};
+use super::processes;
 use super::topology::{self, FLAT_INTERFACE, HOST, NETWORK, POOL, PUBLIC_INTERFACE};
 use crate::operator::{self, OperatorCommand};
 use crate::server::{self, BoxError};
@@ -60,13 +62,44 @@ fn make(name: &Name, port: u16) -> Result<Lab, BoxError> {
     topology::make(name)?;
     let folder = name.host_folder(HOST);
     fs::create_dir(&folder)?;
-    fs::write(folder.join("fogbank.toml"), configuration(name))?;
+    fs::write(configuration_file(name), configuration(name))?;
     let mut server = start(name, listener)?;
     let state_dir = folder.join("state");
     await_server(&mut server, &state_dir, &folder.join("serve.log"))?;
     let lab = provision(name, endpoint, &state_dir)?;
     lab.write()?;
     Ok(lab)
+}
+
+/// Ends the server and starts it again on the port that it had.
+///
+/// # Errors
+/// There is no such lab, or the server does not come up again.
+pub fn restart(name: &Name, kill: bool) -> Result<(), BoxError> {
+    let lab = Lab::read(name)?;
+    let signal = if kill { Signal::SIGKILL } else { Signal::SIGTERM };
+    processes::end_server(name, &configuration_file(name), signal);
+    let address: SocketAddr = lab.endpoint.trim_start_matches("http://").parse()?;
+    let mut server = start(name, bind_again(address)?)?;
+    let folder = name.host_folder(HOST);
+    await_server(&mut server, &folder.join("state"), &folder.join("serve.log"))
+}
+
+/// The port is free when the last thread of the old server is gone, which is after its process looks gone.
+fn bind_again(address: SocketAddr) -> Result<TcpListener, BoxError> {
+    let start = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            bound => return Ok(bound?),
+        }
+    }
+}
+
+fn configuration_file(name: &Name) -> PathBuf {
+    name.host_folder(HOST).join("fogbank.toml")
 }
 
 fn configuration(name: &Name) -> String {
@@ -84,14 +117,14 @@ fn configuration(name: &Name) -> String {
 /// the machine's loopback as descriptor 3. The shell moves the descriptor; that is all it is for.
 fn start(name: &Name, listener: TcpListener) -> Result<Child, BoxError> {
     let folder = name.host_folder(HOST);
-    let log = File::create(folder.join("serve.log"))?;
+    let log = File::options().create(true).append(true).open(folder.join("serve.log"))?;
     let program = std::env::current_exe()?;
     Command::new("sh")
         .args(["-c", "exec 3<&0 </dev/null; exec setsid ip netns exec \"$@\"", "sh"])
         .arg(name.namespace(HOST))
         .arg(program)
         .arg("--config")
-        .arg(folder.join("fogbank.toml"))
+        .arg(configuration_file(name))
         .arg("serve")
         .env("LISTEN_FDS", "1")
         .env_remove("LISTEN_PID")

@@ -104,3 +104,6 @@ fn check_new(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
