@@ -29,6 +29,7 @@ fn field_type(field: &Field) -> String {
 /// An expression of type `Result<Option<_>, Fault>` that decodes one value from `node`.
 fn decoder(field: &Field, node: &str) -> String {
     match field.type_name() {
+        "string" if field.keep_empty => format!("{node}.string_or_empty({:?})", field.max_len),
         "string" => format!("{node}.string({:?}, &{:?})", field.max_len, field.one_of),
         "integer" => {
             format!("{node}.integer({:?}, {:?})", int_limit(field, field.min), int_limit(field, field.max))

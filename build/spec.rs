@@ -43,6 +43,8 @@ pub struct Field {
     pub optional: bool,
     #[serde(default)]
     pub omit_empty: bool,
+    #[serde(default)]
+    pub keep_empty: bool,
     pub min: Option<i64>,
     pub max: Option<i64>,
     pub max_len: Option<usize>,

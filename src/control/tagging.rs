@@ -30,7 +30,9 @@ pub fn create_tags(
     Ok(CreateTagsResponse { result: true })
 }
 
-/// A tag without a value goes whatever its value is; without any tag all of them go.
+/// "If you specify a tag key without a tag value, we delete any tag with this key regardless of its
+/// value. If you specify a tag key with an empty string as the tag value, we delete the tag only if its
+/// value is an empty string" (API_DeleteTags). Without any tag all of them go.
 pub fn delete_tags(
     decision: &mut Decision,
     request: &DeleteTagsRequest,
@@ -181,6 +183,7 @@ mod tests {
             bench.world.tags.len()
         };
         assert_eq!(delete(vec![tag("a", Some("other"))]), 2);
+        assert_eq!(delete(vec![tag("a", Some(""))]), 2, "only a tag whose value is empty");
         assert_eq!(delete(vec![tag("a", Some("1"))]), 1);
         assert_eq!(delete(vec![tag("b", None)]), 0);
     }

@@ -97,6 +97,11 @@ impl Node {
         self.value.as_deref().is_none_or(str::is_empty) && self.children.values().all(Self::is_absent)
     }
 
+    /// Whether the parameter itself was given, with an empty value.
+    pub(super) fn is_empty_text(&self) -> bool {
+        self.value.as_deref() == Some("")
+    }
+
     /// Refuses parameters that EC2 has and we do not, by name; dotted paths leave out list indexes.
     pub(super) fn refuse(&self, paths: &[&str]) -> Result<(), Fault> {
         paths.iter().try_for_each(|path| match self.find(path) {

@@ -142,6 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_tag_value_is_not_a_missing_one() {
+        let values = |given: &[(&str, &str)]| {
+            let mut all = vec![("Action", "DeleteTags"), ("Version", "2016-11-15"), ("Tag.1.Key", "a")];
+            all.extend(given);
+            match decode(&pairs(&all)).unwrap().action {
+                Action::DeleteTags(request) => {
+                    request.tags.into_iter().map(|tag| tag.value).collect::<Vec<_>>()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(values(&[]), [None]);
+        assert_eq!(values(&[("Tag.1.Value", "")]), [Some(String::new())]);
+        assert_eq!(values(&[("Tag.1.Value", "1")]), [Some("1".to_owned())]);
+    }
+
+    #[test]
     fn an_unknown_action_is_named() {
         let fault = decode(&pairs(&[("Action", "CreateUnicorn"), ("Version", "2016-11-15")])).unwrap_err();
         assert_eq!(fault.code, FaultCode::InvalidAction);

@@ -28,13 +28,28 @@ impl Node {
         one_of: &[&str],
     ) -> Result<Option<String>, Fault> {
         let Some(text) = self.text()? else { return Ok(None) };
-        if let Some(limit) = max_len.filter(|limit| text.chars().count() > *limit) {
-            return Err(self.invalid(&text, &format!("expected at most {limit} characters")));
-        }
+        self.check_length(&text, max_len)?;
         if !one_of.is_empty() && !one_of.contains(&text.as_str()) {
             return Err(self.invalid(&text, &format!("expected one of {}", one_of.join(", "))));
         }
         Ok(Some(text))
+    }
+
+    /// A string for which the empty one is a value of its own, other than none.
+    pub(super) fn string_or_empty(&mut self, max_len: Option<usize>) -> Result<Option<String>, Fault> {
+        let empty = self.is_empty_text();
+        let text = self.text()?.or_else(|| empty.then(String::new));
+        if let Some(text) = &text {
+            self.check_length(text, max_len)?;
+        }
+        Ok(text)
+    }
+
+    fn check_length(&self, text: &str, max_len: Option<usize>) -> Result<(), Fault> {
+        match max_len.filter(|limit| text.chars().count() > *limit) {
+            Some(limit) => Err(self.invalid(text, &format!("expected at most {limit} characters"))),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn integer(&mut self, min: Option<i64>, max: Option<i64>) -> Result<Option<i64>, Fault> {

@@ -165,3 +165,6 @@ fn user_of(world: &World, group: GroupId) -> Option<String> {
 fn arn(owner: &Owner, id: GroupId) -> String {
     format!("arn:aws:ec2:{}:{}:security-group/{id}", owner.region, owner.account)
 }
+
+#[cfg(test)]
+mod tests;

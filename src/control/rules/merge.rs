@@ -43,3 +43,60 @@ fn permission(traffic: Traffic, mut targets: Vec<(&RuleTarget, Option<&str>)>) -
     }
     permission
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cidr(text: &str) -> RuleTarget {
+        RuleTarget::Cidr4(text.parse().unwrap())
+    }
+
+    #[test]
+    fn rules_of_one_range_are_one_permission_and_others_are_not() {
+        let tcp = |from, to| Traffic::Tcp(PortRange::new(from, to).unwrap());
+        let (here, there) = (cidr("192.0.2.0/24"), cidr("198.51.100.0/24"));
+        let v6 = RuleTarget::Cidr6("2001:db8::/32".parse().unwrap());
+        let group =
+            RuleTarget::Group { group: GroupId::from_random(1), account: "111122223333".parse().unwrap() };
+        let merged = permissions([
+            (tcp(80, 80), &there, Some("office")),
+            (tcp(80, 81), &here, None),
+            (tcp(80, 80), &here, None),
+            (tcp(80, 80), &v6, None),
+            (tcp(80, 80), &group, None),
+            (Traffic::All, &here, None),
+        ]);
+        assert_eq!(merged.len(), 3);
+        let all = &merged[0];
+        assert_eq!((all.ip_protocol.as_str(), all.from_port, all.to_port), ("-1", None, None));
+        let http = &merged[1];
+        assert_eq!((http.from_port, http.to_port), (Some(80), Some(80)));
+        let ranges: Vec<_> = http
+            .ip_ranges
+            .iter()
+            .map(|range| (range.cidr_ip.as_str(), range.description.as_deref()))
+            .collect();
+        assert_eq!(ranges, [("192.0.2.0/24", None), ("198.51.100.0/24", Some("office"))]);
+        assert_eq!((http.ipv6_ranges.len(), http.groups.len()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_rules_does_not_show_and_none_is_lost(
+            rules in prop::collection::btree_set((0u16..4, 0u8..8), 0..20),
+        ) {
+            let rows: Vec<_> = rules
+                .iter()
+                .map(|(port, net)| {
+                    (Traffic::Udp(PortRange::new(*port, 9).unwrap()), cidr(&format!("10.{net}.0.0/16")))
+                })
+                .collect();
+            let forth = permissions(rows.iter().map(|(traffic, target)| (*traffic, target, None)));
+            let back = permissions(rows.iter().rev().map(|(traffic, target)| (*traffic, target, None)));
+            prop_assert_eq!(&forth, &back);
+            prop_assert_eq!(forth.iter().map(|one| one.ip_ranges.len()).sum::<usize>(), rows.len());
+        }
+    }
+}

@@ -243,3 +243,84 @@ fn same_network(view: &View, a: &Group, b: &Group) -> bool {
     let is_default = |group: &Group| view.world.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.is_default);
     a.vpc == b.vpc || (is_default(a) && is_default(b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::Bench;
+
+    fn pair(id: Option<GroupId>, name: Option<&str>, account: Option<&str>) -> input::UserIdGroupPair {
+        input::UserIdGroupPair {
+            group_id: id,
+            group_name: name.map(Into::into),
+            user_id: account.map(|account| account.parse().unwrap()),
+            ..input::UserIdGroupPair::default()
+        }
+    }
+
+    fn all(permission: input::IpPermission) -> Vec<input::IpPermission> {
+        vec![input::IpPermission { ip_protocol: Some("-1".into()), ..permission }]
+    }
+
+    #[test]
+    fn a_source_is_a_group_by_id_or_name_of_the_account_that_is_named() {
+        let mut bench = Bench::small();
+        let own = bench.world.groups.values().next().unwrap().clone();
+        let other = Owner { account: "444455556666".parse().unwrap(), ..bench.caller.owner.clone() };
+        bench.decide(|decision| defaults::ensure(decision, &other));
+        let theirs = bench.world.groups.values().find(|group| group.owner == other).unwrap().id;
+        let source = |pair: input::UserIdGroupPair| {
+            let list = all(input::IpPermission { groups: vec![pair], ..input::IpPermission::default() });
+            let wanted = permissions(&bench.view(), &own, &list).map_err(|fault| fault.code)?;
+            let RuleTarget::Group { group, account } = wanted[0].target else { panic!("{wanted:?}") };
+            Ok((group, account))
+        };
+        let (us, them) = (own.owner.account, other.account);
+        assert_eq!(source(pair(Some(own.id), None, None)), Ok((own.id, us)));
+        assert_eq!(source(pair(None, Some("default"), None)), Ok((own.id, us)));
+        assert_eq!(source(pair(Some(own.id), Some("default"), Some("111122223333"))), Ok((own.id, us)));
+        assert_eq!(source(pair(None, Some("default"), Some("444455556666"))), Ok((theirs, them)));
+        assert_eq!(source(pair(Some(theirs), None, Some("4444-5555-6666"))), Ok((theirs, them)));
+        let absent = Err(FaultCode::InvalidGroupNotFound);
+        assert_eq!(source(pair(Some(theirs), None, None)), absent, "not without its account");
+        assert_eq!(source(pair(Some(own.id), None, Some("444455556666"))), absent);
+        assert_eq!(source(pair(None, Some("none"), None)), absent);
+        let elsewhere = VpcId::from_random(99);
+        let in_vpc = input::UserIdGroupPair { vpc_id: Some(elsewhere), ..pair(Some(own.id), None, None) };
+        assert_eq!(source(in_vpc), absent);
+        assert_eq!(source(pair(None, None, Some("111122223333"))), Err(FaultCode::MissingParameter));
+        assert_eq!(
+            source(pair(Some(own.id), Some("web"), None)),
+            Err(FaultCode::InvalidParameterCombination)
+        );
+    }
+
+    #[test]
+    fn ipv6_and_descriptions_are_read_like_the_rest() {
+        let bench = Bench::small();
+        let own = bench.world.groups.values().next().unwrap();
+        let read = |cidr: &str, description: &str| {
+            let range =
+                input::Ipv6Range { cidr_ipv6: Some(cidr.into()), description: Some(description.into()) };
+            let list =
+                all(input::IpPermission { ipv6_ranges: vec![range], ..input::IpPermission::default() });
+            permissions(&bench.view(), own, &list)
+                .map(|wanted| wanted[0].to_string())
+                .map_err(|fault| fault.code)
+        };
+        assert_eq!(read("2001:DB8::1/32", "office"), Ok("peer: 2001:db8::/32, ALL, ALLOW".into()));
+        for (cidr, description) in [
+            ("0.0.0.0/0", ""),
+            ("::", ""),
+            ("::/129", ""),
+            ("2001:db8::/32", "<script>"),
+            ("2001:db8::/32", &"x".repeat(256)),
+        ] {
+            assert_eq!(
+                read(cidr, description),
+                Err(FaultCode::InvalidParameterValue),
+                "{cidr} {description}"
+            );
+        }
+    }
+}
