@@ -6,10 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod compute;
-mod drift;
 mod elastic;
-mod groups;
 mod lab;
 mod probe;
-mod spoof;
 mod state;
