@@ -23,8 +23,9 @@ run: deps build ## build, start the lab, play the story, leave it serving (ARGS=
 test: deps ## every test
 	@tests/run.sh
 
-bench: deps ## the benchmarks, in one run with their baseline
-	@echo "no benchmarks yet: see README, 'What is not there yet'"; exit 1
+bench: deps ## figures of a release build: size, memory, rule changes to packets, repair after a flush
+	cargo build --release --locked
+	FOGBANK=target/release/fogbank .venv/bin/python tests/measure.py
 
 lint: deps-lint ## formatting, clippy with warnings denied, licences and sources
 	cargo fmt --check

@@ -65,7 +65,10 @@ class Sniffer(threading.Thread):
         tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
         tap.bind((self.interface, 0))
         while True:
-            frame = tap.recv(200)
+            try:
+                frame = tap.recv(200)
+            except OSError:
+                return  # the lab is being taken down
             now = time.perf_counter()
             if len(frame) > 38 and frame[12:14] == b"\x08\x00" and frame[23] == 17:
                 (port,) = struct.unpack("!H", frame[36:38])
