@@ -40,7 +40,7 @@ pub enum LabCommand {
 
 #[derive(Args, Debug)]
 pub struct UpOptions {
-    /// Up to eight letters and digits; several labs can run beside each other.
+    /// Up to twelve small letters and digits; several labs can run beside each other.
     #[arg(long, default_value = "lab")]
     pub name: String,
     /// Compute hosts. One, until hosts can be added to a deployment.
