@@ -10,7 +10,7 @@ import time
 import botocore.exceptions
 import pytest
 
-from conftest import FOGBANK, LAB, page, until
+from conftest import FOGBANK, LAB, USER_DATA, console, describe, page, until
 from test_dataplane import Opened, cidr, tcp
 
 HOST = f"fb-{LAB}-host1"
@@ -180,3 +180,18 @@ def switches(port):
     for key in ["proxy_arp", "forwarding", "rp_filter"]:
         yield host("cat", f"/proc/sys/net/ipv4/conf/{port}/{key}").strip() == "1"
     yield "state UP" in host("ip", "link", "show", port)
+
+
+def test_killed_while_instances_start_and_end_they_start_and_end(lab, ec2):
+    for _ in range(3):
+        reply = ec2.run_instances(ImageId=lab.image, MinCount=3, MaxCount=3, UserData=USER_DATA)
+        ids = [instance["InstanceId"] for instance in reply["Instances"]]
+        restart()
+        until(lambda: all("user-data done" in console(ec2, one) for one in ids), 40)
+        assert {describe(ec2, one)["State"]["Name"] for one in ids} == {"running"}
+        pids = [init_pid(one) for one in ids]
+        ec2.terminate_instances(InstanceIds=ids)
+        restart()
+        until(lambda: {describe(ec2, one)["State"]["Name"] for one in ids} == {"terminated"}, 30)
+        until(lambda: not any((INSTANCES / one).exists() for one in ids))
+        assert not any(pathlib.Path(f"/proc/{pid}/root/srv/www").exists() for pid in pids)
