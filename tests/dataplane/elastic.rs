@@ -113,3 +113,20 @@ fn the_host_reaches_elastic_ips_and_answers_on_none() {
     shut(&lab.internet, ELASTIC[0], Tcp(22));
     open(&lab.internet, HOST, Tcp(22));
 }
+
+#[test]
+fn an_address_that_another_answers_for_is_not_taken_until_it_is_free() {
+    let mut lab = Lab::new();
+    let one = port(1, &[1]);
+    lab.instance(&one);
+    let state = associate(&wide(&with_ports(empty(), &[one]), 1), ELASTIC[0], 1);
+    lab.internet.sh(&format!("ip addr add {}/32 dev eth0", ELASTIC[0]));
+    let applied = lab.try_apply(&state);
+    let failure =
+        applied.failures.iter().find(|failure| failure.subject == format!("address {}", ELASTIC[0]));
+    assert!(failure.is_some_and(|failure| failure.message.contains("answers for it")), "{applied:?}");
+    let held = || lab.host.sh("ip -4 addr show dev eth0").contains(&ELASTIC[0].to_string());
+    assert!(!held());
+    lab.internet.sh(&format!("ip addr del {}/32 dev eth0", ELASTIC[0]));
+    assert!(within(std::time::Duration::from_secs(5), held), "taken when the other has gone");
+}

@@ -13,19 +13,27 @@ use crate::types::MacAddr;
 /// When after the first announcement the others follow: one may be lost, a switch may be learning.
 const REPEATS: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
 
-const ETH_P_ARP: u16 = 0x0806;
+pub(super) const ETH_P_ARP: u16 = 0x0806;
+
+/// ARP for IPv4 in an Ethernet frame.
+pub(super) const FRAME: usize = 42;
 
 /// An ARP request for the address by the address itself (RFC 5227, 2.3), as an Ethernet frame.
-pub fn frame(address: Ipv4Addr, mac: MacAddr) -> [u8; 42] {
-    let mut frame = [0; 42];
+fn frame(address: Ipv4Addr, mac: MacAddr) -> [u8; FRAME] {
+    request(address, address, mac)
+}
+
+/// An ARP request for `target` to everybody, as an Ethernet frame.
+pub(super) fn request(sender: Ipv4Addr, target: Ipv4Addr, mac: MacAddr) -> [u8; FRAME] {
+    let mut frame = [0; FRAME];
     frame[..6].fill(0xff);
     frame[6..12].copy_from_slice(&mac.0);
     frame[12..14].copy_from_slice(&ETH_P_ARP.to_be_bytes());
     // Ethernet, IPv4, their address lengths, request.
     frame[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
     frame[22..28].copy_from_slice(&mac.0);
-    frame[28..32].copy_from_slice(&address.octets());
-    frame[38..42].copy_from_slice(&address.octets());
+    frame[28..32].copy_from_slice(&sender.octets());
+    frame[38..42].copy_from_slice(&target.octets());
     frame
 }
 
@@ -50,7 +58,7 @@ pub fn announce(address: Ipv4Addr, interface: u32, mac: MacAddr) -> io::Result<(
 }
 
 #[allow(unsafe_code)]
-fn link_address(interface: u32) -> io::Result<SockAddr> {
+pub(super) fn link_address(interface: u32) -> io::Result<SockAddr> {
     let index = i32::try_from(interface).map_err(|_| io::ErrorKind::InvalidInput)?;
     // SAFETY: sockaddr_ll fits in the zeroed sockaddr_storage that try_init hands out, and its
     // length is set to the length of what was written.

@@ -13,7 +13,7 @@ use rtnetlink::{Error, Handle};
 use super::addresses::{self, Addresses};
 use super::links::{self, Link};
 use super::routes::{self, Route};
-use super::{announce, neighbours, render, sysctl};
+use super::{announce, neighbours, probe, render, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::diff;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
@@ -257,23 +257,47 @@ impl<'a> Pass<'a> {
         gone.into_iter().map(|place| place.0).collect()
     }
 
-    /// Adds the elastic IPs and announces those that are new. Only after the rules.
+    /// Adds the elastic IPs that nobody else answers for, and announces them. Only after the rules.
     pub async fn add_addresses(&mut self) {
         let Some(public) = self.links.get(&self.config.public_interface).cloned() else { return };
-        let state = self.state;
-        for ip in state.addresses.keys() {
-            let place = (*ip, public.index);
-            if self.addresses.by_place.contains_key(&place) {
+        let Some(mac) = public.mac.first_chunk().map(|mac| MacAddr(*mac)) else { return };
+        let here = |ip: &&Ipv4Addr| self.addresses.by_place.contains_key(&(**ip, public.index));
+        let new: Vec<Ipv4Addr> = self.state.addresses.keys().filter(|ip| !here(ip)).copied().collect();
+        let others = self.held_by_others(&new, public.index, mac).await;
+        for ip in new {
+            if let Some(other) = others.get(&ip) {
+                let what =
+                    format!("{other} on {} answers for it: take it away there", self.config.public_interface);
+                self.fail(format!("address {ip}"), what);
                 continue;
             }
-            match addresses::add(self.handle, place, AddressScope::Universe).await {
+            match addresses::add(self.handle, (ip, public.index), AddressScope::Universe).await {
                 Err(error) => self.fail(format!("address {ip}"), error),
                 Ok(()) => {
-                    let Some(mac) = public.mac.first_chunk().map(|mac| MacAddr(*mac)) else { continue };
-                    if let Err(error) = announce::announce(*ip, public.index, mac) {
+                    if let Err(error) = announce::announce(ip, public.index, mac) {
                         self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));
                     }
                 }
+            }
+        }
+    }
+
+    async fn held_by_others(
+        &mut self,
+        new: &[Ipv4Addr],
+        interface: u32,
+        mac: MacAddr,
+    ) -> BTreeMap<Ipv4Addr, MacAddr> {
+        if new.is_empty() {
+            return BTreeMap::new();
+        }
+        let addresses = new.to_vec();
+        let asked = tokio::task::spawn_blocking(move || probe::holders(&addresses, interface, mac)).await;
+        match asked.map_err(std::io::Error::other).and_then(|held| held) {
+            Ok(held) => held,
+            Err(error) => {
+                self.fail("addresses".into(), format!("cannot ask whether others have them: {error}"));
+                BTreeMap::new()
             }
         }
     }

@@ -20,6 +20,7 @@ pub mod model;
 pub mod neighbours;
 pub mod nfnetlink;
 pub mod nft;
+pub mod probe;
 pub mod render;
 pub mod routes;
 pub mod sysctl;
