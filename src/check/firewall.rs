@@ -14,8 +14,7 @@ pub async fn findings() -> Vec<Finding> {
             let text = |failure: crate::plan::Failure| format!("{} {}", failure.subject, failure.message);
             found.into_iter().map(|failure| Finding::stop(text(failure))).collect()
         }
-        // That nft is missing has been said.
-        Err(_) => Vec::new(),
+        Err(error) => vec![Finding::note(format!("other programs' firewall rules cannot be read: {error}"))],
     };
     // iptables-legacy keeps its rules where nft cannot see them.
     let legacy = fs::read_to_string("/proc/net/ip_tables_names").unwrap_or_default();

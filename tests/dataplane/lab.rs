@@ -99,6 +99,7 @@ pub struct Lab {
     pub host: Ns,
     pub lan: Ns,
     pub instances: Vec<Ns>,
+    pub config: HostConfig,
     agent: Option<Agent>,
 }
 
@@ -117,6 +118,7 @@ impl Lab {
             host: Ns::new("host"),
             lan: Ns::new("lan"),
             instances: vec![],
+            config: Self::config(),
             agent: None,
         };
         let (internet, host, lan) = (&lab.internet.0, &lab.host.0, &lab.lan.0);
@@ -167,10 +169,11 @@ impl Lab {
         let (states, receiver) = watch::channel(state.map(Arc::new));
         let (sender, applied) = watch::channel(Applied::default());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let config = self.config.clone();
         let thread = self.host.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let agent = Reconciler::new(Self::config()).unwrap();
+                let agent = Reconciler::new(config).unwrap();
                 tokio::select! {
                     result = agent.run(receiver, sender) => result.unwrap(),
                     _ = stopped => {}
@@ -207,7 +210,12 @@ impl Lab {
         let agent = self.agent.as_ref().unwrap();
         let done = within(Duration::from_secs(10), || agent.applied.borrow().generation == generation);
         assert!(done, "not applied");
-        agent.applied.borrow().clone()
+        self.applied()
+    }
+
+    /// What the agent last said.
+    pub fn applied(&self) -> Applied {
+        self.agent.as_ref().unwrap().applied.borrow().clone()
     }
 }
 

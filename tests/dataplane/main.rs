@@ -7,6 +7,7 @@
 
 mod compute;
 mod elastic;
+mod host;
 mod lab;
 mod probe;
 mod state;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use nftables::helper::{NftablesError, get_current_ruleset_raw_async};
+use nftables::helper::{DEFAULT_NFT, NftablesError, get_current_ruleset_raw_async};
 use nftables::schema::{Chain, NfListObject, Rule};
 use nftables::stmt::Statement;
 use nftables::types::{NfChainPolicy, NfFamily, NfHook};
@@ -23,7 +23,7 @@ use crate::plan::Failure;
 /// `nft` cannot be run.
 pub async fn obstacles() -> Result<Vec<Failure>, NftablesError> {
     // Terse: the elements of sets can be many, and nothing here looks at them.
-    let text = get_current_ruleset_raw_async(None::<&str>, ["-t"]).await?;
+    let text = get_current_ruleset_raw_async(DEFAULT_NFT, ["-t", "list", "ruleset"]).await?;
     Ok(in_the_way(&text))
 }
 
@@ -44,8 +44,10 @@ impl Obstacles {
             return false;
         }
         self.seen = Some((Instant::now(), generation));
-        // Without `nft` the rules fail too, and say so.
-        let Ok(failures) = obstacles().await else { return false };
+        let failures = obstacles().await.unwrap_or_else(|error| {
+            let message = format!("cannot be looked at: {error}");
+            vec![Failure { subject: "other programs' firewall".into(), message }]
+        });
         let changed = failures != self.failures;
         self.failures = failures;
         changed
