@@ -54,9 +54,10 @@ impl<R: Send, F: FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send> Job for Ty
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), Fault>) {
-        let made = self.made.ok_or_else(|| internal("nothing was decided"));
+        let made = self.made;
+        let answer = outcome.and_then(|()| made.ok_or_else(|| internal("nothing was decided")));
         // A caller that went away does not undo what it asked for.
-        let _ = self.reply.send(outcome.and(made));
+        let _ = self.reply.send(answer);
     }
 }
 

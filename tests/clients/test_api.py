@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import describe, refused, until
+from conftest import LAB, describe, refused, until
 
 
 def test_who_asks(lab):
@@ -160,3 +160,10 @@ def test_another_account_sees_nothing(ec2, lab, group):
 def test_user_data_has_a_limit(ec2, lab, size):
     refused("InvalidParameterValue", ec2.run_instances, ImageId=lab.image, MinCount=1, MaxCount=1, UserData="x" * size)
 
+
+
+def test_what_clients_do_wrong_is_no_error_of_the_servers(ec2, lab):
+    refused("InvalidAllocationID.NotFound", ec2.release_address, AllocationId="eipalloc-0123456789abcdef0")
+    log = lab.exec("host1", "cat", f"/run/fogbank-lab/{LAB}/host1/serve.log").stdout
+    assert "InvalidAllocationID.NotFound" in log
+    assert [line for line in log.splitlines() if " ERROR " in line] == []
