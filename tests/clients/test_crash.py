@@ -66,12 +66,15 @@ def init_pid(instance):
 
 
 class Changes(threading.Thread):
-    """Authorizes and revokes rules, and moves an address, as fast as it can; remembers what was acknowledged."""
+    """Authorizes and revokes rules, and maps an address and takes it away, as fast as it can; remembers what was acknowledged."""
 
     def __init__(self, client, group, instance):
         super().__init__(daemon=True)
         self.client, self.group, self.instance = client, group, instance
         self.open, self.unknown, self.calls, self.going = set(), set(), 0, True
+        self.address = client.allocate_address(Domain="vpc")
+        # What the last call about the address left: an association, "" for none, None for unknown.
+        self.association, self.moves = "", 0
 
     def run(self):
         port = 10000
@@ -80,6 +83,25 @@ class Changes(threading.Thread):
             self.change(port, self.client.authorize_security_group_ingress, self.open.add)
             if port % 3 == 0:
                 self.change(port, self.client.revoke_security_group_ingress, self.open.discard)
+            if port % 5 == 0:
+                self.move()
+
+    def move(self):
+        try:
+            if self.association:
+                self.client.disassociate_address(AssociationId=self.association)
+                self.association = ""
+            else:
+                reply = self.client.associate_address(AllocationId=self.address["AllocationId"], InstanceId=self.instance)
+                self.association = reply["AssociationId"]
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError):
+            # The next call associates: that is no error when it is the same mapping already.
+            self.association = None
+        else:
+            self.moves += 1
+
+    def mapping(self):
+        return self.client.describe_addresses(AllocationIds=[self.address["AllocationId"]])["Addresses"][0].get("AssociationId", "")
 
     def change(self, port, call, acknowledge):
         rule = tcp(port, **cidr("192.0.2.0/24"))
@@ -99,9 +121,9 @@ def ports(ec2, group):
     return {permission["FromPort"] for permission in permissions if permission["FromPort"] >= 10000}
 
 
-def test_killed_in_the_middle_of_changes_everything_acknowledged_is_there(lab, ec2, served, group):
+def test_killed_in_the_middle_of_changes_everything_acknowledged_is_there(lab, ec2, served, group, launch):
     spare = group("loop")
-    changes = Changes(lab.client(), spare, served["InstanceId"])
+    changes = Changes(lab.client(), spare, launch([spare])["InstanceId"])
     before = init_pid(served["InstanceId"])
     changes.start()
     for kills in range(1, 4):
@@ -113,6 +135,10 @@ def test_killed_in_the_middle_of_changes_everything_acknowledged_is_there(lab, e
     there = ports(ec2, spare)
     assert changes.open - changes.unknown <= there
     assert there <= changes.open | changes.unknown
+    assert changes.moves > 5
+    if changes.association is not None:
+        assert changes.mapping() == changes.association
+    until(lambda: (f"{changes.address['PublicIp']}/32" in kernel()["addresses"]) == bool(changes.mapping()))
     assert init_pid(served["InstanceId"]) == before, "the instance was started again"
     assert page(lab, "internet", served["public"])
 

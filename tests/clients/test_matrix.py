@@ -90,7 +90,7 @@ def echo_udp(place):
 
 
 class Stage:
-    """A target with an elastic address; a neighbour without one; a member of group M with one."""
+    """A target with an elastic address; a neighbour without one; a member of group M with one; a fellow in the target's group."""
 
     def __init__(self, ec2, launch):
         self.ec2 = ec2
@@ -99,6 +99,7 @@ class Stage:
         ]
         other = ec2.create_security_group(GroupName="matrix-other", Description="matrix")["GroupId"]
         target, neighbour, member = launch([self.group]), launch([other]), launch([self.members])
+        fellow = launch([self.group])
         self.public, member_public = [self.elastic(instance) for instance in (target, member)]
         self.private = target["PrivateIpAddress"]
         self.places = {
@@ -107,16 +108,22 @@ class Stage:
             "self": Place(namespace(target)),
             "neighbour": Place(namespace(neighbour)),
             "member": Place(namespace(member)),
+            "fellow": Place(namespace(fellow)),
         }
         # The source that the target sees; a member's groups count only for its private address.
         self.seen = {
+            # Private addresses are nowhere on the internet: no rule opens this row.
+            ("internet", "private"): (None, None),
             ("internet", "elastic"): (ROUTER_SIDE, None),
             ("host", "private"): ("10.0.0.1", None),
+            ("host", "elastic"): (HOST_PUBLIC, None),
             ("self", "elastic"): (self.public, None),
             ("neighbour", "private"): (neighbour["PrivateIpAddress"], other),
             ("neighbour", "elastic"): (HOST_PUBLIC, None),
             ("member", "private"): (member["PrivateIpAddress"], self.members),
             ("member", "elastic"): (member_public, None),
+            ("fellow", "private"): (fellow["PrivateIpAddress"], self.group),
+            ("fellow", "elastic"): (HOST_PUBLIC, None),
         }
         echo_udp(self.places["self"])
 
@@ -163,6 +170,8 @@ def settles(stage, wanted):
 
 def allows(rule, source, service):
     (protocol, port), (address, group) = service, source
+    if address is None:
+        return False
     if rule["IpProtocol"] not in ("-1", protocol):
         return False
     if rule["IpProtocol"] in ("tcp", "udp") and not rule["FromPort"] <= port <= rule["ToPort"]:
@@ -190,6 +199,7 @@ RULES = {
     "ports from the internet's network": lambda _: [rule("tcp", (80, 8080), **cidr("198.51.100.0/24"))],
     "everything from the private network": lambda _: [rule("-1", **cidr("10.0.0.0/20"))],
     "a port from a group": lambda stage: [rule("tcp", (8080, 8080), **of_members(stage))],
+    "everything from its own group": lambda stage: [rule("-1", UserIdGroupPairs=[{"GroupId": stage.group}])],
     "everything from a group": lambda stage: [rule("-1", **of_members(stage))],
     "datagrams from translated sources": lambda _: [rule("udp", (4000, 6000), **cidr("203.0.113.0/24"))],
     "echo from everywhere": lambda _: [rule("icmp", (8, -1), **cidr("0.0.0.0/0"))],
