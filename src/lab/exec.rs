@@ -43,7 +43,19 @@ fn in_instance(name: &Name, instance: InstanceId) -> Result<Command, BoxError> {
         .ok_or_else(|| format!("{instance} does not run in lab '{name}'"))?;
     let mut command = Command::new("nsenter");
     let target = format!("--target={pid}");
-    command.args([target.as_str(), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--"]);
+    // As the instance's own root, who is nobody on the host.
+    command.args([
+        target.as_str(),
+        "--user",
+        "--mount",
+        "--uts",
+        "--ipc",
+        "--net",
+        "--pid",
+        "--root",
+        "--wd=/",
+        "--",
+    ]);
     command.env_clear().env("PATH", PATH).env("HOME", "/root").env("TERM", "linux");
     Ok(command)
 }

@@ -176,3 +176,12 @@ def test_other_names_are_asked_for_upstream_and_ours_never(lab, pair):
         assert "NXDOMAIN" in ours.stdout and "192.0.2.99" not in ours.stdout, ours
     gone = lab.exec(a["InstanceId"], "nslookup", "-type=a", "www.example.org")
     assert "192.0.2.99" not in gone.stdout, gone
+
+
+def test_a_command_in_an_instance_has_no_more_power_than_the_instance(lab, pair):
+    a, _ = pair
+    first, own, count = lab.exec(a["InstanceId"], "cat", "/proc/self/uid_map").stdout.split()
+    assert first == "0" and own != "0" and count != "4294967295"
+    assert lab.exec(a["InstanceId"], "id", "-u").stdout.strip() == "0"
+    assert lab.exec(a["InstanceId"], "ip", "link", "show", "eth0").returncode == 0
+    assert lab.exec(a["InstanceId"], "sh", "-c", ": >> /proc/sys/kernel/core_pattern").returncode != 0
