@@ -60,25 +60,11 @@ fn id() -> InstanceId {
 
 fn wanted(run: bool, boot: u64, image_location: &str) -> HostState {
     let section = InstanceSection {
-        id: id(),
         run,
         boot,
-        image: ImageId::from_random(1),
         image_location: image_location.into(),
-        user_data: None,
-        key_name: None,
-        public_key: None,
-        reservation: ReservationId::from_random(1),
-        launch_index: 0,
-        instance_type: "m1.small".into(),
-        zone: "nova".into(),
-        region: Region::from("us-east-1"),
-        account: "123456789012".parse().unwrap(),
-        launched: Micros(0),
         tokens_required: true,
-        hop_limit: 1,
-        metadata_enabled: true,
-        tags: vec![],
+        ..state::instance(&state::port(PORT, &[]))
     };
     let ports = if run { vec![state::port(PORT, &[])] } else { vec![] };
     let mut state = state::with_ports(state::empty(), &ports);

@@ -10,4 +10,5 @@ mod elastic;
 mod host;
 mod lab;
 mod probe;
+mod serve;
 mod state;

@@ -56,6 +56,31 @@ pub fn port(n: usize, groups: &[usize]) -> PortSection {
     }
 }
 
+/// The instance of a port: it runs, and may ask for metadata without a token.
+pub fn instance(port: &PortSection) -> InstanceSection {
+    InstanceSection {
+        id: port.instance,
+        run: true,
+        boot: 1,
+        image: ImageId::from_random(1),
+        image_location: STOCK_IMAGE.into(),
+        user_data: None,
+        key_name: None,
+        public_key: None,
+        reservation: ReservationId::from_random(1),
+        launch_index: 0,
+        instance_type: "m1.small".into(),
+        zone: "nova".into(),
+        region: Region::from("us-east-1"),
+        account: port.account,
+        launched: Micros(0),
+        tokens_required: false,
+        hop_limit: 1,
+        metadata_enabled: true,
+        tags: vec![],
+    }
+}
+
 /// Adds ports and, where missing, their groups; members are kept up to date.
 pub fn with_ports(mut state: HostState, ports: &[PortSection]) -> HostState {
     for port in ports {

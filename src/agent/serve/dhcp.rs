@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{NetworkSection, PortSection, dns};
+
 /// A day, as EC2's hour would only make more noise: the address never changes.
 const LEASE: u32 = 86_400;
 
@@ -62,6 +63,17 @@ pub fn reply(heard: &[u8], port: &PortSection, network: &NetworkSection, mtu: Op
         }
     }
     Some(Reply { bytes: encode(&reply)?, to: destination(&request, kind, port) })
+}
+
+/// What a client says without wanting an answer: that it gives its address back, or found it in use.
+pub fn remark(heard: &[u8], port: &PortSection) -> Option<&'static str> {
+    let message = Message::decode(&mut Decoder::new(&essence(heard)?)).ok()?;
+    match message.opts().get(OptionCode::MessageType)? {
+        _ if message.chaddr() != port.mac.0 => None,
+        DhcpOption::MessageType(MessageType::Decline) => Some("declined: it found it in use"),
+        DhcpOption::MessageType(MessageType::Release) => Some("released"),
+        _ => None,
+    }
 }
 
 /// The packet with those options alone that are looked at, and those only where their length is right: the
@@ -298,6 +310,17 @@ mod tests {
         for message in [other_mac, relayed, for_another, release] {
             assert_eq!(answered(&message), None);
         }
+    }
+
+    #[test]
+    fn an_address_given_back_is_remarked() {
+        let remarked = |kind| {
+            let mut bytes = Vec::new();
+            request(kind, vec![]).encode(&mut Encoder::new(&mut bytes)).unwrap();
+            remark(&bytes, &port())
+        };
+        assert!(remarked(MessageType::Release).is_some() && remarked(MessageType::Decline).is_some());
+        assert_eq!(remarked(MessageType::Discover), None);
     }
 
     proptest! {

@@ -75,7 +75,8 @@ pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> 
         for eni in state.ports.keys() {
             // An interface that was made anew has another index, and none of the old one's sockets.
             let index = nix::net::if_::if_nametoindex(port_name(*eni).as_str()).ok();
-            if servers.get(eni).map(|servers| servers.index) == index {
+            let live = servers.get_mut(eni).and_then(|servers| servers.live().then_some(servers.index));
+            if live == index {
                 continue;
             }
             servers.remove(eni);

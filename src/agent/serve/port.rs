@@ -22,7 +22,7 @@ const DATAGRAM: usize = 1500;
 pub struct PortServers {
     /// The interface that the sockets are bound to.
     pub index: u32,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl PortServers {
@@ -45,7 +45,12 @@ impl PortServers {
         tasks.spawn(metadata::serve(listener, eni, states.clone(), Arc::clone(tokens)));
         tasks.spawn(dns::serve_udp(dns_udp, eni, states.clone(), Arc::clone(config)));
         tasks.spawn(dns::serve_tcp(dns_tcp, eni, states.clone(), Arc::clone(config)));
-        Ok(Self { index, _tasks: tasks })
+        Ok(Self { index, tasks })
+    }
+
+    /// Whether none of the servers has ended, which only a panic makes them do.
+    pub fn live(&mut self) -> bool {
+        self.tasks.try_join_next().is_none()
     }
 }
 
@@ -63,17 +68,18 @@ async fn serve_dhcp(hears: UdpSocket, interface: String, eni: EniId, states: Sta
         };
         let Some(place) = Place::of(&states, eni) else { continue };
         let heard = buffer.get(..length).unwrap_or_default();
-        let Some(reply) = dhcp::reply(heard, &place.port, &place.network, mtu(&interface)) else { continue };
+        let Some(reply) = dhcp::reply(heard, &place.port, &place.network, sockets::mtu(&hears, &interface))
+        else {
+            // No louder: a guest can say so as often as it likes.
+            if let Some(remark) = dhcp::remark(heard, &place.port) {
+                tracing::debug!(port = %eni, address = %place.port.private_ip, "an address was {remark}");
+            }
+            continue;
+        };
         if let Err(error) = send(&interface, place.network.gateway, &reply).await {
             tracing::warn!(port = %eni, %error, "a DHCP answer could not be sent");
         }
     }
-}
-
-/// The interface's MTU, which the guest is to have, too.
-fn mtu(interface: &str) -> Option<u16> {
-    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/mtu")).ok()?;
-    text.trim().parse().ok()
 }
 
 /// Sends from the gateway's address, which a socket bound to it does; the one that hears broadcasts cannot.

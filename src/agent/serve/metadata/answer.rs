@@ -1,6 +1,7 @@
 //! From a question to an answer. Pure.
 
 use hyper::{Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
 
 use super::token::{LONGEST, Tokens};
 use super::tree;
@@ -41,7 +42,9 @@ pub fn answer<B>(request: &Request<B>, place: &Place, tokens: &Tokens, now: Micr
     if !place.instance.metadata_enabled {
         return Answer::forbidden();
     }
-    let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).collect();
+    // Clients that quote a name, as the colons of a MAC, mean the same.
+    let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    let path: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     match *request.method() {
         Method::PUT => put(request, &path, place, tokens, now),
         Method::GET | Method::HEAD => get(request, &path, place, tokens, now),
@@ -140,6 +143,14 @@ mod tests {
         assert_eq!(status(&[(TTL, "60"), ("X-Forwarded-For", "10.0.0.1")]), StatusCode::FORBIDDEN);
         assert_eq!(status(&[(TTL, "21600")]), StatusCode::OK);
         assert_eq!(ask("POST", "/latest", &[], &place, &tokens).status, StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    #[test]
+    fn a_quoted_name_is_the_name() {
+        let (place, tokens) = (place(), Tokens::new());
+        let macs = "/latest/meta-data/network/interfaces/macs";
+        let quoted = ask("GET", &format!("{macs}/02%3A00%3A00%3A00%3A00%3A09/mac"), &[], &place, &tokens);
+        assert_eq!((quoted.status, quoted.body.as_slice()), (StatusCode::OK, &b"02:00:00:00:00:09"[..]));
     }
 
     #[test]

@@ -142,12 +142,20 @@ fn meta_data(place: &Place) -> Folder {
         let key = Folder::default().folder("0", Folder::default().leaf("openssh-key", format!("{key}\n")));
         data.0.insert("public-keys".to_owned(), Node::Keys(name, key));
     }
-    if !instance.tags.is_empty() {
-        let tags =
-            instance.tags.iter().fold(Folder::default(), |tags, (key, value)| tags.leaf(key, &**value));
+    let tags = instance.tags.iter().filter(|(key, _)| can_be_fetched(key));
+    let tags = tags.fold(Folder::default(), |tags, (key, value)| tags.leaf(key, &**value));
+    if !tags.0.is_empty() {
         data = data.folder("tags", Folder::default().folder("instance", tags));
     }
     data
+}
+
+/// Whether a tag can be fetched by the name that it would be listed by: the characters that EC2 allows in the
+/// keys of tags in metadata, and no `N=…`, by which crawlers know the list of keys.
+fn can_be_fetched(key: &str) -> bool {
+    let plain = key.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-=.,_:@".contains(letter));
+    let numbered = key.split_once('=').is_some_and(|(number, _)| number.parse::<i64>().is_ok());
+    plain && !numbered && !["", ".", "..", "_index"].contains(&key)
 }
 
 fn placement(place: &Place) -> Folder {
@@ -297,9 +305,9 @@ pub mod tests {
         let listing = text(place, folder).unwrap_or_else(|| panic!("{folder} is listed and not found"));
         let mut seen = 0;
         for name in listing.lines() {
-            let name = name.split('=').next().unwrap_or(name);
-            let path = format!("{folder}{name}");
             let inside_keys = folder.ends_with("public-keys/");
+            let name = if inside_keys { name.split('=').next().unwrap_or(name) } else { name };
+            let path = format!("{folder}{name}");
             seen += match name.strip_suffix('/') {
                 Some(_) => crawl(place, &path),
                 None if inside_keys => crawl(place, &format!("{path}/")),
@@ -329,6 +337,17 @@ pub mod tests {
             assert_eq!(text(&place, &format!("/latest/{gone}")), None, "{gone}");
         }
         assert!(!text(&place, "/latest/meta-data").unwrap().contains("public-"));
+    }
+
+    #[test]
+    fn tags_that_could_not_be_fetched_are_not_listed() {
+        let mut place = place();
+        let keys = ["Name", "a/b", "two words", "0=x", "..", "line\nbreak", "k:8@s=1"];
+        let tags = keys.iter().map(|key| ((*key).into(), "v".into())).collect();
+        place.instance = InstanceSection { tags, ..(*place.instance).clone() }.into();
+        let listed = text(&place, "/latest/meta-data/tags/instance").unwrap();
+        assert_eq!(listed.lines().collect::<Vec<_>>(), ["Name", "k:8@s=1"]);
+        crawl(&place, "/latest/meta-data/");
     }
 
     #[test]
