@@ -198,6 +198,7 @@ def test_what_others_take_away_is_back_within_a_second(lab, served, what):
     places = dict(public=served["public"], private=served["PrivateIpAddress"], port=port)
     before = kernel()
     host(*[word.format(**places) for word in MEDDLING[what]])
+    # A second, and what looking itself takes.
     until(lambda: kernel() == before and all(switches(port)), seconds=1.5, every=0.02)
     assert page(lab, "internet", served["public"])
 
