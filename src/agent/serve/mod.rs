@@ -57,6 +57,8 @@ pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> 
     let links = Events::of_links()?.registered()?;
     let tokens = Arc::new(metadata::Tokens::new());
     let mut servers: BTreeMap<EniId, PortServers> = BTreeMap::new();
+    // What was said of a port is not said again at each try.
+    let mut failures: BTreeMap<EniId, String> = BTreeMap::new();
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     states.mark_changed();
@@ -72,6 +74,7 @@ pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> 
         }
         let Some(state) = states.borrow_and_update().clone() else { continue };
         servers.retain(|eni, _| state.ports.contains_key(eni));
+        failures.retain(|eni, _| state.ports.contains_key(eni));
         for eni in state.ports.keys() {
             // An interface that was made anew has another index, and none of the old one's sockets.
             let index = nix::net::if_::if_nametoindex(port_name(*eni).as_str()).ok();
@@ -82,8 +85,17 @@ pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> 
             servers.remove(eni);
             let Some(index) = index else { continue };
             match PortServers::start(*eni, index, &config, &states, &tokens) {
-                Ok(started) => drop(servers.insert(*eni, started)),
-                Err(error) => tracing::warn!(port = %eni, %error, "cannot serve a port yet"),
+                Ok(started) => {
+                    servers.insert(*eni, started);
+                    failures.remove(eni);
+                }
+                Err(error) => {
+                    let said = error.to_string();
+                    if failures.get(eni) != Some(&said) {
+                        tracing::warn!(port = %eni, %error, "cannot serve a port yet");
+                        failures.insert(*eni, said);
+                    }
+                }
             }
         }
     }
