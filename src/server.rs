@@ -118,6 +118,7 @@ async fn prepare(operator: &Operator, host: &str) -> Result<(), BoxError> {
     let (host, region) = (host.to_owned(), operator.region.clone());
     let prepared = operator.submit(move |decision| {
         control::operator::add_host(decision, &host, None)?;
+        control::claims::settle_all(decision);
         let accounts: Vec<_> = decision.world.accounts.keys().copied().collect();
         for account in accounts {
             control::defaults::ensure(decision, &Owner { account, region: Region::clone(&region) });

@@ -24,7 +24,7 @@ use super::kernel::nft::Nft;
 use super::kernel::{neighbours, render, sysctl};
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Failure, HostState};
-use crate::types::EniId;
+use crate::types::{EniId, MacAddr};
 
 /// How long notifications are gathered before the kernel is looked at.
 const GATHER: Duration = Duration::from_millis(10);
@@ -43,6 +43,9 @@ pub struct Applied {
     pub generation: u64,
     /// What is not as it should be.
     pub failures: Vec<Failure>,
+    /// See `HostReport::holding`.
+    pub holding: Vec<Ipv4Addr>,
+    pub flat_mac: Option<MacAddr>,
     /// Ports whose interface the driver has not made yet; no failures.
     pub pending: Vec<EniId>,
 }
@@ -105,7 +108,7 @@ impl Reconciler {
             Ok(pass) => pass,
             Err(error) => {
                 let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
-                return Applied { generation: state.generation, failures: vec![failure], pending: vec![] };
+                return Applied { failures: vec![failure], ..Applied::default() };
             }
         };
         let rules = render::render(state, &pass.facts());
@@ -133,7 +136,9 @@ impl Reconciler {
         self.interest.ports = pass.port_indexes();
         pass.failures.sort();
         pass.failures.dedup();
-        Applied { generation: state.generation, failures: pass.failures, pending: pass.pending }
+        let (holding, flat_mac) = (pass.holding(), pass.flat_mac());
+        let (generation, failures, pending) = (state.generation, pass.failures, pass.pending);
+        Applied { generation, failures, pending, holding, flat_mac }
     }
 
     /// Remembers whose flows must end: ports and mappings that were there before.

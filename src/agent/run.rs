@@ -69,5 +69,7 @@ fn whole(host: &Arc<str>, kernel: &Applied, compute: &ComputeReport) -> HostRepo
         applied: kernel.generation.min(compute.generation),
         failures,
         instances: compute.instances.clone(),
+        holding: kernel.holding.clone(),
+        flat_mac: kernel.flat_mac,
     }
 }

@@ -61,8 +61,8 @@ impl Decision<'_> {
 
     /// Puts an address at the end of those that may be used again.
     pub fn give_back(&mut self, space: Space, address: Ipv4Addr) {
-        let freed = self.env.now;
-        self.put(Freed { space, address, freed });
+        let (freed, freed_at) = (self.env.now, self.world.generation + 1);
+        self.put(Freed { space, address, freed, freed_at });
     }
 
     fn take(&mut self, space: Space, address: Ipv4Addr) {

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod addresses;
 pub mod allocate;
+pub mod claims;
 pub mod defaults;
 mod dispatch;
 mod env;
@@ -68,13 +69,15 @@ pub struct Decision<'a> {
     pub status: &'a Status,
     pub caller: &'a Caller,
     pub env: Env<'a>,
+    /// The World that it began with.
+    before: World,
     changes: Vec<Change>,
 }
 
 impl<'a> Decision<'a> {
     /// Starts from a World; cloning one is cheap.
     pub fn new(world: World, status: &'a Status, caller: &'a Caller, env: Env<'a>) -> Self {
-        Self { world, status, caller, env, changes: Vec::new() }
+        Self { before: world.clone(), world, status, caller, env, changes: Vec::new() }
     }
 
     /// Inserts or replaces a row.
@@ -97,8 +100,15 @@ impl<'a> Decision<'a> {
         View { world: &self.world, status: self.status, caller: self.caller, now: self.env.now }
     }
 
-    /// The World after the decision, and the changes that lead to it.
-    pub fn finish(self) -> (World, Vec<Change>) {
+    /// The changes so far.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// The World after the decision, and the changes that lead to it; claims follow by themselves.
+    pub fn finish(mut self) -> (World, Vec<Change>) {
+        let before = std::mem::take(&mut self.before);
+        claims::settle(&mut self, &before);
         (self.world, self.changes)
     }
 }

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::{Decision, lifecycle};
+use super::{Decision, claims, lifecycle};
 use crate::plan::{HostReport, InstanceReport, Phase};
 use crate::types::InstanceId;
-use crate::world::{Instance, InstanceState};
+use crate::world::{Host, Instance, InstanceState};
 
 use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
 
@@ -21,6 +21,21 @@ pub fn observed(decision: &mut Decision<'_>, report: &HostReport) {
         }
     }
     forget(decision, report);
+    claims::released(decision, report);
+    facts(decision, report);
+}
+
+/// What the host says of itself.
+fn facts(decision: &mut Decision<'_>, report: &HostReport) {
+    if let Some(host) = changed_facts(&decision.world, report) {
+        decision.put(host);
+    }
+}
+
+fn changed_facts(world: &crate::world::World, report: &HostReport) -> Option<Host> {
+    let host = world.hosts.get(&report.host)?;
+    let flat_mac = report.flat_mac.or(host.flat_mac);
+    (flat_mac != host.flat_mac).then(|| Host { flat_mac, ..(**host).clone() })
 }
 
 /// Whether the report would change anything: a report is a command only then.
@@ -32,6 +47,8 @@ pub fn concerns(world: &crate::world::World, report: &HostReport) -> bool {
             .is_some_and(|instance| instance.host == report.host && next(instance, seen).is_some())
     });
     told || !unlisted(world, report).is_empty()
+        || !claims::let_go(world, report).is_empty()
+        || changed_facts(world, report).is_some()
 }
 
 /// What a phase makes of an instance.

@@ -2,6 +2,7 @@
 //!
 //! Faults here are read by a person at a shell: they say what to do.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::{Decision, defaults};
 use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AccessKey, Account, Host, Image, Key, Network, Pool, Space};
+use crate::world::{AccessKey, Account, Condition, Host, Image, Key, Network, Pool, Space, World};
 
 fn refuse(message: impl Into<String>) -> Fault {
     FaultCode::InvalidParameterValue.with(message)
@@ -244,6 +245,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
         zone: name(&zone)?,
         domain: domain.into(),
         next: Some(range.first()),
+        gateway_host: None,
         created,
     });
     let accounts: Vec<AccountId> = decision.world.accounts.keys().copied().collect();
@@ -344,10 +346,27 @@ pub fn add_host(decision: &mut Decision, called: &str, zone: Option<&str>) -> Re
         (None, Some(old)) => old.zone.clone(),
         (None, None) => format!("{}a", decision.caller.owner.region).into(),
     };
-    let host =
-        Host { name: name(called)?, zone, created: old.as_ref().map_or(decision.env.now, |old| old.created) };
+    let host = match &old {
+        Some(old) => Host { zone, ..(**old).clone() },
+        None => Host {
+            name: name(called)?,
+            zone,
+            number: host_number(&decision.world).ok_or_else(|| refuse("there is no room for more hosts"))?,
+            condition: Condition::Active,
+            flat_mac: None,
+            join: None,
+            sealed_secret: None,
+            created: decision.env.now,
+        },
+    };
     if old.as_deref() != Some(&host) {
         decision.put(host);
     }
     Ok(())
+}
+
+/// The least number that no host has.
+fn host_number(world: &World) -> Option<u16> {
+    let used: BTreeSet<u16> = world.hosts.values().map(|host| host.number).collect();
+    (1..=crate::plan::MAX_HOSTS).find(|number| !used.contains(number))
 }

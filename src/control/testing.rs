@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Caller, Decision, Env, Status, View, defaults};
 use crate::types::*;
-use crate::world::{Account, Change, Host, Image, Network, Pool, World};
+use crate::world::{Account, Change, Condition, Host, Image, Network, Pool, World};
 
 /// A World that tests decide on, one step after the other.
 pub struct Bench {
@@ -73,19 +73,30 @@ impl Bench {
             zone: zone.into(),
             domain: "ec2.internal".into(),
             next: Some(at(16)),
+            gateway_host: None,
             created: self.now,
         };
         self.put(row);
     }
 
     pub fn host(&mut self, name: &str, zone: &str) {
-        self.put(Host { name: name.into(), zone: zone.into(), created: self.now });
+        let number = u16::try_from(self.world.hosts.len() + 1).unwrap();
+        self.put(Host {
+            name: name.into(),
+            zone: zone.into(),
+            number,
+            condition: Condition::Active,
+            flat_mac: Some(MacAddr::from_random(number.into())),
+            join: None,
+            sealed_secret: None,
+            created: self.now,
+        });
     }
 
     pub fn put(&mut self, row: impl Into<crate::world::Row>) {
-        let change = Change::put(row);
-        self.world.apply(&change);
-        self.changes.push(change);
+        let (row, generation) = (row.into(), self.world.generation);
+        self.decide(|decision| decision.put(row));
+        self.world.generation = generation;
     }
 
     /// Runs one decision and keeps what it did.

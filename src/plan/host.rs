@@ -3,47 +3,137 @@
 //! Everything that a section names is in the state: a port's network, groups and instance, a rule's
 //! groups with their members, an elastic address's port. So an agent never has to ask.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::groups::group_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{Eni, Instance, InstanceState, World};
+use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Space, World};
 
-/// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
-///
-/// A stopped instance keeps its address and its elastic association in the World, while its port and
-/// the elastic address are in nobody's state: both answer nowhere, as in EC2.
-pub fn host_state(world: &World, host: &str) -> HostState {
-    let mut state = HostState {
-        generation: world.generation,
-        networks: networks(world),
-        pools: world.pools.values().map(|pool| pool.range).collect(),
-        ..HostState::default()
-    };
-    for instance in world.instances_on(host) {
-        let Some(section) = instance_section(world, instance) else { continue };
-        let run = section.run;
-        state.instances.insert(instance.id, Arc::new(section));
-        if run {
-            for eni in world.interfaces_of(instance.id) {
-                add_port(world, &mut state, instance, &eni);
-            }
-        }
-    }
-    state.groups = groups(world, &state.ports);
-    state
+/// Makes the states of hosts from one World: what several hosts need is made once.
+pub struct Planner {
+    world: Arc<World>,
+    hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
+    places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
+    pools: Arc<[Range4]>,
+    groups: HashMap<(GroupId, bool, bool), Arc<GroupSection>>,
 }
 
-fn networks(world: &World) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
+/// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
+pub fn host_state(world: &World, host: &str) -> HostState {
+    Planner::new(Arc::new(world.clone())).host_state(host)
+}
+
+impl Planner {
+    pub fn new(world: Arc<World>) -> Self {
+        let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
+        let pools = world.pools.values().map(|pool| pool.range).collect();
+        Self { world, hosts, places, pools, groups: HashMap::new() }
+    }
+
+    /// A stopped instance keeps its address and its elastic association in the World, while its port
+    /// and the elastic address are in nobody's state: both answer nowhere, as in EC2. The same goes
+    /// for an address that another host must let go of first, see [`crate::world::Claim`].
+    pub fn host_state(&mut self, host: &str) -> HostState {
+        let world = self.world.clone();
+        let mut state = HostState {
+            generation: world.generation,
+            host: host.into(),
+            networks: networks(&world, host),
+            pools: self.pools.clone(),
+            hosts: self.hosts.clone(),
+            places: self.places.clone(),
+            addresses: addresses(&world, host),
+            address_lease: world.deployment.as_ref().map_or(0, |row| row.address_lease),
+            ..HostState::default()
+        };
+        for instance in world.instances_on(host) {
+            let Some(section) = instance_section(&world, instance) else { continue };
+            let run = section.run;
+            state.instances.insert(instance.id, Arc::new(section));
+            if run {
+                for eni in world.interfaces_of(instance.id) {
+                    add_port(&world, &mut state, instance, &eni);
+                }
+            }
+        }
+        state.groups = self.groups(&state.ports);
+        state
+    }
+
+    /// The groups that ports are in, with their rules, and those that such rules name, with their members.
+    fn groups(&mut self, ports: &BTreeMap<EniId, Arc<PortSection>>) -> BTreeMap<GroupId, Arc<GroupSection>> {
+        let with_rules: BTreeSet<GroupId> =
+            ports.values().flat_map(|port| port.groups.iter().copied()).collect();
+        let named: BTreeSet<GroupId> = with_rules
+            .iter()
+            .flat_map(|group| self.world.rules_of(*group))
+            .filter_map(|rule| match rule.target {
+                RuleTarget::Group { group, .. } => Some(group),
+                RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+            })
+            .collect();
+        let needed: Vec<_> =
+            with_rules.union(&named).map(|id| (*id, with_rules.contains(id), named.contains(id))).collect();
+        let world = &self.world;
+        let sections = needed.into_iter().map(|key| {
+            let make = || Arc::new(group_section(world, key.0, key.1, key.2));
+            (key.0, self.groups.entry(key).or_insert_with(make).clone())
+        });
+        sections.collect()
+    }
+}
+
+fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
     let section = |network: &crate::world::Network| NetworkSection {
         name: network.name.clone(),
         cidr: network.cidr,
         gateway: network.gateway,
+        range: network.range,
+        exit: match &network.gateway_host {
+            None => Exit::Here,
+            Some(gateway) if **gateway == *host => Exit::ForAll,
+            Some(gateway) => Exit::By(gateway.clone()),
+        },
         domain: network.domain.clone(),
     };
     world.networks.values().map(|network| (network.name.clone(), Arc::new(section(network)))).collect()
+}
+
+/// The hosts that have said their MAC. A failed one is nobody's way to anything.
+fn hosts(world: &World) -> BTreeMap<Arc<str>, Arc<PeerSection>> {
+    let live = world.hosts.values().filter(|host| host.condition != Condition::Failed);
+    let section = |host: &Arc<crate::world::Host>| {
+        let section =
+            PeerSection { name: host.name.clone(), next_hop: next_hop(host.number), mac: host.flat_mac? };
+        Some((host.name.clone(), Arc::new(section)))
+    };
+    live.filter_map(section).collect()
+}
+
+fn places(world: &World) -> BTreeMap<EniId, Arc<PlaceSection>> {
+    let served = world.claims.values().filter(|claim| claim.leaving.is_none());
+    let section = |claim: &Arc<Claim>| {
+        let Space::Network(network) = &claim.space else { return None };
+        let eni = *world.index.eni_by_private_ip.get(&(network.clone(), claim.address))?;
+        let (private_ip, network, host) = (claim.address, network.clone(), claim.host.clone());
+        Some((eni, Arc::new(PlaceSection { eni, private_ip, network, host })))
+    };
+    served.filter_map(section).collect()
+}
+
+/// The elastic addresses that the host has the claim to.
+fn addresses(world: &World, host: &str) -> BTreeMap<Ipv4Addr, Arc<AddressSection>> {
+    let section = |claim: &Arc<Claim>| {
+        let id = world.index.address_by_public_ip.get(&claim.address)?;
+        let association = world.addresses.get(id)?.association?;
+        let (public_ip, private_ip, eni) = (claim.address, association.private_ip, association.eni);
+        Some((public_ip, Arc::new(AddressSection { public_ip, private_ip, eni })))
+    };
+    let claims = world.claims_of(host).filter(|claim| claim.leaving.is_none());
+    claims.filter(|claim| matches!(claim.space, Space::Pool(_))).filter_map(section).collect()
 }
 
 /// `None` for what should not exist on the host any more.
@@ -82,15 +172,14 @@ fn tags(world: &World, instance: InstanceId) -> Vec<(Arc<str>, Arc<str>)> {
     tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
 }
 
-/// Adds the interface's port and the elastic address that leads to it. An interface whose subnet or
-/// network is missing has no port: unknown traffic is dropped.
+/// Adds the interface's port. An interface whose subnet or network is missing, or whose address
+/// another host has the claim to, has no port: unknown traffic is dropped.
 fn add_port(world: &World, state: &mut HostState, instance: &Instance, eni: &Eni) {
-    let Some(port) = port_section(world, instance, eni) else { return };
-    if let Some(public_ip) = port.public_ip {
-        let address = AddressSection { public_ip, private_ip: eni.private_ip, eni: eni.id };
-        state.addresses.insert(public_ip, Arc::new(address));
+    let claim = world.claims.get(&(Space::Network(eni.network.clone()), eni.private_ip));
+    let ours = claim.is_some_and(|claim| claim.host == state.host && claim.leaving.is_none());
+    if let Some(port) = port_section(world, instance, eni).filter(|_| ours) {
+        state.ports.insert(eni.id, Arc::new(port));
     }
-    state.ports.insert(eni.id, Arc::new(port));
 }
 
 fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSection> {
@@ -119,23 +208,6 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
         group_names: groups.iter().map(|group| group.name.clone()).collect(),
         account: eni.owner.account,
     })
-}
-
-/// The groups that ports are in, with their rules, and those that such rules name, with their members.
-fn groups(world: &World, ports: &BTreeMap<EniId, Arc<PortSection>>) -> BTreeMap<GroupId, Arc<GroupSection>> {
-    let with_rules: BTreeSet<GroupId> = ports.values().flat_map(|port| port.groups.iter().copied()).collect();
-    let named: BTreeSet<GroupId> = with_rules
-        .iter()
-        .flat_map(|group| world.rules_of(*group))
-        .filter_map(|rule| match rule.target {
-            RuleTarget::Group { group, .. } => Some(group),
-            RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
-        })
-        .collect();
-    with_rules
-        .union(&named)
-        .map(|id| (*id, Arc::new(group_section(world, *id, with_rules.contains(id), named.contains(id)))))
-        .collect()
 }
 
 #[cfg(test)]

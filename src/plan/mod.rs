@@ -12,6 +12,6 @@ mod report;
 mod state;
 
 pub use groups::group_section;
-pub use host::host_state;
+pub use host::{Planner, host_state};
 pub use report::*;
 pub use state::*;

@@ -47,4 +47,8 @@ pub struct HostReport {
     pub applied: u64,
     pub failures: Vec<Failure>,
     pub instances: Vec<InstanceReport>,
+    /// The elastic addresses that are on the public interface, wanted or not.
+    pub holding: Vec<std::net::Ipv4Addr>,
+    /// The flat interface's address.
+    pub flat_mac: Option<crate::types::MacAddr>,
 }

@@ -15,14 +15,67 @@ pub const STOCK_IMAGE: &str = "stock";
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct HostState {
     pub generation: u64,
+    /// The host's own name.
+    pub host: Arc<str>,
     pub networks: BTreeMap<Arc<str>, Arc<NetworkSection>>,
     pub ports: BTreeMap<EniId, Arc<PortSection>>,
     pub groups: BTreeMap<GroupId, Arc<GroupSection>>,
-    /// Elastic addresses that this host answers for, by public address.
+    /// Elastic addresses that this host answers for, by public address. With [`Exit::ForAll`] they
+    /// lead to instances of other hosts, too.
     pub addresses: BTreeMap<Ipv4Addr, Arc<AddressSection>>,
     pub instances: BTreeMap<InstanceId, Arc<InstanceSection>>,
     /// Every pool's range: an elastic address without a mapping is dropped.
     pub pools: Arc<[Range4]>,
+    /// Every host on the flat segment, this one included.
+    pub hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
+    /// Where each running instance's interface is, those of this host included.
+    pub places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
+    /// For how many seconds an elastic IP may stay here without a server's word; 0 for ever.
+    pub address_lease: u32,
+}
+
+/// The highest host number: each number stands for an address in 169.254.128.0/18.
+pub const MAX_HOSTS: u16 = 16_382;
+
+/// The address that stands for a host as next hop on the flat segment.
+///
+/// It is in no packet: routes name it, and a permanent neighbour entry gives it the host's MAC. So
+/// hosts need no addresses of their own on the flat segment, and nobody there can answer for one.
+pub const fn next_hop(number: u16) -> Ipv4Addr {
+    let number = number.to_be_bytes();
+    Ipv4Addr::new(169, 254, 128 | (number[0] & 0x3f), number[1])
+}
+
+/// A host on the flat segment, as the others know it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeerSection {
+    pub name: Arc<str>,
+    /// See [`next_hop`].
+    pub next_hop: Ipv4Addr,
+    /// Its flat interface's address: what its frames come from, and ours to it go to.
+    pub mac: MacAddr,
+}
+
+/// On which host the interface of a running instance is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PlaceSection {
+    pub eni: EniId,
+    pub private_ip: Ipv4Addr,
+    pub network: Arc<str>,
+    /// One that is missing among the hosts has not said its MAC yet: there is no way to it.
+    pub host: Arc<str>,
+}
+
+/// Which way the outside is, for the instances of a network.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Exit {
+    /// By this host's own public interface (multi_host).
+    #[default]
+    Here,
+    /// By this host, for the instances of all hosts.
+    ForAll,
+    /// By a peer; nothing from or to an instance of the network is translated here.
+    By(Arc<str>),
 }
 
 /// A flat network: the same on every host.
@@ -31,6 +84,9 @@ pub struct NetworkSection {
     pub name: Arc<str>,
     pub cidr: Cidr4,
     pub gateway: Ipv4Addr,
+    /// The addresses that instances have: such a source comes from a host and nobody else.
+    pub range: Range4,
+    pub exit: Exit,
     /// Suffix of instance names, `ip-10-0-0-5.DOMAIN`.
     pub domain: Arc<str>,
 }

@@ -5,7 +5,10 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use super::StoreError;
 
 /// Every migration, oldest first; its number is its place here, from 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_one_host.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_one_host.sql"),
+    include_str!("../../migrations/0002_many_hosts.sql"),
+];
 
 /// Brings the schema up to ours; a new store gets this epoch.
 ///

@@ -143,7 +143,13 @@ fn take(bench: &mut Bench, step: &Step) {
             };
             let instances = bench.world.instances_on("node1").map(report).collect();
             let applied = bench.world.generation;
-            let report = HostReport { host: "node1".into(), applied, failures: vec![], instances };
+            let report = HostReport {
+                host: "node1".into(),
+                applied,
+                failures: vec![],
+                instances,
+                ..HostReport::default()
+            };
             bench.decide(|decision| control::observed(decision, &report));
         }
         Step::Wait => {

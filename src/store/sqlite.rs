@@ -88,6 +88,8 @@ impl Store {
         self.load_table::<Eni>(&mut world).await?;
         self.load_table::<Address>(&mut world).await?;
         self.load_table::<Tag>(&mut world).await?;
+        self.load_table::<Claim>(&mut world).await?;
+        self.load_table::<Deployment>(&mut world).await?;
         self.load_table::<Freed>(&mut world).await?;
         self.load_table::<Token>(&mut world).await?;
         Ok(world)
@@ -232,6 +234,8 @@ fn delete_key(key: &Key) -> Put {
         Key::Eni(id) => delete::<Eni>(vec![text(id)]),
         Key::Address(id) => delete::<Address>(vec![text(id)]),
         Key::Tag((resource, key)) => delete::<Tag>(vec![text(resource), text(key)]),
+        Key::Claim((space, address)) => delete::<Claim>(vec![text(space_word(space)), text(address)]),
+        Key::Deployment(()) => delete::<Deployment>(vec![text("deployment")]),
         Key::Freed((space, address)) => delete::<Freed>(vec![text(space_word(space)), text(address)]),
         Key::Token((owner, action, token)) => {
             delete::<Token>(vec![text(owner.account), text(&owner.region), text(action), text(token)])
@@ -254,7 +258,7 @@ impl<'a> Batch<'a> {
             let Put { table, writes } = match change {
                 Change::Put(row) => of_row!(
                     row, put, Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule,
-                    KeyPair, Instance, Eni, Address, Tag, Freed, Token
+                    KeyPair, Instance, Eni, Address, Tag, Claim, Deployment, Freed, Token
                 ),
                 Change::Delete(key) => delete_key(key),
             };

@@ -66,6 +66,11 @@ impl World {
             Row::Tag(row) => {
                 self.tags.insert((row.resource, row.key.clone()), row.clone());
             }
+            Row::Claim(row) => {
+                let old = self.claims.insert((row.space.clone(), row.address), row.clone());
+                self.index.claim(old.as_deref(), Some(row));
+            }
+            Row::Deployment(row) => self.deployment = Some(row.clone()),
             Row::Freed(row) => {
                 let old = self.freed.insert((row.space.clone(), row.address), row.clone());
                 self.index.freed(old.as_deref(), Some(row));
@@ -94,6 +99,8 @@ impl World {
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
             Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
+            Key::Claim(key) => self.index.claim(self.claims.remove(key).as_deref(), None),
+            Key::Deployment(()) => self.deployment = None,
             Key::Freed(key) => self.index.freed(self.freed.remove(key).as_deref(), None),
             Key::Token(key) => self.index.token(self.tokens.remove(key).as_deref(), None),
         }
@@ -198,6 +205,10 @@ impl Index {
                 self.address_by_association.insert(association.id, row.id);
             }
         }
+    }
+
+    fn claim(&mut self, old: Option<&Claim>, new: Option<&Claim>) {
+        reindex!(old, new, |row| self.claims_by_host => (row.host.clone(), row.space.clone(), row.address));
     }
 
     fn freed(&mut self, old: Option<&Freed>, new: Option<&Freed>) {

@@ -48,6 +48,8 @@ tables! {
     Eni: Eni, EniId, |row| row.id;
     Address: Address, AllocationId, |row| row.id;
     Tag: Tag, (ResourceId, Arc<str>), |row| (row.resource, row.key.clone());
+    Claim: Claim, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
+    Deployment: Deployment, (), |_row| ();
     Freed: Freed, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
     Token: Token, TokenKey, |row| row.key.clone();
 }

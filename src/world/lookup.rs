@@ -35,6 +35,17 @@ impl World {
             .filter_map(|(_, id)| self.addresses.get(id))
     }
 
+    /// The addresses that a host may answer for, or must let go of.
+    pub fn claims_of(&self, host: &str) -> impl Iterator<Item = &Arc<Claim>> {
+        let host: Arc<str> = host.into();
+        let first = (host.clone(), Space::Pool(PoolId::from_random(0)), std::net::Ipv4Addr::UNSPECIFIED);
+        self.index
+            .claims_by_host
+            .range(first..)
+            .take_while(move |(of, ..)| *of == host)
+            .filter_map(|(_, space, address)| self.claims.get(&(space.clone(), *address)))
+    }
+
     /// A group's rules, by id.
     pub fn rules_of(&self, group: GroupId) -> impl Iterator<Item = &Arc<Rule>> {
         self.index

@@ -50,6 +50,8 @@ pub struct World {
     pub enis: OrdMap<EniId, Arc<Eni>>,
     pub addresses: OrdMap<AllocationId, Arc<Address>>,
     pub tags: OrdMap<(ResourceId, Arc<str>), Arc<Tag>>,
+    pub claims: OrdMap<(Space, Ipv4Addr), Arc<Claim>>,
+    pub deployment: Option<Arc<Deployment>>,
     pub freed: OrdMap<(Space, Ipv4Addr), Arc<Freed>>,
     pub tokens: OrdMap<TokenKey, Arc<Token>>,
 
@@ -81,6 +83,7 @@ pub struct Index {
     pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
     pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
     pub address_by_association: OrdMap<AssociationId, AllocationId>,
+    pub claims_by_host: OrdSet<(Arc<str>, Space, Ipv4Addr)>,
     /// Freed addresses of a space, oldest first.
     pub freed_by_age: OrdSet<(Space, Micros, Ipv4Addr)>,
     pub tokens_by_age: OrdSet<(Micros, TokenKey)>,

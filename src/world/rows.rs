@@ -50,7 +50,28 @@ pub struct Network {
     pub domain: Arc<str>,
     /// As for [`Pool::next`].
     pub next: Option<Ipv4Addr>,
+    /// The host that the instances' outside traffic goes through (nova-network's one controller);
+    /// `None`: each host is gateway for its own instances (multi_host).
+    pub gateway_host: Option<Arc<str>>,
     pub created: Micros,
+}
+
+/// What the operator, or a host's own word, has made of a host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Condition {
+    Active,
+    /// Gets no new instances.
+    Drained,
+    /// Declared dead: nothing is its own any more.
+    Failed,
+}
+
+/// A token with which a host may enrol, once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Join {
+    /// Of the token's secret, which is nowhere kept.
+    pub digest: Digest,
+    pub expires: Micros,
 }
 
 /// A compute host.
@@ -58,7 +79,39 @@ pub struct Network {
 pub struct Host {
     pub name: Arc<str>,
     pub zone: Arc<str>,
+    /// Unique and small: what the host's next hop on the flat segment is made of.
+    pub number: u16,
+    pub condition: Condition,
+    /// Its flat interface's address, as it last said.
+    pub flat_mac: Option<MacAddr>,
+    pub join: Option<Join>,
+    /// The key that it signs its polls with, sealed; `None` until it has enrolled.
+    pub sealed_secret: Option<Arc<[u8]>>,
     pub created: Micros,
+}
+
+/// What there is once in a deployment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Deployment {
+    /// The authority that every server's certificate for agents comes from, in PEM.
+    pub certificate: Arc<str>,
+    /// The authority's key (PKCS #8), sealed.
+    pub sealed_key: Arc<[u8]>,
+    /// For how many seconds an elastic IP stays on a host that no server confirms; 0 for ever.
+    pub address_lease: u32,
+}
+
+/// The one host that may answer for an address.
+///
+/// Another host is given the address only when this claim is gone, which is when its host has
+/// applied a state without the address, or was declared failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claim {
+    pub space: super::Space,
+    pub address: Ipv4Addr,
+    pub host: Arc<str>,
+    /// From this generation on the host's state is without the address.
+    pub leaving: Option<u64>,
 }
 
 /// A registered image: a root file system that instances start from.
@@ -284,6 +337,8 @@ pub struct Freed {
     pub space: super::Space,
     pub address: Ipv4Addr,
     pub freed: Micros,
+    /// The generation that freed it: hosts that have not come so far may still trust it.
+    pub freed_at: u64,
 }
 
 /// A client token: (owner, action, token).

@@ -24,6 +24,8 @@ fn range(text: &str) -> Range4 {
 /// The flat network and a pool; no instances.
 pub fn empty() -> HostState {
     let network = NetworkSection {
+        range: "10.0.0.0/24".parse().unwrap(),
+        exit: fogbank::plan::Exit::Here,
         name: "flat".into(),
         cidr: "10.0.0.0/24".parse().unwrap(),
         gateway: Ipv4Addr::new(10, 0, 0, 1),

@@ -29,6 +29,8 @@ pub struct Pass<'a> {
     addresses: Addresses,
     ours: BTreeSet<addresses::Place>,
     routes: BTreeMap<routes::Key, Route>,
+    /// Elastic addresses on the public interface, as far as the pass has come.
+    held: BTreeSet<Ipv4Addr>,
     pub failures: Vec<Failure>,
     /// Ports whose interface is not there yet.
     pub pending: Vec<EniId>,
@@ -48,9 +50,12 @@ impl<'a> Pass<'a> {
         let addresses = Addresses::read(handle).await?;
         let index = |name: &str| links.get(name).map(|link| link.index);
         let ours = addresses.ours(index(&config.public_interface), index(GATEWAY_BRIDGE), &state.pools);
+        let public = index(&config.public_interface);
+        let held = ours.iter().filter(|place| Some(place.1) == public).map(|place| place.0).collect();
         let routes = routes::list(handle).await?;
         let (failures, pending) = (Vec::new(), Vec::new());
-        let mut pass = Self { handle, config, state, links, addresses, ours, routes, failures, pending };
+        let mut pass =
+            Self { handle, config, state, links, addresses, ours, routes, held, failures, pending };
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
                 None => pass.fail(format!("interface {name}"), "does not exist; name another in [host]"),
@@ -81,6 +86,17 @@ impl<'a> Pass<'a> {
 
     fn flat(&self) -> Option<u32> {
         self.index(&self.config.flat_interface)
+    }
+
+    /// The elastic addresses that the host answers for now.
+    pub fn holding(&self) -> Vec<Ipv4Addr> {
+        self.held.iter().copied().collect()
+    }
+
+    /// What the flat interface's frames come from.
+    pub fn flat_mac(&self) -> Option<MacAddr> {
+        let link = self.links.get(&self.config.flat_interface)?;
+        link.mac.first_chunk().map(|mac| MacAddr(*mac))
     }
 
     /// The indexes of all ports, ours or forgotten.
@@ -252,6 +268,9 @@ impl<'a> Pass<'a> {
         let gone: Vec<_> = self.ours.iter().filter(|place| !wanted(place)).copied().collect();
         for place in &gone {
             let removed = addresses::remove(self.handle, *place).await;
+            if removed.is_ok() && Some(place.1) == public {
+                self.held.remove(&place.0);
+            }
             self.check(|| format!("address {}", place.0), removed);
         }
         gone.into_iter().map(|place| place.0).collect()
@@ -274,6 +293,7 @@ impl<'a> Pass<'a> {
             match addresses::add(self.handle, (ip, public.index), AddressScope::Universe).await {
                 Err(error) => self.fail(format!("address {ip}"), error),
                 Ok(()) => {
+                    self.held.insert(ip);
                     if let Err(error) = announce::announce(ip, public.index, mac) {
                         self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));
                     }

@@ -60,6 +60,7 @@ table! { Network, "networks", 1;
         zone: text(&row.zone),
         domain: text(&row.domain),
         next: text_or_null(row.next),
+        gateway_host: text_or_null(row.gateway_host.as_ref()),
         created: int(row.created.0),
     };
     |row| Network {
@@ -71,6 +72,7 @@ table! { Network, "networks", 1;
         zone: row.str("zone")?,
         domain: row.str("domain")?,
         next: row.maybe("next")?,
+        gateway_host: row.maybe_str("gateway_host")?,
         created: row.micros("created")?,
     }
 }
@@ -87,8 +89,68 @@ where
 }
 
 table! { Host, "hosts", 1;
-    |row| { name: text(&row.name), zone: text(&row.zone), created: int(row.created.0) };
-    |row| Host { name: row.str("name")?, zone: row.str("zone")?, created: row.micros("created")? }
+    |row| {
+        name: text(&row.name),
+        zone: text(&row.zone),
+        number: int(row.number.into()),
+        condition: text(condition_word(row.condition)),
+        flat_mac: text_or_null(row.flat_mac),
+        join_digest: text_or_null(row.join.map(|join| join.digest)),
+        join_expires: Cell::Int(row.join.map(|join| join.expires.0)),
+        sealed_secret: text_or_null(row.sealed_secret.as_ref().map(|secret| STANDARD.encode(secret))),
+        created: int(row.created.0),
+    };
+    |row| Host {
+        name: row.str("name")?,
+        zone: row.str("zone")?,
+        number: row.number("number")?,
+        condition: condition(row)?,
+        flat_mac: row.maybe("flat_mac")?,
+        join: match row.maybe("join_digest")? {
+            Some(digest) => Some(Join { digest, expires: row.micros("join_expires")? }),
+            None => None,
+        },
+        sealed_secret: match row.maybe::<String>("sealed_secret")? {
+            Some(text) => Some(bytes(row, "sealed_secret", &text)?),
+            None => None,
+        },
+        created: row.micros("created")?,
+    }
+}
+
+const fn condition_word(condition: Condition) -> &'static str {
+    match condition {
+        Condition::Active => "active",
+        Condition::Drained => "drained",
+        Condition::Failed => "failed",
+    }
+}
+
+fn condition(row: &Reader<'_>) -> Result<Condition, ReadError> {
+    match row.get::<String>("condition")?.as_str() {
+        "active" => Ok(Condition::Active),
+        "drained" => Ok(Condition::Drained),
+        "failed" => Ok(Condition::Failed),
+        other => Err(row.bad("condition", other)),
+    }
+}
+
+fn bytes(row: &Reader<'_>, column: &'static str, text: &str) -> Result<Arc<[u8]>, ReadError> {
+    STANDARD.decode(text).map(Into::into).map_err(|error| row.bad(column, error))
+}
+
+table! { Deployment, "deployment", 1;
+    |row| {
+        one: text("deployment"),
+        certificate: text(&row.certificate),
+        sealed_key: text(STANDARD.encode(&row.sealed_key)),
+        address_lease: int(row.address_lease.into()),
+    };
+    |row| Deployment {
+        certificate: row.str("certificate")?,
+        sealed_key: bytes(row, "sealed_key", &row.get::<String>("sealed_key")?)?,
+        address_lease: row.number("address_lease")?,
+    }
 }
 
 table! { Image, "images", 1;

@@ -88,8 +88,33 @@ fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
 }
 
 table! { Freed, "freed", 2;
-    |row| { space: text(space_word(&row.space)), address: text(row.address), freed: int(row.freed.0) };
-    |row| Freed { space: read_space(row)?, address: row.get("address")?, freed: row.micros("freed")? }
+    |row| {
+        space: text(space_word(&row.space)),
+        address: text(row.address),
+        freed: int(row.freed.0),
+        freed_at: int(row.freed_at.cast_signed()),
+    };
+    |row| Freed {
+        space: read_space(row)?,
+        address: row.get("address")?,
+        freed: row.micros("freed")?,
+        freed_at: row.number("freed_at")?,
+    }
+}
+
+table! { Claim, "claims", 2;
+    |row| {
+        space: text(space_word(&row.space)),
+        address: text(row.address),
+        host: text(&row.host),
+        leaving: Cell::Int(row.leaving.map(u64::cast_signed)),
+    };
+    |row| Claim {
+        space: read_space(row)?,
+        address: row.get("address")?,
+        host: row.str("host")?,
+        leaving: row.maybe_int("leaving")?.map(i64::cast_unsigned),
+    }
 }
 
 table! { Token, "tokens", 4;

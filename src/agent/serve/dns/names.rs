@@ -104,6 +104,8 @@ pub mod tests {
     pub fn state() -> HostState {
         let mut state = HostState::default();
         let network = NetworkSection {
+            range: "10.0.0.0/24".parse().unwrap(),
+            exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
             gateway: Ipv4Addr::new(10, 0, 0, 1),

@@ -263,6 +263,8 @@ pub mod tests {
             account: AccountId::from_random(1),
         });
         let network = Arc::new(NetworkSection {
+            range: "10.0.0.0/24".parse().unwrap(),
+            exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
             gateway: Ipv4Addr::new(10, 0, 0, 1),
