@@ -76,8 +76,12 @@ async fn take_in(operator: Operator, mut reports: watch::Receiver<HostReport>) {
 }
 
 fn note(handle: &Handle, report: &HostReport) {
-    let status =
-        HostStatus { applied: report.applied, failures: report.failures.clone(), last_seen: Micros::now() };
+    let status = HostStatus {
+        applied: report.applied,
+        failures: report.failures.clone(),
+        last_seen: Micros::now(),
+        memory_mib: report.memory_mib,
+    };
     handle.update_status(|all| {
         all.hosts.insert(report.host.clone(), status.clone());
     });

@@ -117,7 +117,7 @@ pub async fn serve(config: Config) -> Result<(), BoxError> {
 async fn prepare(operator: &Operator, host: &str) -> Result<(), BoxError> {
     let (host, region) = (host.to_owned(), operator.region.clone());
     let prepared = operator.submit(move |decision| {
-        control::operator::add_host(decision, &host, None)?;
+        control::hosts::add(decision, &host, None)?;
         control::claims::settle_all(decision);
         let accounts: Vec<_> = decision.world.accounts.keys().copied().collect();
         for account in accounts {

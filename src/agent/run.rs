@@ -47,6 +47,7 @@ async fn join(
     mut computed: watch::Receiver<ComputeReport>,
     report: watch::Sender<HostReport>,
 ) {
+    let memory = memory_mib();
     loop {
         let changed = tokio::select! {
             changed = applied.changed() => changed,
@@ -55,13 +56,21 @@ async fn join(
         if changed.is_err() {
             return;
         }
-        let joined = whole(&host, &applied.borrow_and_update(), &computed.borrow_and_update());
+        let joined = whole(&host, memory, &applied.borrow_and_update(), &computed.borrow_and_update());
         report.send_replace(joined);
     }
 }
 
+/// The machine's memory, by proc_meminfo(5).
+fn memory_mib() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
 /// What is applied is what all parts have applied.
-fn whole(host: &Arc<str>, kernel: &Applied, compute: &ComputeReport) -> HostReport {
+fn whole(host: &Arc<str>, memory_mib: u64, kernel: &Applied, compute: &ComputeReport) -> HostReport {
     let mut failures: Vec<Failure> = kernel.failures.iter().chain(&compute.failures).cloned().collect();
     failures.sort();
     HostReport {
@@ -71,5 +80,6 @@ fn whole(host: &Arc<str>, kernel: &Applied, compute: &ComputeReport) -> HostRepo
         instances: compute.instances.clone(),
         holding: kernel.holding.clone(),
         flat_mac: kernel.flat_mac,
+        memory_mib,
     }
 }

@@ -6,9 +6,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::Decision;
+use super::{Decision, Status};
 use crate::types::PoolId;
-use crate::world::{Freed, Key, Network, Pool, Space, World};
+use crate::world::{Condition, Freed, Host, Key, Network, Pool, Space, World};
 
 /// Why a wanted address cannot be had.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +48,9 @@ impl Decision<'_> {
     pub fn take_private(&mut self, network: &str, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, Unavailable> {
         let row = self.world.networks.get(network).cloned().ok_or(Unavailable::Exhausted)?;
         let space = Space::Network(row.name.clone());
-        let found = find(&self.world, &space, row.range, row.next, wanted, |address| usable(&row, address))?;
+        let known = known_everywhere(&self.world, self.status);
+        let free = |address| usable(&row, address) && is_forgotten(&self.world, &space, address, known);
+        let found = find(&self.world, &space, row.range, row.next, wanted, free)?;
         self.take(space.clone(), found.address);
         if found.next != row.next {
             self.put(Network { next: found.next, ..(*row).clone() });
@@ -71,6 +73,25 @@ impl Decision<'_> {
             self.delete(Key::Freed(key));
         }
     }
+}
+
+/// The generation that every live host has applied: what was freed before it is in nobody's sets any
+/// more. A host that has never said anything holds nothing.
+fn known_everywhere(world: &World, status: &Status) -> u64 {
+    let live = world.hosts.values().filter(|host| host.condition != Condition::Failed);
+    let applied = |host: &Arc<Host>| match status.hosts.get(&host.name) {
+        Some(status) => status.applied,
+        None if host.flat_mac.is_some() => 0,
+        None => u64::MAX,
+    };
+    live.map(applied).min().unwrap_or(u64::MAX)
+}
+
+/// Whether no host can still take the address for its former owner's.
+fn is_forgotten(world: &World, space: &Space, address: Ipv4Addr, known: u64) -> bool {
+    let key = (space.clone(), address);
+    let freed = world.freed.get(&key).is_none_or(|row| row.freed_at <= known);
+    freed && !world.claims.contains_key(&key)
 }
 
 /// Whether instances may have the address: not the network's own, the gateway's or a reserved one.

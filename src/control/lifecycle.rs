@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Decision;
 use crate::types::*;
-use crate::world::{Address, Eni, Instance, InstanceState, Key, Space};
+use crate::world::{Address, Condition, Eni, Instance, InstanceState, Key, Space};
 
 /// EC2's reason codes with their messages
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StateReason.html>).
@@ -17,6 +17,9 @@ pub const BY_USER: Reason =
 pub const INTERNAL: Reason =
     ("Server.InternalError", "Server.InternalError: the host could not start the instance");
 
+pub const HOST_FAILED: Reason =
+    ("Server.InternalError", "Server.InternalError: the instance's host was declared failed");
+
 /// The reason as a row keeps it.
 pub fn reason((code, message): Reason) -> Option<(Arc<str>, Arc<str>)> {
     Some((code.into(), message.into()))
@@ -25,6 +28,12 @@ pub fn reason((code, message): Reason) -> Option<(Arc<str>, Arc<str>)> {
 /// Begins termination: the host drops the instance, and elastic addresses of interfaces that go
 /// with it lead nowhere from now on. Private addresses stay taken until the host says it is gone.
 pub fn shut_down(decision: &mut Decision<'_>, instance: &Instance, why: Reason) {
+    let on = decision.world.hosts.get(&instance.host);
+    if on.is_some_and(|host| host.condition == Condition::Failed) {
+        // Nobody is there to say that it is gone.
+        terminated(decision, &Instance { state_reason: reason(why), ..instance.clone() });
+        return;
+    }
     let state = InstanceState::ShuttingDown;
     let state_since = decision.env.now;
     decision.put(Instance { state, state_since, state_reason: reason(why), ..instance.clone() });

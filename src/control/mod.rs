@@ -13,6 +13,7 @@ mod dispatch;
 mod env;
 pub mod filter;
 pub mod groups;
+pub mod hosts;
 pub mod images;
 pub mod instances;
 pub mod key_pairs;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Decision, claims, lifecycle};
+use super::{Decision, claims, hosts, lifecycle};
 use crate::plan::{HostReport, InstanceReport, Phase};
 use crate::types::InstanceId;
 use crate::world::{Host, Instance, InstanceState};
@@ -30,6 +30,9 @@ fn facts(decision: &mut Decision<'_>, report: &HostReport) {
     if let Some(host) = changed_facts(&decision.world, report) {
         decision.put(host);
     }
+    if let Some(host) = hosts::returned(&decision.world, report) {
+        decision.put(host);
+    }
 }
 
 fn changed_facts(world: &crate::world::World, report: &HostReport) -> Option<Host> {
@@ -49,6 +52,7 @@ pub fn concerns(world: &crate::world::World, report: &HostReport) -> bool {
     told || !unlisted(world, report).is_empty()
         || !claims::let_go(world, report).is_empty()
         || changed_facts(world, report).is_some()
+        || hosts::returned(world, report).is_some()
 }
 
 /// What a phase makes of an instance.

@@ -2,7 +2,6 @@
 //!
 //! Faults here are read by a person at a shell: they say what to do.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -10,13 +9,13 @@ use super::{Decision, defaults};
 use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AccessKey, Account, Condition, Host, Image, Key, Network, Pool, Space, World};
+use crate::world::{AccessKey, Account, Image, Key, Network, Pool, Space};
 
-fn refuse(message: impl Into<String>) -> Fault {
+pub(super) fn refuse(message: impl Into<String>) -> Fault {
     FaultCode::InvalidParameterValue.with(message)
 }
 
-fn name(text: &str) -> Result<Arc<str>, Fault> {
+pub(super) fn name(text: &str) -> Result<Arc<str>, Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
         return Err(refuse(format!(
@@ -333,40 +332,4 @@ pub fn deregister_image(decision: &mut Decision, id: ImageId) -> Result<(), Faul
     decision.untag_all(ResourceId::Image(id));
     decision.delete(Key::Image(id));
     Ok(())
-}
-
-/// Makes a host known, or sets its zone.
-///
-/// # Errors
-/// A name that cannot be one.
-pub fn add_host(decision: &mut Decision, called: &str, zone: Option<&str>) -> Result<(), Fault> {
-    let old = decision.world.hosts.get(called).cloned();
-    let zone = match (zone, &old) {
-        (Some(zone), _) => name(zone)?,
-        (None, Some(old)) => old.zone.clone(),
-        (None, None) => format!("{}a", decision.caller.owner.region).into(),
-    };
-    let host = match &old {
-        Some(old) => Host { zone, ..(**old).clone() },
-        None => Host {
-            name: name(called)?,
-            zone,
-            number: host_number(&decision.world).ok_or_else(|| refuse("there is no room for more hosts"))?,
-            condition: Condition::Active,
-            flat_mac: None,
-            join: None,
-            sealed_secret: None,
-            created: decision.env.now,
-        },
-    };
-    if old.as_deref() != Some(&host) {
-        decision.put(host);
-    }
-    Ok(())
-}
-
-/// The least number that no host has.
-fn host_number(world: &World) -> Option<u16> {
-    let used: BTreeSet<u16> = world.hosts.values().map(|host| host.number).collect();
-    (1..=crate::plan::MAX_HOSTS).find(|number| !used.contains(number))
 }

@@ -9,7 +9,10 @@ use crate::types::{InstanceId, Micros};
 /// The last report of one host.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct HostStatus {
+    /// The last generation that the host's kernel is known to be at.
     pub applied: u64,
+    /// The host's memory; 0 where it has not said.
+    pub memory_mib: u64,
     pub failures: Vec<Failure>,
     pub last_seen: Micros,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Caller, Decision, Env, Status, View, defaults};
+use super::{Caller, Decision, Env, HostStatus, Status, View, defaults};
 use crate::types::*;
 use crate::world::{Account, Change, Condition, Host, Image, Network, Pool, World};
 
@@ -80,6 +80,8 @@ impl Bench {
     }
 
     pub fn host(&mut self, name: &str, zone: &str) {
+        let status = HostStatus { applied: u64::MAX, ..HostStatus::default() };
+        self.status.hosts.insert(name.into(), status);
         let number = u16::try_from(self.world.hosts.len() + 1).unwrap();
         self.put(Host {
             name: name.into(),

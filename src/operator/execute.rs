@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cli::*;
-use crate::control::{Caller, Decision, operator};
+use crate::control::{Caller, Decision, hosts, operator};
 use crate::plan::STOCK_IMAGE;
 use crate::query::Fault;
 use crate::store::Handle;
@@ -174,7 +174,7 @@ impl Operator {
         match command {
             HostCommand::Add { name, zone } => {
                 let called = name.clone();
-                self.submit(move |decision| operator::add_host(decision, &called, zone.as_deref())).await?;
+                self.submit(move |decision| hosts::add(decision, &called, zone.as_deref())).await?;
                 Ok(json!({"name": name}))
             }
             HostCommand::List => {

@@ -5,12 +5,17 @@
 //! wire format between server and agent.
 
 mod boxes;
+mod concern;
+mod delta;
 pub mod dns;
 mod groups;
 mod host;
+pub mod message;
 mod report;
 mod state;
 
+pub use concern::{Concern, concern};
+pub use delta::{Delta, Part};
 pub use groups::group_section;
 pub use host::{Planner, host_state};
 pub use report::*;

@@ -49,6 +49,8 @@ pub struct HostReport {
     pub instances: Vec<InstanceReport>,
     /// The elastic addresses that are on the public interface, wanted or not.
     pub holding: Vec<std::net::Ipv4Addr>,
+    /// The host's memory; 0 where it cannot be told.
+    pub memory_mib: u64,
     /// The flat interface's address.
     pub flat_mac: Option<crate::types::MacAddr>,
 }

@@ -1,15 +1,15 @@
 //! Any sequence of requests and reports: the World that was loaded is the World that was applied, and what must
 //! hold of every World holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::tests::TempDir;
 use super::*;
 use crate::control::testing::Bench;
-use crate::control::{self, Decision};
-use crate::plan::{HostReport, InstanceReport, Phase, host_state};
+use crate::control::{self, Decision, hosts};
+use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, concern, host_state};
 use crate::query::{self, Fault};
 use crate::types::*;
 use crate::world::*;
@@ -18,8 +18,26 @@ use crate::world::*;
 #[derive(Clone, Debug)]
 enum Step {
     Call(&'static [(&'static str, &'static str)], [u8; 3]),
-    Report(Phase),
+    /// By one of the hosts.
+    Report(Phase, bool),
     Wait,
+    Operator(Operator, bool),
+}
+
+/// What the operator does, to one of the hosts.
+#[derive(Clone, Copy, Debug)]
+enum Operator {
+    Drain,
+    Activate,
+    Fail,
+    Central,
+    Distributed,
+}
+
+const HOSTS: [&str; 2] = ["node1", "node2"];
+
+fn host(second: bool) -> &'static str {
+    HOSTS[usize::from(second)]
 }
 
 const CALLS: &[&[(&str, &str)]] = &[
@@ -87,9 +105,17 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Phase::Gone),
         1 => Just(Phase::Failed),
     ];
+    let operator = proptest::sample::select(vec![
+        Operator::Drain,
+        Operator::Activate,
+        Operator::Fail,
+        Operator::Central,
+        Operator::Distributed,
+    ]);
     prop_oneof![
         8 => (proptest::sample::select(CALLS), any::<[u8; 3]>()).prop_map(|(call, picks)| Step::Call(call, picks)),
-        3 => phase.prop_map(Step::Report),
+        4 => (phase, any::<bool>()).prop_map(|(phase, second)| Step::Report(phase, second)),
+        1 => (operator, any::<bool>()).prop_map(|(what, second)| Step::Operator(what, second)),
         1 => Just(Step::Wait),
     ]
 }
@@ -135,22 +161,33 @@ fn call(bench: &mut Bench, call: &[(&str, &str)], picks: [u8; 3]) {
 fn take(bench: &mut Bench, step: &Step) {
     match step {
         Step::Call(form, picks) => call(bench, form, *picks),
-        Step::Report(phase) => {
+        Step::Report(phase, second) => {
             let report = |instance: &std::sync::Arc<Instance>| InstanceReport {
                 id: instance.id,
                 boot: instance.boot,
                 phase: *phase,
             };
-            let instances = bench.world.instances_on("node1").map(report).collect();
+            let instances = bench.world.instances_on(host(*second)).map(report).collect();
             let applied = bench.world.generation;
             let report = HostReport {
-                host: "node1".into(),
+                host: host(*second).into(),
                 applied,
                 failures: vec![],
                 instances,
                 ..HostReport::default()
             };
             bench.decide(|decision| control::observed(decision, &report));
+        }
+        Step::Operator(what, second) => {
+            let called = host(*second);
+            // What is refused changes nothing.
+            let _ = bench.attempt(|decision| match what {
+                Operator::Drain => hosts::drain(decision, called, true),
+                Operator::Activate => hosts::drain(decision, called, false),
+                Operator::Fail => hosts::fail(decision, called),
+                Operator::Central => hosts::set_gateway(decision, "flat", Some(called)),
+                Operator::Distributed => hosts::set_gateway(decision, "flat", None),
+            });
         }
         Step::Wait => {
             bench.now = Micros(bench.now.0 + 1_900 * 1_000_000);
@@ -189,12 +226,66 @@ fn check(world: &World) {
             assert!(world.groups.contains_key(&group), "{} names a group that is gone", rule.id);
         }
     }
-    let state = host_state(world, "node1");
-    for port in state.ports.values() {
-        assert!(state.instances.contains_key(&port.instance) && state.networks.contains_key(&port.network));
-        assert!(port.groups.iter().all(|group| state.groups.contains_key(group)));
+    for name in HOSTS {
+        let state = host_state(world, name);
+        for port in state.ports.values() {
+            assert!(
+                state.instances.contains_key(&port.instance) && state.networks.contains_key(&port.network)
+            );
+            assert!(port.groups.iter().all(|group| state.groups.contains_key(group)));
+            assert_eq!(&*state.places[&port.eni].host, name);
+        }
+        assert!(state.addresses.values().all(|address| state.places.contains_key(&address.eni)));
     }
-    assert!(state.addresses.values().all(|address| state.ports.contains_key(&address.eni)));
+}
+
+/// What each host's kernel was last made to be.
+#[derive(Default)]
+struct Kernels(BTreeMap<&'static str, HostState>);
+
+impl Kernels {
+    /// The hosts that nobody told anything are the same, a delta leads where the whole state does, and
+    /// no address is wanted on a host while another may still answer for it.
+    fn check(&mut self, before: &World, bench: &Bench, changes: &[Change], step: &Step) {
+        let after = &bench.world;
+        let concerned = concern(before, after, changes);
+        for name in HOSTS {
+            let (old, new) = (host_state(before, name), host_state(after, name));
+            if !concerned.contains(name) {
+                let same = HostState { generation: new.generation, ..old.clone() };
+                assert!(same == new, "{name} was not told:\n{old:?}\n{new:?}\n{changes:?}");
+            }
+            let delta = Delta::between(&old, &new);
+            let sent: Delta = serde_json::from_str(&serde_json::to_string(&delta).unwrap()).unwrap();
+            assert!(sent.applied_to(&old).as_ref() == Some(&new), "{delta:?}");
+        }
+        match step {
+            // A report is of what the host had applied: all that there was before it.
+            Step::Report(_, second) => {
+                self.0.insert(host(*second), host_state(before, host(*second)));
+            }
+            Step::Operator(Operator::Fail, second) => drop(self.0.remove(host(*second))),
+            _ => {}
+        }
+        for name in HOSTS {
+            let wanted = host_state(after, name);
+            for (other, kernel) in self.0.iter().filter(|(other, _)| **other != name) {
+                for ip in wanted.addresses.keys() {
+                    assert!(!kernel.addresses.contains_key(ip), "{ip} is on {other} and wanted on {name}");
+                }
+                for port in wanted.ports.values() {
+                    let mut there = kernel.ports.values();
+                    assert!(there.all(|held| held.private_ip != port.private_ip), "{}", port.private_ip);
+                }
+            }
+            // A kernel that has never reported may hold all that it was ever told.
+            self.0.entry(name).or_default();
+            if let Some(kernel) = self.0.get_mut(name) {
+                kernel.addresses.extend(wanted.addresses);
+                kernel.ports.extend(wanted.ports);
+            }
+        }
+    }
 }
 
 proptest! {
@@ -205,15 +296,19 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let dir = TempDir::new();
         let mut bench = Bench::small();
+        bench.host("node2", "us-east-1a");
+        let mut kernels = Kernels::default();
         let mut store = runtime.block_on(Store::open(&dir.0.join("db"))).unwrap();
         // What the bench begins with, as one transaction.
         let rows = std::mem::take(&mut bench.changes);
         runtime.block_on(store.commit(bench.world.generation, "begin", &rows)).unwrap();
         for (n, step) in steps.iter().enumerate() {
-            let before = bench.world.generation;
+            let old = bench.world.clone();
+            let before = old.generation;
             take(&mut bench, step);
             check(&bench.world);
             let changes = std::mem::take(&mut bench.changes);
+            kernels.check(&old, &bench, &changes, step);
             if changes.is_empty() {
                 // The writer publishes nothing then, and counts no generation.
                 bench.world.generation = before;

@@ -34,6 +34,18 @@ fn processors(name: &str) -> Option<i64> {
     FAMILIES.contains(&family).then_some(*processors)
 }
 
+/// What a type of this name promises in memory, roughly: 2 GiB a processor, and less for what is
+/// smaller than `large`. It ranks hosts and limits nothing.
+pub fn memory_mib(name: &str) -> u64 {
+    let size = name.split_once('.').map_or("", |(_, size)| size);
+    match size {
+        "nano" => 512,
+        "micro" => 1024,
+        "small" => 2048,
+        _ => processors(name).unwrap_or(1).cast_unsigned().max(2) * 2048,
+    }
+}
+
 /// Whether EC2 has, or had, a type of this name.
 pub fn known(name: &str) -> bool {
     processors(name).is_some()

@@ -87,7 +87,7 @@ impl Launch {
     fn run(&self, decision: &mut Decision, min: i64, max: i64) -> Result<(), Fault> {
         let Some(first) = self.subnets.first() else { return Err(place::no_capacity("none")) };
         let groups = options::groups(&decision.view(), first.vpc, &self.options.interface)?;
-        let mut hosts = Hosts::of(&decision.view(), &first.zone);
+        let mut hosts = Hosts::of(&decision.view(), &first.zone, &self.options);
         let (min, max) = (u32::try_from(min).unwrap_or(u32::MAX), u32::try_from(max).unwrap_or(0));
         for index in 0..max {
             let host = hosts.take().ok_or_else(|| place::no_capacity(&first.zone))?;

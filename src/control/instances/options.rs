@@ -29,6 +29,8 @@ pub struct Options {
     pub disable_api_stop: bool,
     pub interface: InterfaceOptions,
     pub zone: Option<String>,
+    /// The only host that will do.
+    pub host: Option<Arc<str>>,
     pub instance_tags: Vec<tags::NewTag>,
     pub interface_tags: Vec<tags::NewTag>,
 }
@@ -64,6 +66,7 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
         instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
     }
     let interface = interface(request)?;
+    let host = host(view, request)?;
     if interface.private_ip.is_some() && request.max_count > 1 {
         return Err(FaultCode::InvalidParameterCombination
             .with("A private address can be given to one instance only: set MaxCount to 1"));
@@ -78,10 +81,41 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
         disable_api_termination: request.disable_api_termination.unwrap_or(false),
         disable_api_stop: request.disable_api_stop.unwrap_or(false),
         interface,
-        zone: request.placement.as_ref().and_then(|placement| placement.availability_zone.clone()),
+        zone: zone(view, request, host.as_ref()),
+        host,
         instance_tags,
         interface_tags: tags::at_creation(&request.tag_specifications, &kinds, "network-interface")?,
     })
+}
+
+/// The host that the launch names: by Tenancy `host` and HostId, or as nova had it, `ZONE:HOST`.
+fn host(view: &View, request: &RunInstancesRequest) -> Result<Option<Arc<str>>, Fault> {
+    let Some(placement) = &request.placement else { return Ok(None) };
+    let in_zone = placement.availability_zone.as_deref().and_then(|zone| zone.split_once(':'));
+    let named = placement.host_id.as_deref();
+    if named.is_some() && placement.tenancy.as_deref() != Some("host") {
+        return Err(FaultCode::InvalidParameterCombination
+            .with("Placement.HostId goes with Placement.Tenancy=host: give both or none"));
+    }
+    let Some(called) = named.or(in_zone.map(|(_, host)| host)) else { return Ok(None) };
+    let host = view.world.hosts.get(called).ok_or_else(|| {
+        FaultCode::InvalidParameterValue
+            .with(format!("There is no host '{called}': name one of the operator's hosts"))
+    })?;
+    match in_zone {
+        Some((zone, other)) if *zone != *host.zone || *other != *host.name => {
+            Err(FaultCode::InvalidParameterValue
+                .with(format!("The host {called} is in the availability zone {}, not {zone}", host.zone)))
+        }
+        _ => Ok(Some(host.name.clone())),
+    }
+}
+
+/// The zone that is asked for; that of the host, where one is named.
+fn zone(view: &View, request: &RunInstancesRequest, host: Option<&Arc<str>>) -> Option<String> {
+    let asked = request.placement.as_ref().and_then(|placement| placement.availability_zone.clone());
+    let of_host = host.and_then(|host| view.world.hosts.get(host)).map(|host| host.zone.to_string());
+    of_host.or(asked)
 }
 
 /// Switches that are taken when they are off.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::{Decision, View, defaults};
+use super::kinds;
 use super::options::Options;
 use crate::query::{Fault, FaultCode};
-use crate::world::{InstanceState, Subnet};
+use crate::world::{Condition, Host, InstanceState, Subnet};
 
 /// A host that was silent for longer is chosen only when all are.
 const SILENT_SECONDS: i64 = 60;
@@ -42,7 +43,7 @@ pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault
     let zone = subnets
         .iter()
         .map(|subnet| &subnet.zone)
-        .min_by_key(|zone| (Hosts::of(view, zone).least(), (*zone).clone()))
+        .min_by_key(|zone| (Hosts::of(view, zone, options).least(), (*zone).clone()))
         .cloned()
         .ok_or_else(|| {
             FaultCode::MissingInput
@@ -53,44 +54,64 @@ pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault
     Ok(subnets)
 }
 
-/// A host's rank: live before silent, then the one with the fewest instances.
-type Rank = (bool, usize, Arc<str>);
+/// A host's rank: live before silent, then the one with the most room, then the one with the fewest
+/// instances.
+type Rank = (bool, u64, usize, Arc<str>);
 
-/// The hosts of a zone with their instances counted.
-pub struct Hosts(BTreeMap<Arc<str>, Rank>);
+/// The hosts of a zone that may get more instances, with what they have counted.
+pub struct Hosts {
+    ranks: BTreeMap<Arc<str>, (Rank, u64)>,
+    /// What one more instance takes, in MiB.
+    needs: u64,
+}
 
 impl Hosts {
-    pub fn of(view: &View, zone: &str) -> Self {
-        let in_zone = view.world.hosts.values().filter(|host| *host.zone == *zone);
-        let rank = |name: &Arc<str>| {
-            let seen = view.status.hosts.get(name).map(|host| host.last_seen);
-            let silent = seen.is_none_or(|seen| seen.plus_seconds(SILENT_SECONDS) < view.now);
-            let count =
-                view.world.instances_on(name).filter(|row| row.state != InstanceState::Terminated).count();
-            (silent, count, name.clone())
+    pub fn of(view: &View, zone: &str, options: &Options) -> Self {
+        let open = |host: &&Arc<Host>| {
+            host.condition == Condition::Active
+                && *host.zone == *zone
+                && options.host.as_ref().is_none_or(|wanted| *wanted == host.name)
         };
-        Self(in_zone.map(|host| (host.name.clone(), rank(&host.name))).collect())
+        let hosts = view.world.hosts.values().filter(open);
+        let rank = |name: &Arc<str>| {
+            let status = view.status.hosts.get(name);
+            let seen = status.map(|host| host.last_seen);
+            let silent = seen.is_none_or(|seen| seen.plus_seconds(SILENT_SECONDS) < view.now);
+            let there = || view.world.instances_on(name).filter(|row| row.state != InstanceState::Terminated);
+            let used: u64 = there().map(|row| kinds::memory_mib(&row.instance_type)).sum();
+            let memory = status.map_or(0, |host| host.memory_mib);
+            ((silent, share(used, memory), there().count(), name.clone()), memory)
+        };
+        let needs = kinds::memory_mib(&options.instance_type);
+        Self { ranks: hosts.map(|host| (host.name.clone(), rank(&host.name))).collect(), needs }
     }
 
     /// The rank of the best host; no host ranks last.
     fn least(&self) -> (bool, Option<Rank>) {
-        let least = self.0.values().min().cloned();
+        let least = self.ranks.values().map(|(rank, _)| rank).min().cloned();
         (least.is_none(), least)
     }
 
     /// The host for one more instance, which is counted.
     pub fn take(&mut self) -> Option<Arc<str>> {
-        let name = self.0.values().min()?.2.clone();
-        self.0.get_mut(&name)?.1 += 1;
+        let name = self.ranks.values().map(|(rank, _)| rank).min()?.3.clone();
+        let (rank, memory) = self.ranks.get_mut(&name)?;
+        rank.1 += share(self.needs, *memory);
+        rank.2 += 1;
         Some(name)
     }
+}
+
+/// What part of a host's memory is promised, in millionths; nothing is known of a host without any.
+fn share(used_mib: u64, memory_mib: u64) -> u64 {
+    (used_mib * 1_000_000).checked_div(memory_mib).unwrap_or(0)
 }
 
 /// No host is in the zone.
 pub fn no_capacity(zone: &str) -> Fault {
     FaultCode::InsufficientInstanceCapacity.with(format!(
         "We currently do not have sufficient capacity in the Availability Zone you requested ({zone}): it has no \
-         compute host"
+         compute host that takes new instances"
     ))
 }
 

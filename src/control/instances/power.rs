@@ -7,7 +7,7 @@ use super::{find_all, shape};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::InstanceId;
-use crate::world::{Instance, InstanceState};
+use crate::world::{Condition, Instance, InstanceState};
 
 use InstanceState::{Pending, Running, ShuttingDown, Stopped, Stopping, Terminated};
 
@@ -17,6 +17,16 @@ pub fn start_instances(
 ) -> Result<StartInstancesResponse, Fault> {
     let rows = find_all(&decision.view(), &request.instance_ids)?;
     refuse(&rows, "started", |state| matches!(state, Stopping | ShuttingDown | Terminated))?;
+    let failed = |row: &&Arc<Instance>| {
+        let host = decision.world.hosts.get(&row.host);
+        host.is_none_or(|host| host.condition == Condition::Failed)
+    };
+    if let Some(row) = rows.iter().find(failed) {
+        return Err(FaultCode::InsufficientInstanceCapacity.with(format!(
+            "The host of instance '{}', where its disk is, was declared failed: it can be started when the host is back",
+            row.id
+        )));
+    }
     for row in rows.iter().filter(|row| row.state == Stopped) {
         let now = decision.env.now;
         decision.put(Instance {

@@ -8,7 +8,7 @@ use super::{find_all, of_owner, shape};
 use crate::query::Fault;
 use crate::query::api::*;
 use crate::types::ResourceId;
-use crate::world::{Instance, InstanceState};
+use crate::world::{Condition, Instance, InstanceState};
 
 /// A host that was silent for longer is taken to be out of order.
 const SILENT_SECONDS: i64 = 60;
@@ -73,9 +73,15 @@ fn checks(view: &View, row: &Instance) -> Checks {
             (Check::Failed, Check::Unknown)
         }
         (InstanceState::Running, Some(_)) => (Check::Passed, Check::Passed),
+        _ if on_failed_host(view, row) => (Check::Failed, Check::Failed),
         _ => (Check::NotApplicable, Check::NotApplicable),
     };
     Checks { system, instance }
+}
+
+fn on_failed_host(view: &View, row: &Instance) -> bool {
+    let failed = view.world.hosts.get(&row.host).is_some_and(|host| host.condition == Condition::Failed);
+    failed && row.state != InstanceState::Terminated
 }
 
 pub fn describe_instance_status(

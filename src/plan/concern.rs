@@ -1,0 +1,154 @@
+//! Which hosts a change concerns: only those are woken.
+//!
+//! May name a host too many and never one too few: for a host that is not named, the state before
+//! and the state after are equal but for the generation.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::types::*;
+use crate::world::*;
+
+/// Hosts, or all that there are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Concern {
+    All,
+    Hosts(BTreeSet<Arc<str>>),
+}
+
+impl Concern {
+    pub fn contains(&self, host: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Hosts(hosts) => hosts.contains(host),
+        }
+    }
+
+    /// The hosts by name.
+    pub fn of(&self, world: &World) -> BTreeSet<Arc<str>> {
+        match self {
+            Self::All => world.hosts.keys().cloned().collect(),
+            Self::Hosts(hosts) => hosts.clone(),
+        }
+    }
+}
+
+/// The hosts whose states the changes may alter, between the Worlds before and after them.
+pub fn concern(before: &World, after: &World, changes: &[Change]) -> Concern {
+    let mut hosts = BTreeSet::new();
+    let mut groups = BTreeSet::new();
+    for change in changes {
+        let key = match change {
+            Change::Put(row) => row.key(),
+            Change::Delete(key) => key.clone(),
+        };
+        if for_all(before, after, &key) {
+            return Concern::All;
+        }
+        for world in [before, after] {
+            of_row(world, &key, &mut hosts, &mut groups);
+        }
+    }
+    for group in groups {
+        for world in [before, after] {
+            of_group(world, group, &mut hosts);
+        }
+    }
+    Concern::Hosts(hosts)
+}
+
+/// Whether a change of the row reaches every host: where instances are, what the segment is.
+fn for_all(before: &World, after: &World, key: &Key) -> bool {
+    match key {
+        // Each allocation changes `next`, which no host is told.
+        Key::Network(name) => {
+            let told = |world: &World| {
+                let network = world.networks.get(name)?;
+                Some(Network { next: None, ..(**network).clone() })
+            };
+            told(before) != told(after)
+        }
+        Key::Pool(id) => {
+            let told = |world: &World| world.pools.get(id).map(|pool| pool.range);
+            told(before) != told(after)
+        }
+        Key::Host(name) => {
+            let told = |world: &World| {
+                world
+                    .hosts
+                    .get(name)
+                    .map(|host| (host.flat_mac, host.number, host.condition == Condition::Failed))
+            };
+            told(before) != told(after)
+        }
+        Key::Claim((Space::Network(_), _)) | Key::Deployment(()) => true,
+        _ => false,
+    }
+}
+
+fn of_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>, groups: &mut BTreeSet<GroupId>) {
+    match key {
+        Key::Instance(id) => of_instance(world, *id, hosts),
+        Key::Eni(id) => of_eni(world, *id, hosts, groups),
+        Key::Rule(id) => groups.extend(world.rules.get(id).map(|rule| rule.group)),
+        Key::Group(id) => drop(groups.insert(*id)),
+        Key::Address(id) => {
+            if let Some(row) = world.addresses.get(id) {
+                // The holder, for the address, and the instance's host, whose metadata names it.
+                let claim = world.claims.get(&(Space::Pool(row.pool), row.public_ip));
+                hosts.extend(claim.map(|claim| claim.host.clone()));
+                if let Some(association) = row.association {
+                    of_eni(world, association.eni, hosts, &mut BTreeSet::new());
+                }
+            }
+        }
+        Key::Claim(place) => hosts.extend(world.claims.get(place).map(|claim| claim.host.clone())),
+        Key::Tag((ResourceId::Instance(id), _)) => of_instance(world, *id, hosts),
+        Key::Image(id) => {
+            let of_image = world.instances.values().filter(|row| row.image == *id);
+            hosts.extend(of_image.map(|row| row.host.clone()));
+        }
+        Key::Subnet(id) => {
+            let inside = (*id, EniId::from_random(0));
+            let enis = world.index.enis_by_subnet.range(inside..).take_while(|(subnet, _)| subnet == id);
+            enis.for_each(|(_, eni)| of_eni(world, *eni, hosts, &mut BTreeSet::new()));
+        }
+        Key::Vpc(id) => {
+            let enis = world.enis.values().filter(|eni| eni.vpc == *id);
+            enis.for_each(|eni| of_eni(world, eni.id, hosts, &mut BTreeSet::new()));
+        }
+        _ => {}
+    }
+}
+
+fn of_instance(world: &World, id: InstanceId, hosts: &mut BTreeSet<Arc<str>>) {
+    hosts.extend(world.instances.get(&id).map(|instance| instance.host.clone()));
+}
+
+fn of_eni(world: &World, id: EniId, hosts: &mut BTreeSet<Arc<str>>, groups: &mut BTreeSet<GroupId>) {
+    let Some(eni) = world.enis.get(&id) else { return };
+    groups.extend(eni.groups.iter().copied());
+    if let Some(attachment) = eni.attachment {
+        of_instance(world, attachment.instance, hosts);
+    }
+}
+
+/// The hosts with a port in the group, or in one whose rules name it.
+fn of_group(world: &World, group: GroupId, hosts: &mut BTreeSet<Arc<str>>) {
+    with_port_in(world, group, hosts);
+    let rules = (group, RuleId::from_random(0));
+    let naming = world.index.rules_by_target.range(rules..).take_while(|(named, _)| *named == group);
+    for (_, rule) in naming {
+        if let Some(rule) = world.rules.get(rule) {
+            with_port_in(world, rule.group, hosts);
+        }
+    }
+}
+
+fn with_port_in(world: &World, group: GroupId, hosts: &mut BTreeSet<Arc<str>>) {
+    let first = (group, EniId::from_random(0));
+    let enis = world.index.enis_by_group.range(first..).take_while(|(of, _)| *of == group);
+    for (_, eni) in enis {
+        of_eni(world, *eni, hosts, &mut BTreeSet::new());
+    }
+}
