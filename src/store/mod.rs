@@ -5,8 +5,11 @@
 //! two went wrong and how. See DESIGN in docs/ARCHITECTURE.md for why there is one writer.
 
 mod cell;
+mod handle;
+mod job;
 mod lock;
 mod migrate;
+mod publish;
 mod seal;
 mod sqlite;
 mod table;
@@ -18,10 +21,13 @@ mod property;
 #[cfg(test)]
 mod tests;
 
+pub use handle::Handle;
+pub use job::Done;
 pub use lock::{LockError, StateDir};
+pub use publish::Commit;
 pub use seal::{KeyFile, KeyFileError, SealError};
 pub use sqlite::{CommitError, Store, StoreError};
-pub use writer::{Handle, StartError, WriterSettings, exit, start};
+pub use writer::{StartError, WriterSettings, exit, start};
 
 /// Fills with random bytes from the kernel.
 pub(crate) fn random(bytes: &mut [u8]) {

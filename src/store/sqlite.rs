@@ -95,6 +95,14 @@ impl Store {
         Ok(world)
     }
 
+    /// Reads everything, and which state of the store it is.
+    pub(super) async fn load_seen(&mut self) -> Result<super::publish::Seen, StoreError> {
+        let world = std::sync::Arc::new(self.load().await?);
+        let (tag, epoch): (String, String) =
+            sqlx::query_as("SELECT tag, epoch FROM meta").fetch_one(&mut self.connection).await?;
+        Ok(super::publish::Seen { world, tag: tag.into(), epoch: epoch.into() })
+    }
+
     async fn load_table<T: Table>(&mut self, world: &mut World) -> Result<(), StoreError>
     where
         Row: From<T>,

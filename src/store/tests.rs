@@ -51,7 +51,7 @@ fn pool(name: &str) -> Pool {
     Pool {
         id: PoolId::from_random(7),
         name: name.into(),
-        range: "203.0.113.10-203.0.113.20".parse().unwrap(),
+        range: "203.0.113.10-203.0.113.40".parse().unwrap(),
         next: Some("203.0.113.10".parse().unwrap()),
         created: Micros(1),
     }
@@ -161,6 +161,42 @@ async fn requests_at_once_share_commits_and_only_the_guilty_fails() {
         handle.world().generation - start
     );
     assert!(handle.world().generation > before);
+}
+
+/// Follows the steps and says each one's World.
+fn steps(commits: &mut tokio::sync::broadcast::Receiver<Arc<Commit>>) -> Vec<Arc<Commit>> {
+    std::iter::from_fn(|| commits.try_recv().ok()).collect()
+}
+
+#[tokio::test]
+async fn subscribers_learn_what_changed_and_callers_what_they_did() {
+    let dir = TempDir::new();
+    let handle = open(&dir).await;
+    let mut commits = handle.commits();
+    let mut world = World::clone(&handle.world());
+    seed(&handle).await;
+    let many = (0..20).map(|_| handle.submit_noting(caller(), false, allocate));
+    let made = futures_util::future::join_all(many).await;
+    let (_, nothing) = handle.submit_noting(caller(), false, |_| Ok(())).await.unwrap();
+    assert!(nothing.is_none());
+    for commit in steps(&mut commits) {
+        assert_eq!(*commit.before, world);
+        commit.changes.iter().flatten().for_each(|change| world.apply(change));
+        world.generation = commit.after.generation;
+        assert_eq!(*commit.after, world);
+        assert_eq!(commit.epoch, handle.epoch());
+    }
+    assert_eq!(world, *handle.world());
+    for made in made {
+        let (ip, done) = made.unwrap();
+        let done = done.unwrap();
+        let mut world = World::clone(&done.before);
+        assert!(!world.index.address_by_public_ip.contains_key(&ip));
+        done.changes.iter().for_each(|change| world.apply(change));
+        world.generation = done.generation;
+        assert_eq!(world, *done.after);
+        assert!(world.index.address_by_public_ip.contains_key(&ip));
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,109 @@
+//! What readers and callers hold of the store.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use super::job::{Job, TypedJob, internal};
+use super::publish::Publisher;
+use super::{Commit, Done, KeyFile};
+use crate::auth::Key;
+use crate::control::{Caller, Decision, Status};
+use crate::query::{Fault, FaultCode};
+use crate::world::World;
+
+/// The published World and the way to the writer.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) status: Arc<ArcSwap<Status>>,
+    pub(super) jobs: mpsc::Sender<Box<dyn Job>>,
+}
+
+impl Handle {
+    /// The published World.
+    pub fn world(&self) -> Arc<World> {
+        self.publisher.world()
+    }
+
+    /// Every World that is published from now on; one that comes late sees the last.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<World>> {
+        self.publisher.worlds()
+    }
+
+    /// Every step of the published World from now on.
+    ///
+    /// To begin without a gap: subscribe, then look at [`Handle::world`], then pass over the steps whose generation is
+    /// not above its. Who lags behind is told so by the channel and begins again like this.
+    pub fn commits(&self) -> broadcast::Receiver<Arc<Commit>> {
+        self.publisher.commits()
+    }
+
+    /// Which history of the store the generations count in: a restored backup begins another.
+    pub fn epoch(&self) -> Arc<str> {
+        self.publisher.seen().epoch
+    }
+
+    /// What an access key id stands for.
+    pub fn key(&self, access_key: &str) -> Option<Key> {
+        self.publisher.key(access_key)
+    }
+
+    /// Seals a secret for a row.
+    pub fn key_file(&self) -> &KeyFile {
+        self.publisher.key_file()
+    }
+
+    pub fn status(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    /// Changes the hosts' reports.
+    pub fn update_status(&self, update: impl Fn(&mut Status)) {
+        self.status.rcu(|status| {
+            let mut status = Status::clone(status);
+            update(&mut status);
+            status
+        });
+    }
+
+    /// Commands that wait for the writer.
+    pub fn queue_length(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    /// Has the writer decide and commit.
+    ///
+    /// # Errors
+    /// The decision's own fault; ServiceUnavailable when the queue is full or the disk cannot be
+    /// written; DryRunOperation when a dry run would have succeeded.
+    pub async fn submit<R: Send + 'static>(
+        &self,
+        caller: Caller,
+        dry_run: bool,
+        decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, Fault> {
+        self.submit_noting(caller, dry_run, decide).await.map(|(made, _)| made)
+    }
+
+    /// As [`Handle::submit`], and says what the command changed, if anything.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn submit_noting<R: Send + 'static>(
+        &self,
+        caller: Caller,
+        dry_run: bool,
+        decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<(R, Option<Done>), Fault> {
+        let (reply, answer) = oneshot::channel();
+        let job = TypedJob { caller, dry_run, decide, made: None, reply };
+        self.jobs.try_send(Box::new(job)).map_err(|_| busy())?;
+        answer.await.map_err(|_| internal("the writer is gone"))?
+    }
+}
+
+fn busy() -> Fault {
+    FaultCode::ServiceUnavailable.with("The server is busy: try again in a moment")
+}
