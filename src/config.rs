@@ -1,15 +1,16 @@
-//! The configuration file of `fogbank serve`: one TOML file a host.
+//! The configuration file: one TOML file a host.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::agent::config::HostConfig;
+use crate::feed::FeedConfig;
 
 /// Where the file is looked for when no `--config` is given.
 pub const DEFAULT_PATH: &str = "/etc/fogbank/fogbank.toml";
 
-/// Everything `fogbank serve` must know before it starts; what can change while it runs (accounts,
+/// Everything a server or an agent must know before it starts; what can change while it runs (accounts,
 /// pools, networks) is in the store. `examples/fogbank.toml` says what each means.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,9 +21,24 @@ pub struct Config {
     /// The region that clients are in when their signature names none that we know.
     #[serde(default = "default_region")]
     pub region: String,
+    /// `postgres://…`, which several servers may share; SQLite in the state folder without it.
+    pub database: Option<String>,
     #[serde(default)]
     pub api: crate::http::ApiConfig,
-    pub host: HostConfig,
+    /// For agents of other hosts.
+    pub feed: Option<FeedConfig>,
+    /// Where an agent runs.
+    pub host: Option<HostConfig>,
+    /// For `fogbank agent`.
+    pub agent: Option<AgentConfig>,
+}
+
+/// The `[agent]` table: where a host without a server of its own finds the deployment's.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// Each server's `[feed] listen`, ADDRESS:PORT or NAME:PORT; any of them will do.
+    pub servers: Vec<String>,
 }
 
 /// The default state folder, for subcommands that need no configuration file.
@@ -42,6 +58,18 @@ pub enum ConfigError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path}: {source}")]
     Parse { path: PathBuf, source: Box<toml::de::Error> },
+    #[error(
+        "the configuration has no [host] table: it says which interfaces are the public and the flat one"
+    )]
+    NoHost,
+    #[error(
+        "`fogbank server` runs no agent: leave [host] out of its configuration, or run `fogbank serve` on this host"
+    )]
+    HostAtServer,
+    #[error(
+        "the configuration has no [agent] table: `servers` in it says where the deployment's servers are"
+    )]
+    NoAgent,
 }
 
 impl Config {
@@ -54,5 +82,13 @@ impl Config {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text)
             .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The `[host]` table, for what runs an agent.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn host(&self) -> Result<&HostConfig, ConfigError> {
+        self.host.as_ref().ok_or(ConfigError::NoHost)
     }
 }

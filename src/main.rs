@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fogbank::agent;
 use fogbank::check;
 use fogbank::compute;
 use fogbank::config::{self, Config};
@@ -33,6 +34,14 @@ struct Cli {
 enum Command {
     /// Serves the EC2 API and runs this host's agent.
     Serve,
+    /// Serves the EC2 API alone; agents on other hosts follow it.
+    Server,
+    /// Runs this host's agent, on the servers that the configuration names.
+    Agent {
+        /// Joins the deployment with the token of `fogbank host add`, and ends.
+        #[arg(long, value_name = "TOKEN")]
+        join: Option<String>,
+    },
     /// Says what on this host would stand in the way; changes nothing.
     Check,
     /// Makes and removes clusters of network namespaces on this machine.
@@ -60,6 +69,22 @@ fn run(cli: Cli) -> Result<ExitCode, BoxError> {
         Command::Serve => {
             start_log();
             server::runtime()?.block_on(server::serve(hosts_config(&cli)?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Server => {
+            start_log();
+            server::runtime()?.block_on(server::server(hosts_config(&cli)?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Agent { join: None } => {
+            start_log();
+            server::runtime()?.block_on(agent::follow_servers(hosts_config(&cli)?))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Agent { join: Some(ref token) } => {
+            let config = hosts_config(&cli)?;
+            let host = server::runtime()?.block_on(agent::join(&config, token))?;
+            println!("joined as {host}: start `fogbank agent` now");
             Ok(ExitCode::SUCCESS)
         }
         Command::InstanceInit { stage, arguments } => {

@@ -2,10 +2,19 @@
 
 pub mod config;
 pub mod diff;
+mod enrol;
+mod follow;
 pub mod kernel;
+mod link;
 pub mod names;
 pub mod reconcile;
+mod remote;
 mod run;
+mod saved;
 pub mod serve;
+mod trust;
 
+pub use enrol::Token;
+pub use follow::Server;
+pub use remote::{follow_servers, join};
 pub use run::run;

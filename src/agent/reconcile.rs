@@ -39,7 +39,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// What came of a state.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Applied {
-    /// The state's generation.
+    /// The state's epoch and generation.
+    pub epoch: Arc<str>,
     pub generation: u64,
     /// What is not as it should be.
     pub failures: Vec<Failure>,
@@ -137,8 +138,9 @@ impl Reconciler {
         pass.failures.sort();
         pass.failures.dedup();
         let (holding, flat_mac) = (pass.holding(), pass.flat_mac());
-        let (generation, failures, pending) = (state.generation, pass.failures, pass.pending);
-        Applied { generation, failures, pending, holding, flat_mac }
+        let (epoch, generation) = (state.epoch.clone(), state.generation);
+        let (failures, pending) = (pass.failures, pass.pending);
+        Applied { epoch, generation, failures, pending, holding, flat_mac }
     }
 
     /// Remembers whose flows must end: ports and mappings that were there before.

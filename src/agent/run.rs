@@ -1,42 +1,44 @@
 //! The agent whole: kernel, servers and instances follow one state, and one report comes back.
 
-use std::io;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::config::HostConfig;
+use super::follow::{self, Followed, Server, Unsent};
 use super::reconcile::{Applied, Reconciler};
+use super::saved::Saved;
 use super::serve;
 use crate::compute::{self, ComputeReport};
-use crate::plan::{Failure, HostReport, HostState};
+use crate::plan::{Failure, HostReport};
+use crate::server::BoxError;
 
-/// Runs the agent of the host that it is on, until the states' sender is gone.
-///
-/// `report` always holds the last report; consoles go to `consoles` as they grow.
+/// Runs the agent of the host that it is on.
 ///
 /// # Errors
 /// When the kernel cannot be programmed at all: not root, no netlink.
-pub async fn run(
-    config: HostConfig,
-    states: watch::Receiver<Option<Arc<HostState>>>,
-    report: watch::Sender<HostReport>,
-    consoles: impl Fn(compute::Consoles) + Send + 'static,
-) -> io::Result<()> {
+pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Saved>) -> Result<(), BoxError> {
     let driver = compute::Namespaces::new(&config);
+    let (states, state) = watch::channel(None);
+    let (confirmed, _confirmations) = watch::channel(None);
+    let (report, reports) = watch::channel((Arc::from(""), HostReport::default()));
     let (compute_report, computed) = watch::channel(ComputeReport::default());
     let (applied_sender, applied) = watch::channel(Applied::default());
-    let kernel = Reconciler::new(config.clone())?.run(states.clone(), applied_sender);
-    let computing = compute::run(driver, states.clone(), move |mut said: ComputeReport| {
-        consoles(std::mem::take(&mut said.consoles));
+    let unsent = Arc::new(Unsent::default());
+    let kernel = Reconciler::new(config.clone())?.run(state.clone(), applied_sender);
+    let consoles = unsent.clone();
+    let computing = compute::run(driver, state.clone(), move |mut said: ComputeReport| {
+        consoles.add(std::mem::take(&mut said.consoles));
         compute_report.send_replace(said);
     });
     let name: Arc<str> = config.name.as_str().into();
     tokio::select! {
-        result = kernel => result,
-        result = serve::run(Arc::new(config), states) => result,
+        result = kernel => Ok(result?),
+        result = serve::run(Arc::new(config), state) => Ok(result?),
         () = computing => Ok(()),
         () = join(name, applied, computed, report) => Ok(()),
+        () = follow::follow(server.clone(), saved, Followed { states, confirmed }) => Ok(()),
+        () = follow::say(server, reports, unsent) => Ok(()),
     }
 }
 
@@ -45,7 +47,7 @@ async fn join(
     host: Arc<str>,
     mut applied: watch::Receiver<Applied>,
     mut computed: watch::Receiver<ComputeReport>,
-    report: watch::Sender<HostReport>,
+    report: watch::Sender<(Arc<str>, HostReport)>,
 ) {
     let memory = memory_mib();
     loop {
@@ -69,17 +71,24 @@ fn memory_mib() -> u64 {
     kib.unwrap_or(0) / 1024
 }
 
-/// What is applied is what all parts have applied.
-fn whole(host: &Arc<str>, memory_mib: u64, kernel: &Applied, compute: &ComputeReport) -> HostReport {
+/// What is applied is what all parts have applied, of one epoch.
+fn whole(
+    host: &Arc<str>,
+    memory_mib: u64,
+    kernel: &Applied,
+    compute: &ComputeReport,
+) -> (Arc<str>, HostReport) {
     let mut failures: Vec<Failure> = kernel.failures.iter().chain(&compute.failures).cloned().collect();
     failures.sort();
-    HostReport {
+    let same = kernel.epoch == compute.epoch;
+    let report = HostReport {
         host: Arc::clone(host),
-        applied: kernel.generation.min(compute.generation),
+        applied: if same { kernel.generation.min(compute.generation) } else { 0 },
         failures,
         instances: compute.instances.clone(),
         holding: kernel.holding.clone(),
         flat_mac: kernel.flat_mac,
         memory_mib,
-    }
+    };
+    (kernel.epoch.clone(), report)
 }

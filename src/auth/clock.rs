@@ -87,6 +87,11 @@ impl Stamp {
     }
 }
 
+/// The Unix time, in seconds, of a Date header.
+pub fn seconds_of_date(text: &str) -> Option<i64> {
+    Stamp::parse_date_header(text).map(|stamp| stamp.seconds)
+}
+
 fn show(seconds: i64) -> String {
     OffsetDateTime::from_unix_timestamp(seconds)
         .ok()

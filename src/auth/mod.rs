@@ -16,14 +16,17 @@ mod error;
 pub mod form;
 mod host;
 mod key;
+mod signer;
 mod v2;
 mod v4;
 mod v4_header;
 mod v4_query;
 
+pub use clock::seconds_of_date;
 pub use error::AuthError;
 pub use form::{FormError, Pair};
 pub use key::{Key, Secret};
+pub use signer::{Signer, date};
 pub use v4::{SigningKey, payload_hash};
 
 use http::HeaderMap;
@@ -131,6 +134,19 @@ pub fn verify(
         Method::V2 if rules.sigv2 => v2::verify(request, parameters, &rules.now, &lookup),
         Method::V2 => Err(AuthError::SigV2Off),
     }
+}
+
+/// Verifies a SigV4 header over a body that is no form; the request has no parameters.
+///
+/// # Errors
+/// As [`verify`]'s.
+pub fn verify_opaque(
+    request: &Request<'_>,
+    rules: &Rules,
+    lookup: impl Fn(&str) -> Option<Key>,
+) -> Result<Verified, AuthError> {
+    let parameters = Parameters { query: Vec::new(), body: Vec::new() };
+    v4_header::verify(request, parameters, rules, &lookup)
 }
 
 fn method_of(request: &Request<'_>, parameters: &Parameters) -> Result<Method, AuthError> {

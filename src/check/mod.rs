@@ -69,13 +69,17 @@ pub async fn run(config: &Config) -> ExitCode {
 
 async fn findings(config: &Config) -> Vec<Finding> {
     let mut all = software::findings(config);
-    all.extend(interfaces::findings(&config.host));
+    let Some(host) = &config.host else {
+        all.push(Finding::fine("no [host] table: no agent runs here"));
+        return all;
+    };
+    all.extend(interfaces::findings(host));
     let list = operator::parse(&["network", "list"]);
     let networks = match list {
         Ok(list) => operator::ask(&config.state_dir, &list).await,
         Err(_) => None,
     };
-    all.extend(routes::findings(&config.host, networks));
+    all.extend(routes::findings(host, networks));
     all.extend(firewall::findings().await);
     all
 }

@@ -127,6 +127,7 @@ impl<D: Driver> Follower<D> {
         self.gone.retain(|id, since| !ids.contains(id) && since.elapsed() < MOURNING);
         let consoles = found.keys().filter_map(|id| Some((*id, self.driver.console(*id)?))).collect();
         ComputeReport {
+            epoch: state.epoch.clone(),
             generation: state.generation,
             instances: self.phases(&ids, &wanted, &found),
             failures: self.trouble.iter().map(|(id, trouble)| failure(*id, trouble)).collect(),

@@ -23,6 +23,7 @@ pub type Consoles = Vec<(InstanceId, Arc<[u8]>)>;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ComputeReport {
     /// The state that was followed.
+    pub epoch: Arc<str>,
     pub generation: u64,
     pub instances: Vec<InstanceReport>,
     pub failures: Vec<Failure>,

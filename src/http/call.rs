@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, EXPECT, HOST, USER_AGENT};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use futures_util::FutureExt;
 
-use super::backend::Backend;
+use super::backend::{Backend, Written};
 use super::config::Regions;
 use super::request_id::RequestId;
 use super::router::Door;
@@ -18,6 +18,15 @@ use crate::auth::{self, Rules, Scope};
 use crate::control::{Caller, View};
 use crate::query::{self, Action, Fault, FaultCode};
 use crate::types::{Micros, Owner};
+
+/// Which hosts have applied the write that was asked for.
+const APPLIED: HeaderName = HeaderName::from_static("x-fogbank-applied");
+
+/// What goes into the reply.
+struct Answer {
+    text: String,
+    applied: Option<String>,
+}
 
 /// What is known of a call once it was decoded, for metrics and the log.
 #[derive(Default)]
@@ -44,9 +53,13 @@ pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -
     door.metrics.called(action, code, took);
     let key = trace.access_key.as_deref().unwrap_or("-");
     match outcome {
-        Ok(text) => {
+        Ok(Answer { text, applied }) => {
             tracing::debug!(action, key, request = %id, "answered");
-            reply::xml(StatusCode::OK, id, text)
+            let mut reply = reply::xml(StatusCode::OK, id, text);
+            if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
+                reply.headers_mut().insert(APPLIED, applied);
+            }
+            reply
         }
         Err(fault) => {
             if fault.code.status() >= 500 {
@@ -71,7 +84,7 @@ async fn call<B: Backend>(
     request: Request<Body>,
     id: RequestId,
     trace: &mut Trace,
-) -> Result<String, Fault> {
+) -> Result<Answer, Fault> {
     let (head, body) = request.into_parts();
     if !matches!(head.method, Method::GET | Method::POST) {
         return Err(FaultCode::MethodNotAllowed.with("The EC2 API takes the methods GET and POST"));
@@ -79,6 +92,8 @@ async fn call<B: Backend>(
     let waits = head.headers.contains_key(EXPECT);
     let body = body::read(body, waits, &door.large_bodies, door.config.body_timeout()).await?;
     trace.started = Some(Instant::now());
+    // Before the signature, too: a key that another server has deleted signs nothing any more.
+    door.backend.fresh().await?;
     let now = Micros::now();
     let request = auth::Request {
         method: head.method.as_str(),
@@ -104,12 +119,13 @@ async fn call<B: Backend>(
     // A large form must not lie in memory three times while the writer is waited for.
     drop((body, verified.pairs));
     let faults = action.faults();
-    let response = decide(door, caller, action, now).await.inspect_err(|fault| {
+    let written = decide(door, caller, action, now).await.inspect_err(|fault| {
         // For tests: what a client may meet is written down in api-spec/.
         let declared = faults.contains(&fault.code) || query::COMMON_FAULTS.contains(&fault.code);
         debug_assert!(declared, "{} is not declared by {:?}", fault.code.as_str(), trace.action);
     })?;
-    Ok(query::encode_response(&response, &version, &id.to_string()))
+    let text = query::encode_response(&written.response, &version, &id.to_string());
+    Ok(Answer { text, applied: written.applied })
 }
 
 /// Refuses names that are not ours, where the operator wants that.
@@ -130,7 +146,7 @@ async fn decide<B: Backend>(
     caller: Caller,
     action: Action,
     now: Micros,
-) -> Result<query::Response, Fault> {
+) -> Result<Written, Fault> {
     let (world, status) = (door.backend.world(), door.backend.status());
     let view = View { world: &world, status: &status, caller: &caller, now };
     match query::dispatch_read(&view, &action) {
@@ -142,6 +158,6 @@ async fn decide<B: Backend>(
         Some(Ok(_)) if action.dry_run() => {
             Err(FaultCode::DryRunOperation.with("Request would have succeeded, but DryRun flag is set."))
         }
-        Some(outcome) => outcome,
+        Some(outcome) => outcome.map(|response| Written { response, applied: None }),
     }
 }

@@ -38,6 +38,8 @@ pub struct ApiConfig {
     pub body_timeout_seconds: u64,
     /// How long a client may take no byte of an answer.
     pub write_timeout_seconds: u64,
+    /// How long the answer to a write may wait for the hosts that it concerns to apply it; 0 for not at all.
+    pub apply_wait_ms: u64,
     /// How long requests under way may take to finish when the server ends.
     pub shutdown_timeout_seconds: u64,
 }
@@ -57,6 +59,7 @@ impl Default for ApiConfig {
             header_timeout_seconds: 30,
             body_timeout_seconds: 30,
             write_timeout_seconds: 30,
+            apply_wait_ms: 2000,
             shutdown_timeout_seconds: 10,
         }
     }
@@ -97,6 +100,11 @@ impl ApiConfig {
             Some((name, _)) => Err(ConfigError::Zero(name)),
             None => Ok(()),
         }
+    }
+
+    /// How long the answer to a write waits for hosts.
+    pub fn apply_wait(&self) -> Duration {
+        Duration::from_millis(self.apply_wait_ms)
     }
 
     pub(super) fn header_timeout(&self) -> Duration {

@@ -25,7 +25,7 @@ mod serve;
 mod stall;
 mod tls;
 
-pub use backend::Backend;
+pub use backend::{Backend, Written};
 pub use config::{ApiConfig, ConfigError, Regions};
 pub use listen::ListenError;
 pub use serve::{ServeError, Server};

@@ -14,7 +14,7 @@ use super::*;
 use crate::auth::sign::{Signed, Signer};
 use crate::auth::{Key, Secret};
 use crate::control::{Caller, Status};
-use crate::query::{Action, Fault, FaultCode, Response};
+use crate::query::{Action, Fault, FaultCode};
 use crate::types::{AccountId, Micros};
 use crate::world::World;
 
@@ -53,7 +53,11 @@ impl Backend for Fake {
         (access_key == KEY).then(|| Key { secret: Secret::new(SECRET), account })
     }
 
-    async fn submit(&self, caller: Caller, _: Action) -> Result<Response, Fault> {
+    async fn fresh(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn submit(&self, caller: Caller, _: Action) -> Result<Written, Fault> {
         self.callers.lock().unwrap().push(caller);
         self.arrived.notify_one();
         match self.writes {

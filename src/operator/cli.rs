@@ -27,6 +27,9 @@ pub enum OperatorCommand {
     /// Compute hosts.
     #[command(subcommand)]
     Host(HostCommand),
+    /// What holds for all hosts.
+    #[command(subcommand)]
+    Deployment(DeploymentCommand),
 }
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
@@ -109,6 +112,17 @@ pub enum NetworkCommand {
         domain: String,
     },
     List,
+    /// Which way the outside is for a network's instances.
+    #[command(group(clap::ArgGroup::new("way").required(true)))]
+    Gateway {
+        name: String,
+        /// By this host, for the instances of all hosts.
+        #[arg(long, group = "way")]
+        host: Option<String>,
+        /// By each instance's own host.
+        #[arg(long, group = "way")]
+        distributed: bool,
+    },
     Remove {
         name: String,
     },
@@ -135,14 +149,34 @@ pub enum ImageCommand {
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum HostCommand {
-    /// Makes a host known, or moves it to another zone.
+    /// Makes a host known, or moves it to another zone; shows a token with which it can join once.
     Add {
         name: String,
         #[arg(long)]
         zone: Option<String>,
     },
-    /// Hosts, the generation each has applied, and what each could not do.
+    /// Hosts, how far each is behind, when it was last heard of, and what it could not do.
     List,
+    /// Gives a host no new instances; those that it has stay.
+    Drain { name: String },
+    /// Gives a drained host new instances again.
+    Undrain { name: String },
+    /// Declares a host dead, by your word that it is off: its instances are stopped, and its addresses go
+    /// to others at once.
+    Fail { name: String },
+    /// Forgets a host that has nothing any more.
+    Remove { name: String },
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum DeploymentCommand {
+    /// What holds for all hosts.
+    Show,
+    /// For how long an elastic IP stays on a host that no server confirms.
+    AddressLease {
+        /// 5 to 86400; 0 for as long as the host runs.
+        seconds: u32,
+    },
 }
 
 #[derive(Parser)]

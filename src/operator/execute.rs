@@ -16,7 +16,10 @@ pub struct Operator {
     pub region: Region,
 }
 
-type Answer = Result<Value, String>;
+pub(super) type Answer = Result<Value, String>;
+
+/// What stands for a gateway host where each host is gateway for its own instances.
+const DISTRIBUTED: &str = "distributed";
 
 impl Operator {
     /// Runs a command; the answer is JSON for programs and [`super::print`] for people.
@@ -31,6 +34,7 @@ impl Operator {
             OperatorCommand::Network(command) => self.network(command).await,
             OperatorCommand::Image(command) => self.image(command).await,
             OperatorCommand::Host(command) => self.host(command).await,
+            OperatorCommand::Deployment(command) => self.deployment(command).await,
         }
     }
 
@@ -136,6 +140,12 @@ impl Operator {
             NetworkCommand::List => {
                 Ok(self.handle.world().networks.values().map(|row| network(row)).collect())
             }
+            NetworkCommand::Gateway { name, host, .. } => {
+                let (called, by) = (name.clone(), host.clone());
+                self.submit(move |decision| hosts::set_gateway(decision, &called, by.as_deref())).await?;
+                let gateway = host.unwrap_or_else(|| DISTRIBUTED.into());
+                Ok(json!({"name": name, "gateway_host": gateway}))
+            }
             NetworkCommand::Remove { name } => {
                 let called = name.clone();
                 self.submit(move |decision| operator::remove_network(decision, &called)).await?;
@@ -169,29 +179,6 @@ impl Operator {
             }
         }
     }
-
-    async fn host(&self, command: HostCommand) -> Answer {
-        match command {
-            HostCommand::Add { name, zone } => {
-                let called = name.clone();
-                self.submit(move |decision| hosts::add(decision, &called, zone.as_deref())).await?;
-                Ok(json!({"name": name}))
-            }
-            HostCommand::List => {
-                let (world, status) = (self.handle.world(), self.handle.status());
-                let row = |row: &crate::world::Host| {
-                    let status = status.hosts.get(&row.name);
-                    json!({
-                        "name": row.name, "zone": row.zone, "generation": world.generation,
-                        "applied": status.map(|status| status.applied),
-                        "last_seen": status.map(|status| status.last_seen.to_string()),
-                        "failures": status.map(|status| &status.failures),
-                    })
-                };
-                Ok(world.hosts.values().map(|host| row(host)).collect())
-            }
-        }
-    }
 }
 
 fn network(row: &crate::world::Network) -> Value {
@@ -199,11 +186,12 @@ fn network(row: &crate::world::Network) -> Value {
     json!({
         "name": row.name, "cidr": row.cidr.to_string(), "gateway": row.gateway, "range": row.range.to_string(),
         "reserved": reserved.join(" "), "zone": row.zone, "domain": row.domain,
+        "gateway_host": row.gateway_host.as_deref().unwrap_or(DISTRIBUTED),
     })
 }
 
 /// Random letters, each equally likely.
-fn letters(count: usize, alphabet: &[u8]) -> String {
+pub(super) fn letters(count: usize, alphabet: &[u8]) -> String {
     let mut out = String::with_capacity(count);
     while out.len() < count {
         let mut byte = [0; 1];

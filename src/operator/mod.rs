@@ -5,6 +5,7 @@
 
 mod cli;
 mod execute;
+mod hosts;
 mod print;
 mod socket;
 

@@ -15,6 +15,7 @@ use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Space, World}
 /// Makes the states of hosts from one World: what several hosts need is made once.
 pub struct Planner {
     world: Arc<World>,
+    epoch: Arc<str>,
     hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     pools: Arc<[Range4]>,
@@ -23,14 +24,14 @@ pub struct Planner {
 
 /// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
 pub fn host_state(world: &World, host: &str) -> HostState {
-    Planner::new(Arc::new(world.clone())).host_state(host)
+    Planner::new(Arc::new(world.clone()), "".into()).host_state(host)
 }
 
 impl Planner {
-    pub fn new(world: Arc<World>) -> Self {
+    pub fn new(world: Arc<World>, epoch: Arc<str>) -> Self {
         let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
         let pools = world.pools.values().map(|pool| pool.range).collect();
-        Self { world, hosts, places, pools, groups: HashMap::new() }
+        Self { world, epoch, hosts, places, pools, groups: HashMap::new() }
     }
 
     /// A stopped instance keeps its address and its elastic association in the World, while its port
@@ -39,6 +40,7 @@ impl Planner {
     pub fn host_state(&mut self, host: &str) -> HostState {
         let world = self.world.clone();
         let mut state = HostState {
+            epoch: self.epoch.clone(),
             generation: world.generation,
             host: host.into(),
             networks: networks(&world, host),

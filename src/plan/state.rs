@@ -14,6 +14,8 @@ pub const STOCK_IMAGE: &str = "stock";
 /// Everything that one host must be, at one generation.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct HostState {
+    /// Which history of the store the generation counts in: a restored backup begins another.
+    pub epoch: Arc<str>,
     pub generation: u64,
     /// The host's own name.
     pub host: Arc<str>,

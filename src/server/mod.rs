@@ -1,21 +1,24 @@
-//! `fogbank serve`: store, writer, API and this host's agent in one process. Wiring only.
+//! `fogbank serve` and `fogbank server`: store, writer, API and the hosts' feed, with or without this
+//! host's agent in the same process. Wiring only.
 //!
 //! The agent is given states and gives reports, as one on another host would: nothing here reaches
 //! past that into the kernel.
+
+mod door;
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
-use crate::control::{self, Caller, Status};
-use crate::http::{Backend, Regions};
-use crate::keys;
+use crate::agent::config::HostConfig;
+use crate::config::{Config, ConfigError};
+use crate::control;
+use crate::feed::{self, Feed, Hub};
+use crate::http::{self, Regions};
 use crate::operator::Operator;
-use crate::query::{self, Action, Fault, Response};
 use crate::store::{self, Handle, KeyFile, StateDir, Store, WriterSettings};
 use crate::types::{Owner, Region};
-use crate::world::World;
+use door::Door;
 
 /// Any failure that ends the start.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -50,74 +53,63 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The writer as the HTTP door sees it.
-struct Door(Handle);
-
-impl Backend for Door {
-    fn world(&self) -> Arc<World> {
-        self.0.world()
-    }
-
-    fn status(&self) -> Arc<Status> {
-        self.0.status()
-    }
-
-    fn key(&self, access_key: &str) -> Option<crate::auth::Key> {
-        self.0.key(access_key)
-    }
-
-    async fn submit(&self, caller: Caller, action: Action) -> Result<Response, Fault> {
-        let dry_run = action.dry_run();
-        let new_key = new_key(&action).await?;
-        let decide = move |decision: &mut control::Decision<'_>| {
-            decision.env.new_key.clone_from(&new_key);
-            query::dispatch_write(decision, &action).unwrap_or_else(|| {
-                Err(query::FaultCode::InternalError.with(format!("{} does not write", action.name())))
-            })
-        };
-        self.0.submit(caller, dry_run, decide).await
-    }
-
-    fn queue_length(&self) -> usize {
-        self.0.queue_length()
-    }
-}
-
-/// The key pair that the action will want, made beside the writer.
-async fn new_key(action: &Action) -> Result<Option<keys::NewKey>, Fault> {
-    let Action::CreateKeyPair(request) = action else { return Ok(None) };
-    let kind = control::key_pairs::kind(request);
-    let made = tokio::task::spawn_blocking(move || keys::make(kind)).await;
-    let failed = |error: String| query::FaultCode::InternalError.with(error);
-    let key = made.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
-    Ok(Some(key))
-}
-
-/// Serves until SIGTERM or SIGINT.
+/// `fogbank serve`: the API, and the agent of this host in the same process.
 ///
 /// # Errors
 /// Whatever stops the start: configuration, store, sockets, a kernel that cannot be programmed.
 pub async fn serve(config: Config) -> Result<(), BoxError> {
+    let host = config.host()?.clone();
+    run(config, Some(host)).await
+}
+
+/// `fogbank server`: the API without an agent.
+///
+/// # Errors
+/// As [`serve`]'s.
+pub async fn server(config: Config) -> Result<(), BoxError> {
+    if config.host.is_some() {
+        return Err(ConfigError::HostAtServer.into());
+    }
+    run(config, None).await
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     let stop = stop_signals()?;
-    let api = crate::http::Server::open(config.api.clone())?;
+    let api = http::Server::open(config.api.clone())?;
     let (handle, state) = open_store(&config.state_dir).await?;
     let operator = Operator { handle: handle.clone(), region: config.region.as_str().into() };
-    prepare(&operator, &config.host.name).await?;
+    prepare(&operator, host.as_ref().map(|host| host.name.as_str())).await?;
+    let hub = Hub::new(operator.clone());
+    tokio::spawn(hub.clone().run());
+    if let Some(feed) = &config.feed {
+        tokio::spawn(Feed::open(feed, hub.clone()).await?.serve());
+    }
     tokio::spawn(operator.clone().serve(crate::operator::listen(state.path())?));
     tokio::spawn(tick(operator.clone()));
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
-    let regions = Regions::new(operator.region.clone(), Vec::new());
-    tokio::select! {
-        served = api.run(Arc::new(Door(handle)), regions, stop) => Ok(served?),
-        ended = crate::feed::local(operator, config.host) => ended,
+    let regions = Regions::new(operator.region, Vec::new());
+    let door = Door { handle, hub: hub.clone(), apply_wait: config.api.apply_wait() };
+    let api = api.run(Arc::new(door), regions, stop);
+    match host {
+        Some(host) => tokio::select! {
+            served = api => Ok(served?),
+            ended = feed::local(hub, host) => ended,
+        },
+        None => Ok(api.await?),
     }
 }
 
-/// This host is in the store, and every account has what an account begins with in this region.
-async fn prepare(operator: &Operator, host: &str) -> Result<(), BoxError> {
-    let (host, region) = (host.to_owned(), operator.region.clone());
+/// The deployment has an authority, this host is in the store, and every account has what an account
+/// begins with in this region.
+async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError> {
+    let (host, region) = (host.map(str::to_owned), operator.region.clone());
+    let mut authority = feed::authority::ensure(&operator.handle)?;
     let prepared = operator.submit(move |decision| {
-        control::hosts::add(decision, &host, None)?;
+        authority(decision)?;
+        if let Some(host) = &host {
+            control::hosts::add(decision, host, None)?;
+        }
         control::claims::settle_all(decision);
         let accounts: Vec<_> = decision.world.accounts.keys().copied().collect();
         for account in accounts {

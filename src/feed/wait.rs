@@ -1,0 +1,80 @@
+//! Waits until the hosts that a write concerns have applied it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Hub;
+use crate::plan::concern;
+use crate::store::Done;
+use crate::types::Micros;
+
+/// A host that was not heard of for so long is not waited for.
+const AWAY: Duration = Duration::from_secs(1);
+/// How often hosts are looked at that report to another server.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Which of the hosts that a write concerns have applied it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Applied {
+    pub generation: u64,
+    pub hosts: BTreeMap<Arc<str>, bool>,
+}
+
+impl fmt::Display for Applied {
+    /// `generation=17; applied=host1,host3; pending=host2`, as the header `x-fogbank-applied` has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "generation={}", self.generation)?;
+        for (word, wanted) in [("applied", true), ("pending", false)] {
+            let hosts = self.hosts.iter().filter(|(_, applied)| **applied == wanted);
+            let names: Vec<&str> = hosts.map(|(host, _)| &**host).collect();
+            if !names.is_empty() {
+                write!(f, "; {word}={}", names.join(","))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Hub {
+    /// Waits for the hosts that were heard of lately, at most for `bound`; `None` where no host is concerned.
+    pub async fn wait_applied(&self, done: &Done, bound: Duration) -> Option<Applied> {
+        let concerned = concern(&done.before, &done.after, &done.changes).of(&done.after);
+        let mut applied = Applied {
+            generation: done.generation,
+            hosts: concerned.into_iter().map(|host| (host, false)).collect(),
+        };
+        if applied.hosts.is_empty() {
+            return None;
+        }
+        let until = Instant::now() + bound;
+        let mut reported = self.reported.subscribe();
+        loop {
+            reported.mark_unchanged();
+            let mut waiting = false;
+            for (host, reached) in applied.hosts.iter_mut().filter(|(_, reached)| !**reached) {
+                let (generation, live) = self.host_progress(host);
+                *reached = generation >= done.generation;
+                waiting |= !*reached && live;
+            }
+            if !waiting || Instant::now() >= until {
+                return Some(applied);
+            }
+            let look = (Instant::now() + LOOK).min(until);
+            let _ = tokio::time::timeout_at(look.into(), reported.changed()).await;
+        }
+    }
+
+    /// How far a host has come, and whether it was heard of within a second, here or at another server.
+    fn host_progress(&self, host: &Arc<str>) -> (u64, bool) {
+        let (here, heard) = self.progress(host);
+        if heard.is_some_and(|heard| heard.elapsed() < AWAY) {
+            return (here, true);
+        }
+        let status = self.operator.handle.status();
+        let Some(status) = status.hosts.get(host) else { return (here, false) };
+        let away = i64::try_from(AWAY.as_micros()).unwrap_or(i64::MAX);
+        (here.max(status.applied), Micros::now().0 - status.last_seen.0 < away)
+    }
+}
