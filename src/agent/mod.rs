@@ -14,7 +14,8 @@ mod saved;
 pub mod serve;
 mod trust;
 
-pub use enrol::Token;
+pub use enrol::{Enrolment, Token, join as join_with};
 pub use follow::Server;
+pub use link::Link;
 pub use remote::{follow_servers, join};
 pub use run::run;

@@ -67,6 +67,14 @@ impl Feed {
         Ok(Self { listener, tls, hub })
     }
 
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The socket has no address.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
     /// Serves agents for ever.
     pub async fn serve(self) {
         let router = Router::new()

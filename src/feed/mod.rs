@@ -9,6 +9,8 @@ mod hub;
 mod listen;
 mod local;
 mod take_in;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::net::SocketAddr;
