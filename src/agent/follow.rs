@@ -24,6 +24,9 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(
 /// How often a report is repeated: what follows from it may have been lost.
 const REPEAT: Duration = Duration::from_secs(5);
 
+/// Consoles in one report, of at most 64 KiB each: servers read no report of any size.
+const CONSOLES: usize = 16;
+
 /// Whom an agent asks: a server of this process, or those of the configuration.
 pub trait Server: Send + Sync + 'static {
     /// # Errors
@@ -38,56 +41,69 @@ pub trait Server: Send + Sync + 'static {
 /// What the parts of an agent follow.
 pub struct Followed {
     pub states: watch::Sender<Option<Arc<HostState>>>,
-    /// When the last poll was sent that a server answered.
+    /// When the last poll was sent whose answer confirms that what the host holds is still its own.
     pub confirmed: watch::Sender<Option<Instant>>,
 }
 
 /// Follows the servers for ever: the first state is theirs, or, where none answers, the saved one.
 pub async fn follow(server: Arc<impl Server>, saved: Option<Saved>, followed: Followed) {
     let begun = Instant::now();
-    let mut failures = 0;
+    let (mut failures, mut whole) = (0, false);
     loop {
         let held = followed.states.borrow().clone();
-        let poll = Poll {
-            epoch: held.as_ref().map(|state| state.epoch.clone()).unwrap_or_default(),
-            generation: held.as_ref().map_or(0, |state| state.generation),
-            patience_ms: PATIENCE_MS,
-        };
         let sent = Instant::now();
-        let problem = match server.poll(&poll).await {
-            Ok(answer) => match newer(held.as_deref(), answer) {
-                Ok(state) => {
-                    failures = 0;
-                    followed.confirmed.send_replace(Some(sent));
-                    if let Some(state) = state {
-                        if let Some(saved) = &saved {
-                            saved.keep(&state);
-                        }
-                        followed.states.send_replace(Some(state));
+        let poll = poll(held.as_deref().filter(|_| !whole));
+        let answer = server.poll(&poll).await;
+        // Whatever was wrong with an answer, a full state cannot have it.
+        whole = answer.is_ok();
+        match answer.and_then(|answer| Ok((answer.confirms, newer(held.as_deref(), answer)?))) {
+            Ok((confirms, state)) => {
+                (failures, whole) = (0, false);
+                if let Some(state) = state {
+                    if let Some(saved) = &saved {
+                        saved.keep(&state);
                     }
-                    continue;
+                    followed.states.send_replace(Some(state));
                 }
-                Err(problem) => problem.to_owned(),
-            },
-            Err(problem) => problem,
-        };
-        if failures == 0 {
-            tracing::warn!(problem, "no server answers; what is applied stays");
+                if confirms {
+                    followed.confirmed.send_replace(Some(sent));
+                }
+            }
+            Err(problem) => {
+                if failures == 0 {
+                    tracing::warn!(problem, "no server answers; what is applied stays");
+                }
+                if let (None, Some(saved)) = (&held, &saved)
+                    && begun.elapsed() > BEFORE_SAVED
+                {
+                    followed.begin_with(saved);
+                }
+                tokio::time::sleep(PAUSES[usize::from(failures > 5)]).await;
+                failures += 1;
+            }
         }
-        if held.is_none() && begun.elapsed() > BEFORE_SAVED {
-            let state = saved.as_ref().and_then(Saved::read);
-            followed.states.send_if_modified(|current| {
-                *current = state;
-                current.is_some()
-            });
+    }
+}
+
+impl Followed {
+    fn begin_with(&self, saved: &Saved) {
+        if let Some(kept) = saved.read() {
+            self.states.send_replace(Some(kept.state));
         }
-        tokio::time::sleep(PAUSES[usize::from(failures > 5)]).await;
-        failures += 1;
+    }
+}
+
+/// Asks for what comes after the state that is held.
+fn poll(held: Option<&HostState>) -> Poll {
+    Poll {
+        epoch: held.map(|state| state.epoch.clone()).unwrap_or_default(),
+        generation: held.map_or(0, |state| state.generation),
+        patience_ms: PATIENCE_MS,
     }
 }
 
 /// The state after an answer; `None` where it is the one that is held.
-fn newer(held: Option<&HostState>, answer: Answer) -> Result<Option<Arc<HostState>>, &'static str> {
+fn newer(held: Option<&HostState>, answer: Answer) -> Result<Option<Arc<HostState>>, String> {
     match (answer.news, held) {
         (News::None, _) => Ok(None),
         (News::Full(state), _) => Ok(Some(state)),
@@ -96,7 +112,7 @@ fn newer(held: Option<&HostState>, answer: Answer) -> Result<Option<Arc<HostStat
                 delta.applied_to(held).ok_or("the server's delta is not for the state that is held")?;
             Ok(Some(Arc::new(state)))
         }
-        (News::Delta(_), None) => Err("the server sent a delta where there is no state"),
+        (News::Delta(_), None) => Err("the server sent a delta where there is no state".into()),
     }
 }
 
@@ -115,8 +131,12 @@ impl Unsent {
         }
     }
 
-    fn take(&self) -> BTreeMap<InstanceId, Arc<[u8]>> {
-        std::mem::take(&mut *self.consoles.lock().unwrap_or_else(PoisonError::into_inner))
+    /// As many as go into one report; whether there are more.
+    fn take(&self) -> (BTreeMap<InstanceId, Arc<[u8]>>, bool) {
+        let mut all = self.consoles.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = all.keys().nth(CONSOLES).copied().map(|from| all.split_off(&from)).unwrap_or_default();
+        let more = !rest.is_empty();
+        (std::mem::replace(&mut *all, rest), more)
     }
 
     /// Puts back what could not be sent, unless it has grown since.
@@ -146,13 +166,15 @@ pub async fn say(
         if report.applied == 0 {
             continue;
         }
-        let consoles = unsent.take();
+        let (consoles, more) = unsent.take();
         let encoded = consoles.iter().map(|(id, output)| (*id, STANDARD.encode(output))).collect();
         let said = Said { epoch, report, consoles: encoded };
         if let Err(problem) = server.report(&said).await {
             tracing::debug!(problem, "a report was not taken in; it will be again");
             unsent.restore(consoles);
             repeat.reset_after(PAUSES[1]);
+        } else if more {
+            repeat.reset_immediately();
         }
     }
 }

@@ -6,16 +6,36 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::plan::HostState;
+
+/// Between two writings of a state that changes all the time.
+const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Where the state is kept. It is written in the background: what is not on disk yet is what the
 /// servers said last, and they are asked first.
 pub struct Saved {
     path: PathBuf,
     latest: watch::Sender<Option<Arc<HostState>>>,
+}
+
+/// What is in the file.
+#[derive(Serialize, Deserialize)]
+struct Contents<S> {
+    /// The kernel's own name for the time since it started (random(4)).
+    boot_id: String,
+    state: S,
+}
+
+/// A state from the disk.
+pub struct Kept {
+    pub state: Arc<HostState>,
+    /// Whether the machine has been off since: others may have taken over what it answered for.
+    pub rebooted: bool,
 }
 
 impl Saved {
@@ -33,12 +53,13 @@ impl Saved {
     }
 
     /// The state that was written last; one that cannot be read is none.
-    pub fn read(&self) -> Option<Arc<HostState>> {
+    pub fn read(&self) -> Option<Kept> {
         let text = fs::read(&self.path).ok()?;
-        match serde_json::from_slice(&text) {
-            Ok(state) => {
-                tracing::warn!("no server can be reached: starting from the saved state");
-                Some(Arc::new(state))
+        match serde_json::from_slice::<Contents<HostState>>(&text) {
+            Ok(contents) => {
+                let rebooted = contents.boot_id != boot_id();
+                tracing::warn!(rebooted, "no server can be reached: starting from the saved state");
+                Some(Kept { state: Arc::new(contents.state), rebooted })
             }
             Err(error) => {
                 tracing::error!(%error, path = %self.path.display(), "the saved state cannot be read");
@@ -46,6 +67,11 @@ impl Saved {
             }
         }
     }
+}
+
+/// One that cannot be read is unlike every other.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 async fn write_on(path: PathBuf, mut states: watch::Receiver<Option<Arc<HostState>>>) {
@@ -56,6 +82,7 @@ async fn write_on(path: PathBuf, mut states: watch::Receiver<Option<Arc<HostStat
         if let Err(error) = written.map_err(io::Error::other).and_then(|written| written) {
             tracing::warn!(%error, path = %path.display(), "the state cannot be saved");
         }
+        tokio::time::sleep(BETWEEN).await;
     }
 }
 
@@ -63,7 +90,29 @@ async fn write_on(path: PathBuf, mut states: watch::Receiver<Option<Arc<HostStat
 fn write(path: &Path, state: &HostState) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(state)?)?;
+    file.write_all(&serde_json::to_vec(&Contents { boot_id: boot_id(), state })?)?;
     file.sync_all()?;
     fs::rename(new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_survives_and_a_reboot_shows() {
+        let folder = std::env::temp_dir().join(format!("fogbank-saved-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (latest, path) = (watch::Sender::new(None), folder.join("state.json"));
+        let saved = Saved { path: path.clone(), latest };
+        assert!(saved.read().is_none());
+        let state = HostState { generation: 7, host: "node1".into(), ..HostState::default() };
+        write(&path, &state).unwrap();
+        let kept = saved.read().unwrap();
+        assert_eq!((&*kept.state, kept.rebooted), (&state, false));
+        let text = fs::read_to_string(&path).unwrap().replace(&boot_id(), "before");
+        fs::write(&path, text).unwrap();
+        assert!(saved.read().unwrap().rebooted);
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

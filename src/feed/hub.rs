@@ -32,7 +32,6 @@ pub struct Hub {
 struct Inner {
     world: Arc<World>,
     epoch: Arc<str>,
-    /// Made when the first host asks after a change.
     planner: Option<Planner>,
     hosts: HashMap<Arc<str>, HostFeed>,
     /// What concerns a host that has no feed yet: everything up to here.
@@ -119,7 +118,7 @@ impl Hub {
                 let epoch = inner.epoch.clone();
                 let feed = inner.feed(host);
                 feed.heard = Some(Instant::now());
-                (Answer { epoch, news }, feed.concerned.subscribe())
+                (Answer { epoch, confirms: true, news }, feed.concerned.subscribe())
             };
             if answer.news != News::None || Instant::now() >= until {
                 return answer;
@@ -205,7 +204,7 @@ impl Inner {
             return;
         }
         let concern = concern(&commit.before, &commit.after, changes);
-        (self.world, self.planner) = (commit.after.clone(), None);
+        self.world = commit.after.clone();
         self.wake(&concern);
     }
 
@@ -226,6 +225,17 @@ impl Inner {
         }
     }
 
+    /// Brought up to the World when the first host asks after a change.
+    fn planner(&mut self) -> &mut Planner {
+        let (world, epoch) = (&self.world, &self.epoch);
+        let planner = match self.planner.take() {
+            Some(planner) if Arc::ptr_eq(planner.world(), world) => planner,
+            Some(planner) => planner.advance(world.clone(), epoch.clone()),
+            None => Planner::new(world.clone(), epoch.clone()),
+        };
+        self.planner.insert(planner)
+    }
+
     fn news(&mut self, host: &Arc<str>, poll: &Poll) -> News {
         let same = poll.epoch == self.epoch && poll.generation <= self.world.generation;
         let feed = self.feed(host);
@@ -233,9 +243,7 @@ impl Inner {
         if held.as_ref().is_some_and(|held| held.generation >= *feed.concerned.borrow()) {
             return News::None;
         }
-        let (world, epoch) = (&self.world, &self.epoch);
-        let planner = self.planner.get_or_insert_with(|| Planner::new(world.clone(), epoch.clone()));
-        let state = Arc::new(planner.host_state(host));
+        let state = Arc::new(self.planner().host_state(host));
         self.feed(host).sent = Some(state.clone());
         match held {
             Some(held) => News::Delta(Box::new(Delta::between(&held, &state))),

@@ -17,21 +17,24 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::{FeedConfig, Hub, authority};
 use crate::auth::{self, Key, Rules, Secret};
 use crate::control::hosts;
+use crate::http::{Connections, Place};
 use crate::plan::message::{JOIN_PATH, Join, POLL_PATH, Poll, REPORT_PATH, SERVICE, Said};
 use crate::types::{AccountId, Micros};
 
 /// Agents at one time; each has two connections.
 const MAX_CONNECTIONS: usize = 8192;
-/// A report with every console is the largest thing that an agent says.
-const MAX_BODY: usize = 16 * 1024 * 1024;
-/// How long a handshake and a request's headers may take, and a connection may lie idle.
+/// From one address that is not this machine's: several hosts may be behind one, and nobody else should fill the house.
+const MAX_OF_PEER: usize = 64;
+/// A body is read before its signature can be looked at. The largest is a report: instances, and as much of
+/// their consoles as an agent sends at once.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// How long a handshake, a request's headers and its body may take, and a connection may lie idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -83,15 +86,19 @@ impl Feed {
             .route(JOIN_PATH, post(join))
             .layer(DefaultBodyLimit::max(MAX_BODY))
             .with_state(self.hub);
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let strangers = Connections::new(MAX_CONNECTIONS, MAX_OF_PEER);
+        let neighbours = Connections::new(MAX_CONNECTIONS, MAX_CONNECTIONS);
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
-                        tokio::spawn(connection(stream, peer, self.tls.clone(), router.clone(), place));
+                Ok((stream, peer)) => {
+                    let places = if peer.ip().is_loopback() { &neighbours } else { &strangers };
+                    match places.admit(peer.ip()) {
+                        Some(place) => {
+                            tokio::spawn(connection(stream, peer, self.tls.clone(), router.clone(), place));
+                        }
+                        None => tracing::debug!(%peer, "no place for another agent's connection"),
                     }
-                    Err(_) => tracing::warn!(%peer, "no place for another agent's connection"),
-                },
+                }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an agent's connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -101,13 +108,7 @@ impl Feed {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: TlsAcceptor,
-    router: Router,
-    _place: OwnedSemaphorePermit,
-) {
+async fn connection(stream: TcpStream, peer: SocketAddr, tls: TlsAcceptor, router: Router, _place: Place) {
     let _ = stream.set_nodelay(true);
     let stream = match tokio::time::timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -115,7 +116,8 @@ async fn connection(
         Err(_) => return tracing::debug!(%peer, "an agent's TLS handshake took too long"),
     };
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        router.clone().call(request.map(Body::new))
+        let answer = router.clone().call(request.map(Body::new));
+        async { tokio::time::timeout(HEADER_TIMEOUT, answer).await.map(|Ok(response)| response) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

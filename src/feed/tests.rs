@@ -82,7 +82,7 @@ impl Deployment {
         let token = self.token(host).await;
         self.join(&token, host).await.unwrap();
         let enrolment = Enrolment::read(&self.agent_folder(host)).unwrap();
-        Agent { link: enrolment.link(&[self.server.clone()]).unwrap(), held: None }
+        Agent { link: enrolment.link(std::slice::from_ref(&self.server)).unwrap(), held: None }
     }
 }
 
@@ -153,13 +153,16 @@ async fn a_key_of_another_deployment_reads_nothing() {
     let mut mixed = read(&theirs);
     mixed["certificate"] = read(&ours)["certificate"].clone();
     let mixed: Enrolment = serde_json::from_value(mixed).unwrap();
-    let link = mixed.link(&[ours.server.clone()]).unwrap();
+    let link = mixed.link(std::slice::from_ref(&ours.server)).unwrap();
     let refused = link.poll(&Poll::default()).await.unwrap_err();
     assert!(refused.contains("403"), "{refused}");
     let refused = link.report(&Said::default()).await.unwrap_err();
     assert!(refused.contains("403"), "{refused}");
     // A host that joins again has a new key, and the old one ends.
-    let old = Enrolment::read(&ours.agent_folder("node1")).unwrap().link(&[ours.server.clone()]).unwrap();
+    let old = Enrolment::read(&ours.agent_folder("node1"))
+        .unwrap()
+        .link(std::slice::from_ref(&ours.server))
+        .unwrap();
     old.poll(&Poll::default()).await.unwrap();
     ours.agent("node1").await;
     assert!(old.poll(&Poll::default()).await.unwrap_err().contains("403"));

@@ -50,20 +50,21 @@ impl Hub {
         }
         let until = Instant::now() + bound;
         let mut reported = self.reported.subscribe();
-        loop {
-            reported.mark_unchanged();
-            let mut waiting = false;
-            for (host, reached) in applied.hosts.iter_mut().filter(|(_, reached)| !**reached) {
-                let (generation, live) = self.host_progress(host);
-                *reached = generation >= done.generation;
-                waiting |= !*reached && live;
+        let late = |host: &Arc<str>| {
+            let (reached, live) = self.host_progress(host);
+            live && reached < done.generation
+        };
+        // One after the other: with a thousand hosts, each report must not be a look at all of them.
+        for host in applied.hosts.keys() {
+            while late(host) && Instant::now() < until {
+                let look = (Instant::now() + LOOK).min(until);
+                let _ = tokio::time::timeout_at(look.into(), reported.changed()).await;
             }
-            if !waiting || Instant::now() >= until {
-                return Some(applied);
-            }
-            let look = (Instant::now() + LOOK).min(until);
-            let _ = tokio::time::timeout_at(look.into(), reported.changed()).await;
         }
+        for (host, reached) in &mut applied.hosts {
+            *reached = self.host_progress(host).0 >= done.generation;
+        }
+        Some(applied)
     }
 
     /// How far a host has come, and whether it was heard of within a second, here or at another server.

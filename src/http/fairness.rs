@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts connections; a full house or a greedy peer gets no more.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     total: usize,
     per_peer: usize,
     open: Mutex<Open>,
@@ -18,7 +18,7 @@ struct Open {
 }
 
 /// One connection's place, given back when dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     connections: Arc<Connections>,
     peer: IpAddr,
 }

@@ -27,6 +27,7 @@ mod tls;
 
 pub use backend::{Backend, Written};
 pub use config::{ApiConfig, ConfigError, Regions};
+pub(crate) use fairness::{Connections, Place};
 pub use listen::ListenError;
 pub use serve::{ServeError, Server};
 pub use tls::TlsError;

@@ -13,6 +13,7 @@ use super::{Operator, OperatorCommand};
 /// Its name in the state folder, which only root can enter.
 pub const SOCKET: &str = "operator.sock";
 
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 /// A command's size at most.
 const MAX_COMMAND: u64 = 64 * 1024;
 
@@ -45,9 +46,10 @@ impl Operator {
                         }
                     });
                 }
+                // No descriptors left, or the other side gone again: both pass.
                 Err(error) => {
-                    tracing::error!(%error, "the operator's socket failed");
-                    return;
+                    tracing::warn!(%error, "cannot accept an operator's connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }

@@ -19,8 +19,13 @@ pub struct Planner {
     hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     pools: Arc<[Range4]>,
-    groups: HashMap<(GroupId, bool, bool), Arc<GroupSection>>,
+    groups: HashMap<GroupKey, Arc<GroupSection>>,
+    /// Of the planner before.
+    old_groups: HashMap<GroupKey, Arc<GroupSection>>,
 }
+
+/// A group, whether its rules are needed, and whether its members are.
+type GroupKey = (GroupId, bool, bool);
 
 /// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
 pub fn host_state(world: &World, host: &str) -> HostState {
@@ -31,7 +36,29 @@ impl Planner {
     pub fn new(world: Arc<World>, epoch: Arc<str>) -> Self {
         let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
         let pools = world.pools.values().map(|pool| pool.range).collect();
-        Self { world, epoch, hosts, places, pools, groups: HashMap::new() }
+        Self { world, epoch, hosts, places, pools, groups: HashMap::new(), old_groups: HashMap::new() }
+    }
+
+    /// The planner of a later World. What has not changed since is the same in memory, too: a delta between
+    /// two states need not look at it.
+    pub fn advance(self, world: Arc<World>, epoch: Arc<str>) -> Self {
+        let mut new = Self::new(world, epoch);
+        if new.hosts == self.hosts {
+            new.hosts = self.hosts;
+        }
+        if new.places == self.places {
+            new.places = self.places;
+        }
+        if new.pools == self.pools {
+            new.pools = self.pools;
+        }
+        new.old_groups = self.groups;
+        new
+    }
+
+    /// The World that the states are of.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
     }
 
     /// A stopped instance keeps its address and its elastic association in the World, while its port
@@ -79,12 +106,18 @@ impl Planner {
             .collect();
         let needed: Vec<_> =
             with_rules.union(&named).map(|id| (*id, with_rules.contains(id), named.contains(id))).collect();
-        let world = &self.world;
-        let sections = needed.into_iter().map(|key| {
-            let make = || Arc::new(group_section(world, key.0, key.1, key.2));
-            (key.0, self.groups.entry(key).or_insert_with(make).clone())
-        });
-        sections.collect()
+        needed.into_iter().map(|key| (key.0, self.group(key))).collect()
+    }
+
+    fn group(&mut self, key: GroupKey) -> Arc<GroupSection> {
+        if let Some(made) = self.groups.get(&key) {
+            return made.clone();
+        }
+        let section = group_section(&self.world, key.0, key.1, key.2);
+        let old = self.old_groups.remove(&key).filter(|old| **old == section);
+        let section = old.unwrap_or_else(|| Arc::new(section));
+        self.groups.insert(key, section.clone());
+        section
     }
 }
 

@@ -42,6 +42,9 @@ pub enum News {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Answer {
     pub epoch: Arc<str>,
+    /// Whether the server could reach its database lately: only then does its word renew the host's
+    /// hold on elastic IPs.
+    pub confirms: bool,
     pub news: News,
 }
 

@@ -9,7 +9,7 @@ use super::tests::TempDir;
 use super::*;
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
-use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, concern, host_state};
+use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
 use crate::query::{self, Fault};
 use crate::types::*;
 use crate::world::*;
@@ -241,7 +241,7 @@ fn check(world: &World) {
 
 /// What each host's kernel was last made to be.
 #[derive(Default)]
-struct Kernels(BTreeMap<&'static str, HostState>);
+struct Kernels(BTreeMap<&'static str, HostState>, Option<Planner>);
 
 impl Kernels {
     /// The hosts that nobody told anything are the same, a delta leads where the whole state does, and
@@ -249,8 +249,17 @@ impl Kernels {
     fn check(&mut self, before: &World, bench: &Bench, changes: &[Change], step: &Step) {
         let after = &bench.world;
         let concerned = concern(before, after, changes);
+        let world = std::sync::Arc::new(after.clone());
+        let mut planner = match self.1.take() {
+            Some(planner) => planner.advance(world, "".into()),
+            None => Planner::new(world, "".into()),
+        };
         for name in HOSTS {
             let (old, new) = (host_state(before, name), host_state(after, name));
+            assert!(
+                planner.host_state(name) == new,
+                "{name}: a planner that goes on is as good as a new one"
+            );
             if !concerned.contains(name) {
                 let same = HostState { generation: new.generation, ..old.clone() };
                 assert!(same == new, "{name} was not told:\n{old:?}\n{new:?}\n{changes:?}");
@@ -259,6 +268,7 @@ impl Kernels {
             let sent: Delta = serde_json::from_str(&serde_json::to_string(&delta).unwrap()).unwrap();
             assert!(sent.applied_to(&old).as_ref() == Some(&new), "{delta:?}");
         }
+        self.1 = Some(planner);
         match step {
             // A report is of what the host had applied: all that there was before it.
             Step::Report(_, second) => {
