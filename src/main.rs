@@ -98,8 +98,10 @@ fn run(cli: Cli) -> Result<ExitCode, BoxError> {
             let config = operators_config(cli.config.as_deref())?;
             let state_dir = cli.state_dir.or(config.as_ref().map(|config| config.state_dir.clone()));
             let state_dir = state_dir.unwrap_or_else(config::default_state_dir);
-            let region = config.map_or_else(config::default_region, |config| config.region);
-            let answer = server::runtime()?.block_on(operator::run(&state_dir, &region, command))?;
+            let (region, database) = config
+                .map_or_else(|| (config::default_region(), None), |config| (config.region, config.database));
+            let answer = operator::run(&state_dir, database.as_deref(), &region, command);
+            let answer = server::runtime()?.block_on(answer)?;
             if cli.json {
                 println!("{answer:#}");
             } else {

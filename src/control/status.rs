@@ -1,13 +1,15 @@
 //! What hosts report: beside the World, outside its generations.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Failure;
 use crate::types::{InstanceId, Micros};
 
 /// The last report of one host.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct HostStatus {
     /// The last generation that the host's kernel is known to be at.
     pub applied: u64,
@@ -27,6 +29,6 @@ pub struct Console {
 /// The hosts' reports, as reads see them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Status {
-    pub hosts: BTreeMap<Arc<str>, HostStatus>,
+    pub hosts: imbl::OrdMap<Arc<str>, HostStatus>,
     pub consoles: imbl::OrdMap<InstanceId, Console>,
 }

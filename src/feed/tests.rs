@@ -11,7 +11,7 @@ use crate::operator::{self, Operator};
 use crate::plan::HostState;
 use crate::plan::message::{Answer, News, Poll, Said};
 use crate::plan::{Exit, HostReport};
-use crate::store::{self, KeyFile, Store, WriterSettings};
+use crate::store::{self, KeyFile, Place, Store, WriterSettings};
 
 struct Folder(PathBuf);
 
@@ -43,8 +43,12 @@ impl Deployment {
     async fn start() -> Self {
         let folder = Folder::new();
         let key_file = KeyFile::open(&folder.0.join("key"), true).unwrap();
-        let store = Store::open(&folder.0.join("db")).await.unwrap();
-        let settings = WriterSettings { key_file, give_up: |error| panic!("{error:?}") };
+        let store = Store::open(&Place::Sqlite(folder.0.join("db"))).await.unwrap();
+        let settings = WriterSettings {
+            key_file,
+            memory: folder.0.join("last-published"),
+            give_up: |error| panic!("{error:?}"),
+        };
         let handle = store::start(store, settings).await.unwrap();
         let operator = Operator { handle, region: "us-east-1".into() };
         let ensure = super::authority::ensure(&operator.handle).unwrap();

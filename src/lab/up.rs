@@ -157,7 +157,7 @@ fn provision(name: &Name, endpoint: String, state_dir: &Path) -> Result<Lab, Box
     let runtime = server::runtime()?;
     let run = |words: &[&str]| -> Result<Value, BoxError> {
         let command = operator::parse(words)?;
-        Ok(runtime.block_on(operator::run(state_dir, REGION, command))?)
+        Ok(runtime.block_on(operator::run(state_dir, None, REGION, command))?)
     };
     let field = |answer: &Value, name: &str| answer[name].as_str().unwrap_or_default().to_owned();
     run(&["pool", "add", "--name", "public", "--range", POOL])?;

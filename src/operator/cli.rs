@@ -30,6 +30,24 @@ pub enum OperatorCommand {
     /// What holds for all hosts.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// The database that everything is in.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Brings the configured database up to this version's tables, and says what that was.
+    Migrate,
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum StoreCommand {
+    /// Has every server read everything again, so that what was changed by hand is seen.
+    Reload,
+    /// Copies a store that no server runs on into an empty database.
+    Copy {
+        /// The path of a SQLite store (fogbank.db in the state folder), or postgres://…
+        from: String,
+        /// postgres://…, or a path.
+        to: String,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]

@@ -35,6 +35,10 @@ impl Operator {
             OperatorCommand::Image(command) => self.image(command).await,
             OperatorCommand::Host(command) => self.host(command).await,
             OperatorCommand::Deployment(command) => self.deployment(command).await,
+            OperatorCommand::Store(StoreCommand::Reload) => self.reload().await,
+            OperatorCommand::Store(StoreCommand::Copy { .. }) | OperatorCommand::Migrate => {
+                Err("this is not done by a running server".into())
+            }
         }
     }
 

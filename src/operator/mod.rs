@@ -8,6 +8,7 @@ mod execute;
 mod hosts;
 mod print;
 mod socket;
+mod upkeep;
 
 pub use cli::{KeyCommand, OperatorCommand, parse};
 pub use execute::Operator;
@@ -20,12 +21,17 @@ pub use socket::{SOCKET, ask, listen};
 /// A message for the person at the shell.
 pub async fn run(
     state_dir: &std::path::Path,
+    database: Option<&str>,
     region: &str,
     command: OperatorCommand,
 ) -> Result<serde_json::Value, String> {
+    if let Some(answer) = upkeep::run(state_dir, database, &command).await {
+        return answer;
+    }
     if let Some(answer) = ask(state_dir, &command).await {
         return answer;
     }
-    let handle = crate::server::open_store(state_dir).await.map_err(|error| crate::server::chain(&*error))?;
-    Operator { handle: handle.0.clone(), region: region.into() }.execute(command).await
+    let opened = crate::server::open_store(state_dir, database).await;
+    let (handle, _state) = opened.map_err(|error| crate::server::chain(&*error))?;
+    Operator { handle, region: region.into() }.execute(command).await
 }

@@ -34,7 +34,7 @@ impl Backend for Door {
     }
 
     async fn fresh(&self) -> Result<(), Fault> {
-        Ok(())
+        self.handle.fresh().await
     }
 
     async fn submit(&self, caller: Caller, action: Action) -> Result<Written, Fault> {

@@ -16,7 +16,7 @@ use crate::control;
 use crate::feed::{self, Feed, Hub};
 use crate::http::{self, Regions};
 use crate::operator::Operator;
-use crate::store::{self, Handle, KeyFile, StateDir, Store, WriterSettings};
+use crate::store::{self, Handle, KeyFile, Place, StateDir, Store, WriterSettings};
 use crate::types::{Owner, Region};
 use door::Door;
 
@@ -30,12 +30,12 @@ const TICK: std::time::Duration = std::time::Duration::from_secs(5);
 ///
 /// # Errors
 /// The folder is in use, the key file or the store cannot be used.
-pub async fn open_store(state_dir: &Path) -> Result<(Handle, StateDir), BoxError> {
+pub async fn open_store(state_dir: &Path, database: Option<&str>) -> Result<(Handle, StateDir), BoxError> {
     let state = StateDir::lock(state_dir)?;
-    let new = !state.database().exists();
-    let key_file = KeyFile::open(&state.key_file(), new)?;
-    let store = Store::open(&state.database()).await?;
-    let handle = store::start(store, WriterSettings { key_file, give_up: store::exit }).await?;
+    let mut store = Store::open(&Place::of(database, &state)?).await?;
+    let key_file = KeyFile::open(&state.key_file(), store.takes_any_key().await?)?;
+    let settings = WriterSettings { key_file, memory: state.memory(), give_up: store::exit };
+    let handle = store::start(store, settings).await?;
     Ok((handle, state))
 }
 
@@ -77,7 +77,7 @@ pub async fn server(config: Config) -> Result<(), BoxError> {
 async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     let stop = stop_signals()?;
     let api = http::Server::open(config.api.clone())?;
-    let (handle, state) = open_store(&config.state_dir).await?;
+    let (handle, state) = open_store(&config.state_dir, config.database.as_deref()).await?;
     let operator = Operator { handle: handle.clone(), region: config.region.as_str().into() };
     prepare(&operator, host.as_ref().map(|host| host.name.as_str())).await?;
     let hub = Hub::new(operator.clone());

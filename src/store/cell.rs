@@ -3,9 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
-
+use super::connection::DbRow;
 use crate::types::Micros;
 
 /// One column's value.
@@ -22,6 +20,11 @@ pub(super) fn text(value: impl Display) -> Cell {
 
 pub(super) fn text_or_null(value: Option<impl Display>) -> Cell {
     Cell::Text(value.map(|value| value.to_string()))
+}
+
+/// A generation.
+pub(super) const fn count(value: u64) -> Cell {
+    Cell::Int(Some(value.cast_signed()))
 }
 
 pub(super) const fn int(value: i64) -> Cell {
@@ -46,12 +49,12 @@ pub struct ReadError {
 /// A row that is being read; every error names it.
 pub(super) struct Reader<'a> {
     pub table: &'static str,
-    pub row: &'a SqliteRow,
+    pub row: &'a DbRow,
 }
 
 impl Reader<'_> {
     pub fn bad(&self, column: &'static str, problem: impl Display) -> ReadError {
-        let row = self.row.try_get::<String, _>(0).unwrap_or_else(|_| "?".into());
+        let row = self.row.name().unwrap_or_else(|| "?".into());
         ReadError { table: self.table, row, column, problem: problem.to_string() }
     }
 
@@ -60,7 +63,7 @@ impl Reader<'_> {
         T: FromStr,
         T::Err: Display,
     {
-        let text: Option<String> = self.row.try_get(column).map_err(|error| self.bad(column, error))?;
+        let text = self.row.text(column).map_err(|error| self.bad(column, error))?;
         text.map(|text| text.parse().map_err(|error: T::Err| self.bad(column, format!("{text:?}: {error}"))))
             .transpose()
     }
@@ -83,7 +86,7 @@ impl Reader<'_> {
     }
 
     pub fn maybe_int(&self, column: &'static str) -> Result<Option<i64>, ReadError> {
-        self.row.try_get(column).map_err(|error| self.bad(column, error))
+        self.row.int(column).map_err(|error| self.bad(column, error))
     }
 
     pub fn int(&self, column: &'static str) -> Result<i64, ReadError> {
@@ -101,7 +104,7 @@ impl Reader<'_> {
     }
 
     pub fn maybe_bool(&self, column: &'static str) -> Result<Option<bool>, ReadError> {
-        self.row.try_get(column).map_err(|error| self.bad(column, error))
+        self.row.bool(column).map_err(|error| self.bad(column, error))
     }
 
     pub fn bool(&self, column: &'static str) -> Result<bool, ReadError> {

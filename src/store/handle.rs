@@ -5,9 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::follower::Reader;
 use super::job::{Job, TypedJob, internal};
 use super::publish::Publisher;
-use super::{Commit, Done, KeyFile};
+use super::writer::Reload;
+use super::{Commit, Done, KeyFile, Reloaded, away};
 use crate::auth::Key;
 use crate::control::{Caller, Decision, Status};
 use crate::query::{Fault, FaultCode};
@@ -19,12 +21,38 @@ pub struct Handle {
     pub(super) publisher: Arc<Publisher>,
     pub(super) status: Arc<ArcSwap<Status>>,
     pub(super) jobs: mpsc::Sender<Box<dyn Job>>,
+    pub(super) reloads: mpsc::Sender<Reload>,
+    /// Absent where no other server writes.
+    pub(super) readers: Option<mpsc::Sender<Reader>>,
+    /// Ends what runs for the handles' sake with the last of them.
+    pub(super) _users: mpsc::Sender<std::convert::Infallible>,
 }
 
 impl Handle {
     /// The published World.
     pub fn world(&self) -> Arc<World> {
         self.publisher.world()
+    }
+
+    /// Has the published World catch up with all that any server has answered before this call.
+    ///
+    /// # Errors
+    /// ServiceUnavailable where that cannot be known, because the database is away.
+    pub async fn fresh(&self) -> Result<(), Fault> {
+        let Some(readers) = &self.readers else { return Ok(()) };
+        let (reply, answer) = oneshot::channel();
+        readers.try_send(reply).map_err(|_| busy())?;
+        answer.await.unwrap_or_else(|_| Err(away()))
+    }
+
+    /// Reads everything again, at every server: what was changed by hand is seen from then on.
+    ///
+    /// # Errors
+    /// What is wrong with the rows, each with its table and column; nothing has changed then.
+    pub async fn reload(&self) -> Result<Reloaded, String> {
+        let (reply, answer) = oneshot::channel();
+        self.reloads.send(reply).await.map_err(|_| "the writer is gone".to_owned())?;
+        answer.await.unwrap_or_else(|_| Err("the writer is gone".to_owned()))
     }
 
     /// Every World that is published from now on; one that comes late sees the last.

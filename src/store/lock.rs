@@ -54,6 +54,11 @@ impl StateDir {
         self.path.join("secrets.key")
     }
 
+    /// Where the last state that was published is remembered.
+    pub fn memory(&self) -> PathBuf {
+        self.path.join("last-published")
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,45 +1,94 @@
 //! Migrations: numbered SQL files, append-only, applied in order at start.
 
-use sqlx::{Connection, Executor, SqliteConnection};
-
 use super::StoreError;
+use super::cell::{int, text};
+use super::connection::{Connection, For};
+use crate::types::Digest;
 
-/// Every migration, oldest first; its number is its place here, from 1.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/0001_one_host.sql"),
-    include_str!("../../migrations/0002_many_hosts.sql"),
+/// Every migration, oldest first; its number is its place here, from 1. The second text is for Postgres alone.
+const MIGRATIONS: &[(&str, &str)] = &[
+    (include_str!("../../migrations/0001_one_host.sql"), ""),
+    (include_str!("../../migrations/0002_many_hosts.sql"), ""),
+    (
+        include_str!("../../migrations/0003_many_servers.sql"),
+        include_str!("../../migrations/postgres/0003_many_servers.sql"),
+    ),
 ];
 
-/// Brings the schema up to ours; a new store gets this epoch.
+/// The schema that this Fogbank knows.
+pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
+
+/// Postgres: whoever migrates holds this lock; any number that nobody else has in the same database.
+const LOCK: i64 = 0x666f_6762_616e_6b00;
+
+/// Brings the schema up to ours, and says where it was: 0 for a new store.
 ///
 /// # Errors
 /// A store that a newer Fogbank has migrated: this one must not write to it.
-pub(super) async fn run(connection: &mut SqliteConnection, epoch: &str) -> Result<(), StoreError> {
-    let ours = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    let found = schema(connection).await?;
-    if found > ours {
-        return Err(StoreError::TooNew { found, ours });
-    }
-    let done = usize::try_from(found).unwrap_or_default();
-    for (number, sql) in (found + 1..).zip(&MIGRATIONS[done..]) {
-        let mut transaction = connection.begin().await?;
-        transaction.execute(*sql).await?;
-        if number == 1 {
-            let first = "INSERT INTO meta (one, generation, tag, schema, epoch) VALUES (1, 0, '', 0, $1)";
-            sqlx::query(first).bind(epoch).execute(&mut *transaction).await?;
+pub(super) async fn run(connection: &mut Connection) -> Result<i64, StoreError> {
+    let before = schema(connection).await?;
+    let mut found = before;
+    while found != SCHEMA {
+        if found > SCHEMA {
+            return Err(StoreError::TooNew { found, ours: SCHEMA });
         }
-        sqlx::query("UPDATE meta SET schema = $1").bind(number).execute(&mut *transaction).await?;
-        transaction.commit().await?;
+        if connection.is_postgres() {
+            // Longer than a request may take: another server may be at it, or tables large.
+            connection.script("SET lock_timeout = '60s'; SET statement_timeout = 0").await?;
+        }
+        connection.begin(For::Writing).await?;
+        let stepped = step(connection).await;
+        match stepped {
+            Ok(()) => connection.commit().await?,
+            Err(error) => {
+                // The first error says more than one of the way back.
+                let _ = connection.rollback().await;
+                return Err(error);
+            }
+        }
+        found = schema(connection).await?;
+    }
+    if connection.is_postgres() {
+        connection.script(super::place::SESSION).await?;
+    }
+    Ok(before)
+}
+
+/// Runs the next migration, if another server has not done it meanwhile.
+async fn step(connection: &mut Connection) -> Result<(), StoreError> {
+    if connection.is_postgres() {
+        connection.rows("SELECT pg_advisory_xact_lock($1) AS done", &[&int(LOCK)]).await?;
+    }
+    let found = schema(connection).await?;
+    let Some((both, postgres)) = usize::try_from(found).ok().and_then(|done| MIGRATIONS.get(done)) else {
+        return Ok(());
+    };
+    if found > 0 {
+        // The row that every writer locks first: they wait, and then find the new number.
+        connection.run("UPDATE meta SET schema = $1", &[&int(found + 1)]).await?;
+    }
+    connection.script(both).await?;
+    if connection.is_postgres() && !postgres.is_empty() {
+        connection.script(postgres).await?;
+    }
+    if found == 0 {
+        let mut epoch = [0; 16];
+        super::random(&mut epoch);
+        let first = "INSERT INTO meta (one, generation, tag, schema, epoch) VALUES (1, 0, '', 1, $1)";
+        connection.run(first, &[&text(Digest(epoch))]).await?;
     }
     Ok(())
 }
 
 /// The number of the last migration that ran; 0 for a new store.
-async fn schema(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'";
-    let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut *connection).await?;
-    if tables == 0 {
-        return Ok(0);
+async fn schema(connection: &mut Connection) -> Result<i64, StoreError> {
+    let tables = if connection.is_postgres() {
+        "SELECT CASE WHEN to_regclass('meta') IS NULL THEN 0 ELSE 1 END::bigint AS there"
+    } else {
+        "SELECT count(*) AS there FROM sqlite_master WHERE type = 'table' AND name = 'meta'"
+    };
+    if connection.row(tables, &[]).await?.int("there")? == Some(1) {
+        return Ok(connection.row("SELECT schema FROM meta", &[]).await?.int("schema")?.unwrap_or_default());
     }
-    Ok(sqlx::query_scalar("SELECT schema FROM meta").fetch_one(&mut *connection).await?)
+    Ok(0)
 }

@@ -4,30 +4,65 @@
 //! jobs: commit a list of changes in one transaction, load everything at start, and say which of the
 //! two went wrong and how. See DESIGN in docs/ARCHITECTURE.md for why there is one writer.
 
+mod batch;
 mod cell;
+mod connection;
+mod copy;
+mod follower;
 mod handle;
+mod history;
 mod job;
+mod keys;
+mod link;
+mod load;
 mod lock;
+mod memory;
 mod migrate;
+mod opened;
+mod place;
 mod publish;
+mod reports;
 mod seal;
-mod sqlite;
+mod start;
 mod table;
 mod tables;
+mod transact;
 mod writer;
 
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod servers;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
+pub use copy::{Copied, CopyError, copy};
 pub use handle::Handle;
 pub use job::Done;
 pub use lock::{LockError, StateDir};
+pub use opened::{Store, StoreError};
+pub use place::{Place, PlaceError};
 pub use publish::Commit;
 pub use seal::{KeyFile, KeyFileError, SealError};
-pub use sqlite::{CommitError, Store, StoreError};
-pub use writer::{StartError, WriterSettings, exit, start};
+pub use start::{StartError, WriterSettings, exit, start};
+pub use transact::CommitError;
+
+use crate::query::{Fault, FaultCode};
+
+/// What reading everything again has found.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    pub generation: u64,
+    /// How many rows of each table are not what this server knew.
+    pub differences: std::collections::BTreeMap<&'static str, usize>,
+}
+
+/// The answer to whatever needs the database while it is not there.
+fn away() -> Fault {
+    FaultCode::ServiceUnavailable.with("The server's database cannot be used now: try again in a moment")
+}
 
 /// Fills with random bytes from the kernel.
 pub(crate) fn random(bytes: &mut [u8]) {

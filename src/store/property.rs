@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::tests::TempDir;
-use super::*;
+use super::testing::{Bed, Cluster, commit};
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
@@ -298,36 +297,49 @@ impl Kernels {
     }
 }
 
+/// Takes the steps, and compares the World that they made with the one that the store has then.
+fn run(bed: &Bed, steps: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut bench = Bench::small();
+    bench.host("node2", "us-east-1a");
+    let mut kernels = Kernels::default();
+    let mut store = runtime.block_on(bed.store());
+    // What the bench begins with, as one transaction.
+    let rows = std::mem::take(&mut bench.changes);
+    bench.world.generation = runtime.block_on(commit(&mut store, &rows)).unwrap();
+    for step in steps {
+        let old = bench.world.clone();
+        let before = old.generation;
+        take(&mut bench, step);
+        check(&bench.world);
+        let changes = std::mem::take(&mut bench.changes);
+        kernels.check(&old, &bench, &changes, step);
+        if changes.is_empty() {
+            // The writer publishes nothing then, and counts no generation.
+            bench.world.generation = before;
+        } else {
+            let generation = runtime.block_on(commit(&mut store, &changes)).unwrap();
+            assert_eq!(generation, bench.world.generation);
+        }
+    }
+    let loaded = runtime.block_on(async { bed.store().await.load().await.unwrap() });
+    assert_eq!(loaded, bench.world);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_applied_is_what_is_loaded(steps in proptest::collection::vec(step(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let dir = TempDir::new();
-        let mut bench = Bench::small();
-        bench.host("node2", "us-east-1a");
-        let mut kernels = Kernels::default();
-        let mut store = runtime.block_on(Store::open(&dir.0.join("db"))).unwrap();
-        // What the bench begins with, as one transaction.
-        let rows = std::mem::take(&mut bench.changes);
-        runtime.block_on(store.commit(bench.world.generation, "begin", &rows)).unwrap();
-        for (n, step) in steps.iter().enumerate() {
-            let old = bench.world.clone();
-            let before = old.generation;
-            take(&mut bench, step);
-            check(&bench.world);
-            let changes = std::mem::take(&mut bench.changes);
-            kernels.check(&old, &bench, &changes, step);
-            if changes.is_empty() {
-                // The writer publishes nothing then, and counts no generation.
-                bench.world.generation = before;
-            } else {
-                runtime.block_on(store.commit(bench.world.generation, &n.to_string(), &changes)).unwrap();
-            }
-        }
-        let mut again = runtime.block_on(Store::open(&dir.0.join("db"))).unwrap();
-        let loaded = runtime.block_on(again.load()).unwrap();
-        prop_assert_eq!(loaded, bench.world);
+        run(&Bed::sqlite(), &steps);
     }
+}
+
+#[test]
+fn what_was_applied_is_what_is_loaded_from_postgres() {
+    let cluster = Cluster::new();
+    let config = ProptestConfig { cases: 16, ..ProptestConfig::default() };
+    proptest!(config, |(steps in proptest::collection::vec(step(), 1..60))| {
+        run(&Bed::postgres(&cluster), &steps);
+    });
 }

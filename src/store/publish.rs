@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
+use super::history::Mark;
+use super::memory::Memory;
 use super::{KeyFile, StartError};
 use crate::auth::{Key, Secret};
 use crate::world::{self, AccessKey, Change, Row, World};
@@ -36,6 +38,12 @@ pub(super) struct Seen {
     pub epoch: Arc<str>,
 }
 
+impl Seen {
+    pub fn mark(&self) -> Mark {
+        Mark { generation: self.world.generation, tag: self.tag.clone(), epoch: self.epoch.clone() }
+    }
+}
+
 /// Changes, each with the generation that it was committed in.
 pub(super) type Dated = Vec<(u64, Change)>;
 
@@ -46,6 +54,7 @@ pub(super) struct Publisher {
     commits: broadcast::Sender<Arc<Commit>>,
     keys: ArcSwap<Keys>,
     key_file: KeyFile,
+    memory: Memory,
 }
 
 impl Publisher {
@@ -53,8 +62,9 @@ impl Publisher {
     ///
     /// # Errors
     /// A secret in it does not open.
-    pub fn new(seen: Seen, key_file: KeyFile) -> Result<Self, StartError> {
+    pub fn new(seen: Seen, key_file: KeyFile, memory: Memory) -> Result<Self, StartError> {
         let keys = ArcSwap::from_pointee(open_keys(&key_file, &seen.world)?);
+        memory.note(&seen.mark());
         let worlds = watch::Sender::new(seen.world.clone());
         Ok(Self {
             current: Mutex::new(seen),
@@ -62,6 +72,7 @@ impl Publisher {
             commits: broadcast::Sender::new(BEHIND),
             keys,
             key_file,
+            memory,
         })
     }
 
@@ -107,10 +118,33 @@ impl Publisher {
         self.publish(&mut current, after, Some(changes));
     }
 
+    /// Publishes a state that was read in full because what was known of an epoch leads no further. Whether it still was
+    /// the present epoch; the state of an epoch that has ended meanwhile is not published.
+    pub fn replace(&self, known_epoch: &str, after: Seen) -> bool {
+        let mut current = self.lock();
+        if *current.epoch != *known_epoch {
+            return false;
+        }
+        if after.epoch == current.epoch && after.world.generation <= current.world.generation {
+            return true;
+        }
+        let open = |row: &Arc<AccessKey>| match open_key(&self.key_file, row) {
+            Ok(key) => Some((row.id.clone(), key)),
+            Err(error) => {
+                tracing::error!(%error, "an access key cannot be used");
+                None
+            }
+        };
+        self.keys.store(Arc::new(after.world.access_keys.values().filter_map(open).collect()));
+        self.publish(&mut current, after, None);
+        true
+    }
+
     /// Everything else follows the World: who waits for it finds the secrets already, and who subscribed
     /// to commits before it looked at the World misses none.
     fn publish(&self, current: &mut Seen, after: Seen, changes: Option<Vec<Change>>) {
         let before = std::mem::replace(current, after);
+        self.memory.note(&current.mark());
         self.worlds.send_replace(current.world.clone());
         tracing::trace!(generation = current.world.generation, tag = &*current.tag, "published");
         let (after, epoch) = (current.world.clone(), current.epoch.clone());

@@ -41,7 +41,8 @@ pub(super) fn delete_sql(table: &str, keys: &[&str], rows: usize) -> String {
     format!("DELETE FROM {table} WHERE {}", (0..rows).map(each).collect::<Vec<_>>().join(" OR "))
 }
 
-fn placeholders(from: usize, count: usize) -> String {
+/// `($5, $6, …)`, so many after the first `from`.
+pub(super) fn placeholders(from: usize, count: usize) -> String {
     let numbers = (from + 1..=from + count).map(|number| format!("${number}")).collect::<Vec<_>>();
     format!("({})", numbers.join(", "))
 }

@@ -1,38 +1,19 @@
 //! The store against the World: what is committed is what is loaded.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::testing::{Bed, Cluster};
 use super::*;
 use crate::control::Caller;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::*;
 
-pub struct TempDir(pub PathBuf);
-
-impl TempDir {
-    pub fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("fogbank-store-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn account() -> AccountId {
+pub fn account() -> AccountId {
     "123456789012".parse().unwrap()
 }
 
-fn caller() -> Caller {
+pub fn caller() -> Caller {
     Caller {
         owner: Owner { account: account(), region: "us-east-1".into() },
         access_key: "AKIATEST".into(),
@@ -40,14 +21,7 @@ fn caller() -> Caller {
     }
 }
 
-async fn open(dir: &TempDir) -> Handle {
-    let store = Store::open(&dir.0.join("db")).await.unwrap();
-    let new = !dir.0.join("key").exists();
-    let key_file = KeyFile::open(&dir.0.join("key"), new).unwrap();
-    start(store, WriterSettings { key_file, give_up: |error| panic!("{error:?}") }).await.unwrap()
-}
-
-fn pool(name: &str) -> Pool {
+pub fn pool(name: &str) -> Pool {
     Pool {
         id: PoolId::from_random(7),
         name: name.into(),
@@ -58,7 +32,7 @@ fn pool(name: &str) -> Pool {
 }
 
 /// An account, a pool and an address: rows that refer to each other.
-async fn seed(handle: &Handle) {
+pub async fn seed(handle: &Handle) {
     let seeded = handle.submit(caller(), false, |decision| {
         decision.put(Account { id: account(), name: "test".into(), created: Micros(1) });
         decision.put(pool("public"));
@@ -67,7 +41,7 @@ async fn seed(handle: &Handle) {
     seeded.await.unwrap();
 }
 
-fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net::Ipv4Addr, Fault> {
+pub fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net::Ipv4Addr, Fault> {
     let ip = decision
         .take_public(PoolId::from_random(7), None)
         .map_err(|_| FaultCode::InternalError.with("none"))?;
@@ -84,22 +58,45 @@ fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net::Ipv
     Ok(ip)
 }
 
-#[tokio::test]
-async fn what_was_answered_is_there_after_a_restart() {
-    let dir = TempDir::new();
-    let handle = open(&dir).await;
+/// Each test by itself on SQLite, and all of them, each on a database of its own, in one Postgres.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Bed::sqlite()).await;
+            })*
+        }
+
+        #[tokio::test]
+        async fn all_of_it_on_postgres() {
+            let cluster = Cluster::new();
+            $(println!("{}", stringify!($test));
+            $test(Bed::postgres(&cluster)).await;)*
+        }
+    };
+}
+
+on_both! {
+    what_was_answered_is_there_after_a_restart,
+    a_fault_and_a_dry_run_leave_nothing,
+    a_panic_is_one_callers_internal_error,
+    requests_at_once_share_commits_and_only_the_guilty_fails,
+    subscribers_learn_what_changed_and_callers_what_they_did,
+}
+
+async fn what_was_answered_is_there_after_a_restart(bed: Bed) {
+    let handle = bed.server("a").await.unwrap();
     seed(&handle).await;
     let ip = handle.submit(caller(), false, allocate).await.unwrap();
     let before = handle.world();
     assert!(before.index.address_by_public_ip.contains_key(&ip));
-    let mut store = Store::open(&dir.0.join("db")).await.unwrap();
+    let mut store = bed.store().await;
     assert_eq!(store.load().await.unwrap(), *before);
 }
 
-#[tokio::test]
-async fn a_fault_and_a_dry_run_leave_nothing() {
-    let dir = TempDir::new();
-    let handle = open(&dir).await;
+async fn a_fault_and_a_dry_run_leave_nothing(bed: Bed) {
+    let handle = bed.server("a").await.unwrap();
     seed(&handle).await;
     let generation = handle.world().generation;
     let failed = handle.submit(caller(), false, |decision| {
@@ -113,20 +110,16 @@ async fn a_fault_and_a_dry_run_leave_nothing() {
     assert!(handle.world().addresses.is_empty());
 }
 
-#[tokio::test]
-async fn a_panic_is_one_callers_internal_error() {
-    let dir = TempDir::new();
-    let handle = open(&dir).await;
+async fn a_panic_is_one_callers_internal_error(bed: Bed) {
+    let handle = bed.server("a").await.unwrap();
     seed(&handle).await;
     let panicked = handle.submit(caller(), false, |_| -> Result<(), Fault> { panic!("in a decision") }).await;
     assert_eq!(panicked.unwrap_err().code, FaultCode::InternalError);
     handle.submit(caller(), false, allocate).await.unwrap();
 }
 
-#[tokio::test]
-async fn requests_at_once_share_commits_and_only_the_guilty_fails() {
-    let dir = TempDir::new();
-    let handle = open(&dir).await;
+async fn requests_at_once_share_commits_and_only_the_guilty_fails(bed: Bed) {
+    let handle = bed.server("a").await.unwrap();
     seed(&handle).await;
     let before = handle.world().generation;
     let good = (0..10).map(|_| handle.submit(caller(), false, allocate));
@@ -141,7 +134,7 @@ async fn requests_at_once_share_commits_and_only_the_guilty_fails() {
     addresses.dedup();
     assert_eq!(addresses.len(), 10);
     assert_eq!(bad.unwrap_err().code, FaultCode::InternalError);
-    let mut store = Store::open(&dir.0.join("db")).await.unwrap();
+    let mut store = bed.store().await;
     assert_eq!(store.load().await.unwrap(), *handle.world());
 
     // The same without a guilty one: far fewer commits than requests.
@@ -168,10 +161,8 @@ fn steps(commits: &mut tokio::sync::broadcast::Receiver<Arc<Commit>>) -> Vec<Arc
     std::iter::from_fn(|| commits.try_recv().ok()).collect()
 }
 
-#[tokio::test]
-async fn subscribers_learn_what_changed_and_callers_what_they_did() {
-    let dir = TempDir::new();
-    let handle = open(&dir).await;
+async fn subscribers_learn_what_changed_and_callers_what_they_did(bed: Bed) {
+    let handle = bed.server("a").await.unwrap();
     let mut commits = handle.commits();
     let mut world = World::clone(&handle.world());
     seed(&handle).await;
@@ -201,7 +192,7 @@ async fn subscribers_learn_what_changed_and_callers_what_they_did() {
 
 #[tokio::test]
 async fn two_processes_do_not_share_a_state_folder() {
-    let dir = TempDir::new();
+    let dir = super::testing::TempDir::new();
     let held = StateDir::lock(&dir.0).unwrap();
     assert!(matches!(StateDir::lock(&dir.0), Err(LockError::InUse { .. })));
     drop(held);

@@ -115,6 +115,14 @@ macro_rules! reindex {
     };
 }
 
+/// Takes out an entry that is still the row's own. A server that catches up sees only the last of several states of a
+/// row, in no order that the index could rely on: another row may have taken the place already.
+fn leave<K: Ord + Clone, V: PartialEq + Clone>(map: &mut OrdMap<K, V>, key: &K, id: V) {
+    if map.get(key) == Some(&id) {
+        map.remove(key);
+    }
+}
+
 impl Index {
     fn vpc(&mut self, old: Option<&Vpc>, new: Option<&Vpc>) {
         reindex!(old, new, |row| self.vpcs_by_owner => (row.owner.clone(), row.id));
@@ -127,7 +135,7 @@ impl Index {
     fn group(&mut self, old: Option<&Group>, new: Option<&Group>) {
         reindex!(old, new, |row| self.groups_by_vpc => (row.vpc, row.id));
         if let Some(row) = old {
-            self.group_by_name.remove(&(row.vpc, row.name.clone()));
+            leave(&mut self.group_by_name, &(row.vpc, row.name.clone()), row.id);
         }
         if let Some(row) = new {
             self.group_by_name.insert((row.vpc, row.name.clone()), row.id);
@@ -146,7 +154,7 @@ impl Index {
 
     fn key_pair(&mut self, old: Option<&KeyPair>, new: Option<&KeyPair>) {
         if let Some(row) = old {
-            self.key_pair_by_name.remove(&(row.owner.clone(), row.name.clone()));
+            leave(&mut self.key_pair_by_name, &(row.owner.clone(), row.name.clone()), row.id);
         }
         if let Some(row) = new {
             self.key_pair_by_name.insert((row.owner.clone(), row.name.clone()), row.id);
@@ -173,7 +181,7 @@ impl Index {
             for group in row.groups.iter() {
                 self.enis_by_group.remove(&(*group, row.id));
             }
-            self.eni_by_private_ip.remove(&(row.network.clone(), row.private_ip));
+            leave(&mut self.eni_by_private_ip, &(row.network.clone(), row.private_ip), row.id);
             if let Some(attachment) = &row.attachment {
                 self.enis_by_instance.remove(&(attachment.instance, row.id));
             }
@@ -192,10 +200,10 @@ impl Index {
     fn address(&mut self, old: Option<&Address>, new: Option<&Address>) {
         reindex!(old, new, |row| self.addresses_by_owner => (row.owner.clone(), row.id));
         if let Some(row) = old {
-            self.address_by_public_ip.remove(&row.public_ip);
+            leave(&mut self.address_by_public_ip, &row.public_ip, row.id);
             if let Some(association) = &row.association {
                 self.addresses_by_eni.remove(&(association.eni, row.id));
-                self.address_by_association.remove(&association.id);
+                leave(&mut self.address_by_association, &association.id, row.id);
             }
         }
         if let Some(row) = new {

@@ -28,7 +28,28 @@ macro_rules! table {
 }
 use table;
 
-pub(super) use resources::space_word;
+pub(super) use resources::{parse_space, space_word};
+
+/// Gives the types of all tables' rows to a macro.
+macro_rules! every_table {
+    ($with:ident) => {
+        $with! {
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair, Instance, Eni, Address,
+            Tag, Claim, Deployment, Freed, Token
+        }
+    };
+}
+pub(super) use every_table;
+
+/// The names of all tables that a World has rows of.
+pub(super) fn names() -> Vec<&'static str> {
+    use super::table::Table;
+    use crate::world::*;
+    macro_rules! names {
+        ($($row:ident),*) => { vec![$($row::NAME),*] };
+    }
+    every_table!(names)
+}
 
 /// What every file of tables uses.
 mod prelude {

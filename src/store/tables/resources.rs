@@ -78,13 +78,17 @@ pub(in crate::store) fn space_word(space: &Space) -> String {
     }
 }
 
-fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
-    let word: String = row.get("space")?;
+/// Reads what [`space_word`] wrote.
+pub(in crate::store) fn parse_space(word: &str) -> Result<Space, String> {
     match word.split_once(':') {
-        Some(("pool", id)) => id.parse::<PoolId>().map(Space::Pool).map_err(|error| row.bad("space", error)),
+        Some(("pool", id)) => id.parse::<PoolId>().map(Space::Pool).map_err(|error| error.to_string()),
         Some(("network", name)) => Ok(Space::Network(name.into())),
-        _ => Err(row.bad("space", word)),
+        _ => Err(format!("{word:?} is no space")),
     }
+}
+
+fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
+    parse_space(&row.get::<String>("space")?).map_err(|error| row.bad("space", error))
 }
 
 table! { Freed, "freed", 2;

@@ -1,0 +1,111 @@
+//! What one transaction writes: many changes as few statements.
+
+use std::collections::BTreeMap;
+
+use super::cell::{Cell, count, text};
+use super::connection::Connection;
+use super::keys;
+use super::table::{Table, delete_sql, placeholders, rows_per_statement, upsert_sql};
+use super::tables::every_table;
+use crate::world::*;
+
+/// What one transaction does to one table.
+struct Writes {
+    table: &'static str,
+    columns: &'static [&'static str],
+    keys: usize,
+    upsert_sql: fn(usize) -> String,
+    puts: Vec<Vec<Cell>>,
+    deletes: Vec<Vec<Cell>>,
+}
+
+impl Writes {
+    const fn of<T: Table>() -> Self {
+        let (columns, keys) = (T::COLUMNS, T::KEYS);
+        Self {
+            table: T::NAME,
+            columns,
+            keys,
+            upsert_sql: upsert_sql::<T>,
+            puts: Vec::new(),
+            deletes: Vec::new(),
+        }
+    }
+}
+
+/// A transaction's changes, each row once: the last change to it counts.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    last: BTreeMap<Key, &'a Change>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn of(changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let key = |change: &'a Change| match change {
+            Change::Put(row) => row.key(),
+            Change::Delete(key) => key.clone(),
+        };
+        Self { last: changes.into_iter().map(|change| (key(change), change)).collect() }
+    }
+
+    fn by_table(self) -> BTreeMap<&'static str, Writes> {
+        macro_rules! sort {
+            ($($row:ident),*) => {{
+                let mut tables = BTreeMap::new();
+                for (key, change) in self.last {
+                    let writes = match &key {
+                        $(Key::$row(_) => tables.entry($row::NAME).or_insert_with(Writes::of::<$row>),)*
+                    };
+                    match change {
+                        $(Change::Put(Row::$row(row)) => writes.puts.push(row.cells()),)*
+                        Change::Delete(key) => writes.deletes.push(keys::cells(key)),
+                    }
+                }
+                tables
+            }};
+        }
+        every_table!(sort)
+    }
+
+    /// Writes all, and says which tables that was.
+    pub async fn write(
+        self,
+        connection: &mut Connection,
+        generation: u64,
+    ) -> Result<Vec<&'static str>, sqlx::Error> {
+        let tables = self.by_table();
+        // A row may take over what a deleted one had to itself, so deletes come first.
+        for writes in tables.values() {
+            for some in writes.deletes.chunks(rows_per_statement(writes.keys)) {
+                let sql = delete_sql(writes.table, &writes.columns[..writes.keys], some.len());
+                let cells: Vec<&Cell> = some.iter().flatten().collect();
+                connection.run(&sql, &cells).await?;
+                bury(connection, generation, writes.table, some).await?;
+            }
+        }
+        let generation = count(generation);
+        for writes in tables.values() {
+            for some in writes.puts.chunks(rows_per_statement(writes.columns.len() + 1)) {
+                let sql = (writes.upsert_sql)(some.len());
+                let cells: Vec<&Cell> =
+                    some.iter().flat_map(|row| row.iter().chain(std::iter::once(&generation))).collect();
+                connection.run(&sql, &cells).await?;
+            }
+        }
+        Ok(tables.into_keys().collect())
+    }
+}
+
+/// Notes what was deleted, for servers that catch up.
+async fn bury(
+    connection: &mut Connection,
+    generation: u64,
+    table: &str,
+    keys: &[Vec<Cell>],
+) -> Result<(), sqlx::Error> {
+    let values = (0..keys.len()).map(|row| placeholders(row * 3, 3)).collect::<Vec<_>>().join(", ");
+    let sql = format!("INSERT INTO tombstones (generation, kind, id) VALUES {values}");
+    let rows: Vec<[Cell; 3]> =
+        keys.iter().map(|key| [count(generation), text(table), text(keys::id(key))]).collect();
+    connection.run(&sql, &rows.iter().flatten().collect::<Vec<_>>()).await.map(drop)
+}

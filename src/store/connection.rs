@@ -1,0 +1,155 @@
+//! One connection, to either database, and rows as they come from it.
+
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor as _, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection};
+
+use super::CommitError;
+use super::cell::Cell;
+
+/// An open connection. The two databases are sent the same statements, but for a few that are named here.
+pub(super) enum Connection {
+    Sqlite(Box<SqliteConnection>),
+    Postgres(Box<PgConnection>),
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum For {
+    Writing,
+    /// Every statement sees the same state.
+    Reading,
+}
+
+macro_rules! bound {
+    ($database:ty, $sql:expr, $cells:expr) => {{
+        let mut query = sqlx::query::<$database>($sql);
+        for cell in $cells {
+            query = match cell {
+                Cell::Text(value) => query.bind(value),
+                Cell::Int(value) => query.bind(value),
+                Cell::Bool(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Connection {
+    pub const fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Runs one statement; how many rows it changed.
+    pub async fn run(&mut self, sql: &str, cells: &[&Cell]) -> Result<u64, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(one) => bound!(Sqlite, sql, cells).execute(&mut **one).await?.rows_affected(),
+            Self::Postgres(one) => bound!(Postgres, sql, cells).execute(&mut **one).await?.rows_affected(),
+        })
+    }
+
+    pub async fn rows(&mut self, sql: &str, cells: &[&Cell]) -> Result<Vec<DbRow>, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(one) => {
+                let rows = bound!(Sqlite, sql, cells).fetch_all(&mut **one).await?;
+                rows.into_iter().map(DbRow::Sqlite).collect()
+            }
+            Self::Postgres(one) => {
+                let rows = bound!(Postgres, sql, cells).fetch_all(&mut **one).await?;
+                rows.into_iter().map(DbRow::Postgres).collect()
+            }
+        })
+    }
+
+    /// The first row; none is an error.
+    pub async fn row(&mut self, sql: &str, cells: &[&Cell]) -> Result<DbRow, sqlx::Error> {
+        self.rows(sql, cells).await?.into_iter().next().ok_or(sqlx::Error::RowNotFound)
+    }
+
+    /// Runs several statements that have no parameters.
+    pub async fn script(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(one) => one.execute(sql).await.map(drop),
+            Self::Postgres(one) => one.execute(sql).await.map(drop),
+        }
+    }
+
+    pub async fn begin(&mut self, what_for: For) -> Result<(), sqlx::Error> {
+        let sql = match (&self, what_for) {
+            (Self::Sqlite(_), For::Writing) => "BEGIN IMMEDIATE",
+            (Self::Sqlite(_), For::Reading) => "BEGIN",
+            (Self::Postgres(_), For::Writing) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            (Self::Postgres(_), For::Reading) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        self.script(sql).await
+    }
+
+    pub async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.script("COMMIT").await
+    }
+
+    pub async fn rollback(&mut self) -> Result<(), sqlx::Error> {
+        self.script("ROLLBACK").await
+    }
+
+    /// What an error of a statement means for the transaction that it was in.
+    pub fn judge(&self, error: sqlx::Error) -> CommitError {
+        let code = error.as_database_error().and_then(|error| error.code().map(String::from));
+        match (self, code.as_deref()) {
+            // Classes 22 and 23: a value or a row that the tables forbid
+            // (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
+            (Self::Postgres(_), Some(code)) if code.starts_with("22") || code.starts_with("23") => {
+                CommitError::Constraint(error)
+            }
+            (Self::Postgres(_), _) => CommitError::Unavailable(error.into()),
+            // Primary result codes: <https://www.sqlite.org/rescode.html>.
+            (Self::Sqlite(_), code) => match code.and_then(|code| code.parse::<i32>().ok()).map(|c| c & 0xff)
+            {
+                Some(19) => CommitError::Constraint(error),
+                Some(5 | 6 | 13) => CommitError::Unavailable(error.into()),
+                _ => CommitError::Fatal(error),
+            },
+        }
+    }
+}
+
+/// A row of either database.
+pub(super) enum DbRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+macro_rules! column {
+    ($name:ident, $type:ty) => {
+        pub fn $name(&self, column: &str) -> Result<Option<$type>, sqlx::Error> {
+            match self {
+                Self::Sqlite(row) => row.try_get(column),
+                Self::Postgres(row) => row.try_get(column),
+            }
+        }
+    };
+}
+
+impl DbRow {
+    column!(text, String);
+    column!(int, i64);
+    column!(bool, bool);
+
+    /// The first column, where it is text: the row's key or the start of it.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(row) => row.try_get(0).ok(),
+            Self::Postgres(row) => row.try_get(0).ok(),
+        }
+    }
+
+    /// A column that is never null.
+    pub fn number(&self, column: &str) -> Result<u64, sqlx::Error> {
+        Ok(self.int(column)?.unwrap_or_default().cast_unsigned())
+    }
+
+    /// A column that is never null.
+    pub fn string(&self, column: &str) -> Result<String, sqlx::Error> {
+        Ok(self.text(column)?.unwrap_or_default())
+    }
+}
