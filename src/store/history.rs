@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cell::{count, int, text};
+use super::cell::{count, text};
 use super::connection::{Connection, DbRow, For};
 use super::publish::{Publisher, Seen};
 use super::{StoreError, load};
@@ -130,9 +130,12 @@ async fn begin_epoch_within(connection: &mut Connection, known: &Mark) -> Result
         found = mark.generation - 1,
         "the database has lost what this server knew: it was restored, or a standby took over; a new epoch begins"
     );
-    let last = connection.row("SELECT max(number) AS last FROM epochs", &[]).await?.int("last")?;
-    let number = int(last.unwrap_or_default() + 1);
-    connection.run("INSERT INTO epochs (epoch, number) VALUES ($1, $2)", &[&epoch, &number]).await?;
+    // The lost one is a forerunner, too: others that know it find that it has ended.
+    for epoch in [&text(&known.epoch), &epoch] {
+        let sql = "INSERT INTO epochs (epoch, number) SELECT $1, coalesce(max(number), 0) + 1 FROM epochs \
+            WHERE true ON CONFLICT (epoch) DO NOTHING";
+        connection.run(sql, &[epoch]).await?;
+    }
     connection.run("UPDATE meta SET generation = $1, epoch = $2", &[&generation, &epoch]).await?;
     let commit = "INSERT INTO commits (generation, tag, kinds) VALUES ($1, $2, '*')";
     connection.run(commit, &[&generation, &tag]).await?;

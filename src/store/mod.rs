@@ -30,12 +30,6 @@ mod transact;
 mod writer;
 
 #[cfg(test)]
-mod property;
-#[cfg(test)]
-mod servers;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 
 pub use copy::{Copied, CopyError, copy};

@@ -118,15 +118,16 @@ impl Publisher {
         self.publish(&mut current, after, Some(changes));
     }
 
-    /// Publishes a state that was read in full because what was known of an epoch leads no further. Whether it still was
-    /// the present epoch; the state of an epoch that has ended meanwhile is not published.
+    /// Publishes a state that was read in full because what was known of an epoch leads no further. Whether that epoch, or
+    /// the state's own, still was the present one; the state of an epoch that has ended meanwhile is not published.
     pub fn replace(&self, known_epoch: &str, after: Seen) -> bool {
         let mut current = self.lock();
-        if *current.epoch != *known_epoch {
+        if after.epoch == current.epoch {
+            if after.world.generation <= current.world.generation {
+                return true;
+            }
+        } else if *current.epoch != *known_epoch {
             return false;
-        }
-        if after.epoch == current.epoch && after.world.generation <= current.world.generation {
-            return true;
         }
         let open = |row: &Arc<AccessKey>| match open_key(&self.key_file, row) {
             Ok(key) => Some((row.id.clone(), key)),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 
-use super::*;
+use crate::store::*;
 use crate::world::Change;
 
 pub struct TempDir(pub PathBuf);

@@ -1,8 +1,16 @@
 //! The store against the World: what is committed is what is loaded.
 
+mod linear;
+mod property;
+mod proxy;
+mod restore;
+mod servers;
+mod testing;
+mod together;
+
 use std::sync::Arc;
 
-use super::testing::{Bed, Cluster};
+use self::testing::{Bed, Cluster};
 use super::*;
 use crate::control::Caller;
 use crate::query::{Fault, FaultCode};
@@ -192,7 +200,7 @@ async fn subscribers_learn_what_changed_and_callers_what_they_did(bed: Bed) {
 
 #[tokio::test]
 async fn two_processes_do_not_share_a_state_folder() {
-    let dir = super::testing::TempDir::new();
+    let dir = testing::TempDir::new();
     let held = StateDir::lock(&dir.0).unwrap();
     assert!(matches!(StateDir::lock(&dir.0), Err(LockError::InUse { .. })));
     drop(held);

@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::testing::{Bed, Cluster, eventually};
-use super::tests::{allocate, caller, pool, seed};
-use super::*;
+use super::{allocate, caller, pool, seed};
 use crate::control::{Console, HostStatus};
 use crate::query::FaultCode;
+use crate::store::*;
 use crate::types::*;
 use crate::world::*;
 
-async fn two(bed: &Bed) -> (Handle, Handle) {
+pub async fn two(bed: &Bed) -> (Handle, Handle) {
     let a = bed.server("a").await.unwrap();
     let b = bed.server("b").await.unwrap();
     (a, b)
 }
 
 /// Both see the same, and it is what the database has.
-async fn agree(bed: &Bed, a: &Handle, b: &Handle) {
+pub async fn agree(bed: &Bed, a: &Handle, b: &Handle) {
     a.fresh().await.unwrap();
     b.fresh().await.unwrap();
     assert_eq!(*a.world(), *b.world());

@@ -39,7 +39,7 @@ fn host(second: bool) -> &'static str {
     HOSTS[usize::from(second)]
 }
 
-const CALLS: &[&[(&str, &str)]] = &[
+pub const CALLS: &[&[(&str, &str)]] = &[
     &[("Action", "AllocateAddress")],
     &[("Action", "AllocateAddress"), ("Address", "203.0.113.5")],
     &[("Action", "ReleaseAddress"), ("AllocationId", "$address")],
@@ -128,7 +128,7 @@ fn pick<T: ToString>(all: impl Iterator<Item = T>, pick: u8, none: &str) -> Stri
     }
 }
 
-fn fill(world: &World, value: &str, n: u8) -> String {
+pub fn fill(world: &World, value: &str, n: u8) -> String {
     match value {
         "$address" => pick(world.addresses.keys(), n, "eipalloc-00000000"),
         "$association" => pick(world.index.address_by_association.keys(), n, "eipassoc-00000000"),
@@ -196,7 +196,7 @@ fn take(bench: &mut Bench, step: &Step) {
 }
 
 /// What must hold of any World.
-fn check(world: &World) {
+pub fn check(world: &World) {
     let mut private = BTreeSet::new();
     for eni in world.enis.values() {
         assert!(private.insert((eni.network.clone(), eni.private_ip)), "{} is given twice", eni.private_ip);
