@@ -29,7 +29,8 @@ impl Decision<'_> {
     pub fn take_public(&mut self, pool: PoolId, wanted: Option<Ipv4Addr>) -> Result<Ipv4Addr, Unavailable> {
         let row = self.world.pools.get(&pool).cloned().ok_or(Unavailable::Exhausted)?;
         let space = Space::Pool(pool);
-        let free = |_: Ipv4Addr| true;
+        let known = known_everywhere(&self.world, self.status);
+        let free = |_: Ipv4Addr| known >= self.world.begun;
         let found = find(&self.world, &space, row.range, row.next, wanted, free)?;
         self.take(space, found.address);
         if found.next != row.next {
@@ -91,7 +92,7 @@ fn known_everywhere(world: &World, status: &Status) -> u64 {
 fn is_forgotten(world: &World, space: &Space, address: Ipv4Addr, known: u64) -> bool {
     let key = (space.clone(), address);
     let freed = world.freed.get(&key).is_none_or(|row| row.freed_at <= known);
-    freed && !world.claims.contains_key(&key)
+    known >= world.begun && freed && !world.claims.contains_key(&key)
 }
 
 /// Whether instances may have the address: not the network's own, the gateway's or a reserved one.
@@ -169,5 +170,33 @@ pub fn pool(world: &World, named: Option<&str>) -> Option<Arc<Pool>> {
             world.pools.values().find(|pool| &*pool.name == named || pool.id.to_string() == named).cloned()
         }
         None => world.pools.values().min_by(|a, b| a.name.cmp(&b.name)).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::control::HostStatus;
+    use crate::control::testing::Bench;
+
+    #[test]
+    fn after_lost_commits_nothing_is_given_out_before_every_live_host_has_come_along() {
+        let mut bench = Bench::small();
+        bench.host("node2", "us-east-1a");
+        bench.world.begun = 1_000_000;
+        let pool = *bench.world.pools.keys().next().unwrap();
+        let take = |bench: &mut Bench, applied: u64| {
+            for name in ["node1", "node2"] {
+                let applied = if name == "node1" { u64::MAX } else { applied };
+                bench.status.hosts.insert(name.into(), HostStatus { applied, ..HostStatus::default() });
+            }
+            (
+                bench.attempt(|decision| decision.take_public(pool, None)).is_ok(),
+                bench.attempt(|decision| decision.take_private("flat", None)).is_ok(),
+            )
+        };
+        assert_eq!(take(&mut bench, 999_999), (false, false));
+        assert_eq!(take(&mut bench, 1_000_000), (true, true));
+        bench.attempt(|decision| crate::control::hosts::fail(decision, "node2")).unwrap();
+        assert_eq!(take(&mut bench, 999_999), (true, true));
     }
 }

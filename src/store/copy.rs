@@ -71,7 +71,7 @@ pub async fn copy(from: &Place, to: &Place) -> Result<Copied, CopyError> {
 const BESIDE: &[(&str, &[&str])] = &[
     ("host_reports", &["host", "seen", "report", "version"]),
     ("consoles", &["instance", "at", "output", "version"]),
-    ("epochs", &["epoch", "number"]),
+    ("epochs", &["epoch", "number", "begun"]),
 ];
 
 async fn within(source: &mut Connection, target: &mut Connection, to: &Place) -> Result<Copied, CopyError> {

@@ -131,10 +131,10 @@ async fn begin_epoch_within(connection: &mut Connection, known: &Mark) -> Result
         "the database has lost what this server knew: it was restored, or a standby took over; a new epoch begins"
     );
     // The lost one is a forerunner, too: others that know it find that it has ended.
-    for epoch in [&text(&known.epoch), &epoch] {
-        let sql = "INSERT INTO epochs (epoch, number) SELECT $1, coalesce(max(number), 0) + 1 FROM epochs \
+    for (epoch, begun) in [(&text(&known.epoch), &count(0)), (&epoch, &generation)] {
+        let sql = "INSERT INTO epochs (epoch, number, begun) SELECT $1, coalesce(max(number), 0) + 1, $2 FROM epochs \
             WHERE true ON CONFLICT (epoch) DO NOTHING";
-        connection.run(sql, &[epoch]).await?;
+        connection.run(sql, &[epoch, begun]).await?;
     }
     connection.run("UPDATE meta SET generation = $1, epoch = $2", &[&generation, &epoch]).await?;
     let commit = "INSERT INTO commits (generation, tag, kinds) VALUES ($1, $2, '*')";

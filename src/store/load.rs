@@ -15,7 +15,8 @@ use crate::world::*;
 /// # Errors
 /// Rows that are not what their table says are errors that name each; none is left out.
 pub(super) async fn everything(connection: &mut Connection, generation: u64) -> Result<World, StoreError> {
-    let mut world = World { generation, ..World::default() };
+    let begun = connection.row("SELECT max(begun) AS begun FROM epochs", &[]).await?.number("begun")?;
+    let mut world = World { generation, begun, ..World::default() };
     let mut bad = Vec::new();
     macro_rules! load {
         ($($row:ident),*) => {

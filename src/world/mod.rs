@@ -34,6 +34,9 @@ pub enum Space {
 pub struct World {
     /// Grows by one with each committed transaction.
     pub generation: u64,
+    /// The generation that the present history began with, after a backup was restored or commits were lost; 0 where nothing
+    /// ever was. A host that has not come so far may have addresses that nothing here knows of.
+    pub begun: u64,
 
     pub accounts: OrdMap<AccountId, Arc<Account>>,
     pub access_keys: OrdMap<Arc<str>, Arc<AccessKey>>,

@@ -63,8 +63,7 @@ fn step(pool: &Pool3, op: &Op) -> Option<Pool3> {
         Op::Associate(id, instance, done) => match of(pool, *id) {
             Some(ip) if *done => {
                 // An instance has one elastic address: the one before goes.
-                for (id, to) in after.values_mut().flatten() {
-                    let _ = id;
+                for (_, to) in after.values_mut().flatten() {
                     if *to == Some(*instance) {
                         *to = None;
                     }

@@ -1,6 +1,7 @@
 //! The store against the World: what is committed is what is loaded.
 
 mod linear;
+mod measure;
 mod property;
 mod proxy;
 mod restore;

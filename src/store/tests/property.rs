@@ -10,6 +10,9 @@ use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
 use crate::query::{self, Fault};
+use crate::store::Store;
+use crate::store::history::{self, News};
+use crate::store::publish::Seen;
 use crate::types::*;
 use crate::world::*;
 
@@ -297,6 +300,29 @@ impl Kernels {
     }
 }
 
+/// Another server, which comes along in leaps: it sees what was made, and wakes the hosts that it is of concern to.
+async fn catch_up(store: &mut Store, known: &Seen, world: &World) -> Seen {
+    let found = history::meta(&mut store.connection).await.unwrap().mark;
+    let standing = history::standing(&mut store.connection, &known.mark(), &found.epoch, found.generation)
+        .await
+        .unwrap();
+    let (after, changes) = match history::apart(&mut store.connection, known, found, standing).await.unwrap()
+    {
+        News::None => (known.clone(), Vec::new()),
+        News::Steps(after, changes) => (after, changes),
+        News::All(_) | News::Lost => panic!("the way is known"),
+    };
+    assert_eq!(*after.world, *world);
+    let changes: Vec<Change> = changes.into_iter().map(|(_, change)| change).collect();
+    let concerned = concern(&known.world, &after.world, &changes);
+    for name in HOSTS.into_iter().filter(|name| !concerned.contains(name)) {
+        let (old, new) = (host_state(&known.world, name), host_state(&after.world, name));
+        let same = HostState { generation: new.generation, ..old.clone() };
+        assert!(same == new, "{name} was not told:\n{old:?}\n{new:?}\n{changes:?}");
+    }
+    after
+}
+
 /// Takes the steps, and compares the World that they made with the one that the store has then.
 fn run(bed: &Bed, steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -307,7 +333,8 @@ fn run(bed: &Bed, steps: &[Step]) {
     // What the bench begins with, as one transaction.
     let rows = std::mem::take(&mut bench.changes);
     bench.world.generation = runtime.block_on(commit(&mut store, &rows)).unwrap();
-    for step in steps {
+    let mut follower = runtime.block_on(store.load_seen()).unwrap();
+    for (n, step) in steps.iter().enumerate() {
         let old = bench.world.clone();
         let before = old.generation;
         take(&mut bench, step);
@@ -320,6 +347,9 @@ fn run(bed: &Bed, steps: &[Step]) {
         } else {
             let generation = runtime.block_on(commit(&mut store, &changes)).unwrap();
             assert_eq!(generation, bench.world.generation);
+        }
+        if n % 4 == 3 {
+            follower = runtime.block_on(catch_up(&mut store, &follower, &bench.world));
         }
     }
     let loaded = runtime.block_on(async { bed.store().await.load().await.unwrap() });

@@ -48,9 +48,8 @@ impl Proxy {
     }
 
     /// The same database, by way of the proxy.
-    fn place(&self, cluster: &Cluster, bed: &Bed) -> Place {
+    fn place(&self, bed: &Bed) -> Place {
         let Place::Postgres(options) = &bed.place else { panic!("not Postgres") };
-        let _ = cluster;
         Place::Postgres(Box::new((**options).clone().socket(&self.dir.0)))
     }
 }
@@ -96,7 +95,7 @@ async fn a_commit_whose_answer_is_lost_is_looked_up() {
     let proxy = Proxy::new(&cluster);
     let a = bed.server("a").await.unwrap();
     seed(&a).await;
-    let by_proxy = Bed { dir: TempDir::new(), place: proxy.place(&cluster, &bed) };
+    let by_proxy = Bed { dir: TempDir::new(), place: proxy.place(&bed) };
     std::fs::copy(bed.dir.0.join("key"), by_proxy.dir.0.join("key")).unwrap();
     let b = by_proxy.server("b").await.unwrap();
     let mut addresses = 0;

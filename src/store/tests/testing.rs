@@ -41,6 +41,8 @@ pub struct Cluster {
     user: Option<User>,
     running: Option<Child>,
     schemas: AtomicUsize,
+    /// Tests do not outlive the machine; measurements are of a database that does.
+    pub fsync: bool,
 }
 
 impl Cluster {
@@ -54,7 +56,7 @@ impl Cluster {
             chown(&dir.0, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
         }
         std::fs::set_permissions(&dir.0, std::fs::Permissions::from_mode(0o700)).unwrap();
-        let mut cluster = Self { dir, user, running: None, schemas: AtomicUsize::new(0) };
+        let mut cluster = Self { dir, user, running: None, schemas: AtomicUsize::new(0), fsync: false };
         let made = cluster
             .program("initdb")
             .args(["-U", "fogbank", "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale", "-D"])
@@ -79,7 +81,8 @@ impl Cluster {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.0.join("log")).unwrap();
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(&self.dir.0);
-        for setting in ["listen_addresses=", "fsync=off", "shared_buffers=16MB", "max_wal_size=64MB"] {
+        let fsync = if self.fsync { "fsync=on" } else { "fsync=off" };
+        for setting in ["listen_addresses=", fsync, "shared_buffers=16MB", "max_wal_size=64MB"] {
             command.args(["-c", setting]);
         }
         command.args(["-c", "dynamic_shared_memory_type=mmap", "-c", "autovacuum=off"]);
