@@ -4,6 +4,7 @@ pub mod config;
 pub mod diff;
 mod enrol;
 mod follow;
+pub mod hold;
 pub mod kernel;
 mod link;
 pub mod names;

@@ -16,11 +16,15 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::config::HostConfig;
+use super::hold::{Challenge, Confirmed, Hold};
+use super::kernel::announce::Announcer;
+use super::kernel::challenge::Challenges;
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::foreign::Obstacles;
-use super::kernel::host::{Pass, outside_switches};
+use super::kernel::host::{Leave, Pass, outside_switches};
 use super::kernel::nft::Nft;
+use super::kernel::probe::Care;
 use super::kernel::{neighbours, render, sysctl};
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Failure, HostState};
@@ -67,6 +71,14 @@ pub struct Reconciler {
     /// Addresses whose flows are still to be cut.
     gone: BTreeSet<Ipv4Addr>,
     cut_due: bool,
+    hold: Hold,
+    /// The elastic addresses that the host answers for.
+    held: BTreeSet<Ipv4Addr>,
+    announcer: Announcer,
+    /// The public interface's index and address, as of the last pass.
+    public: Option<(u32, MacAddr)>,
+    /// The address lease of the last pass, and when that was.
+    lease: (u32, std::time::Instant),
 }
 
 impl Drop for Reconciler {
@@ -98,11 +110,35 @@ impl Reconciler {
             ports: BTreeMap::new(),
             gone: BTreeSet::new(),
             cut_due: true,
+            hold: Hold::new(None),
+            held: BTreeSet::new(),
+            announcer: Announcer::default(),
+            public: None,
+            lease: (0, std::time::Instant::now()),
         })
     }
 
+    /// Holds elastic IPs by the word of a server: see [`Hold`].
+    #[must_use]
+    pub fn confirmed_by(mut self, confirmed: Confirmed) -> Self {
+        self.hold = Hold::new(Some(confirmed));
+        self
+    }
+
     /// One pass: idempotent, and never stopped by a failure.
-    pub async fn apply(&mut self, state: &HostState) -> Applied {
+    pub async fn apply(&mut self, state: &Arc<HostState>) -> Applied {
+        let now = std::time::Instant::now();
+        let (state, withheld) = self.hold.of(state, now);
+        let mut applied = self.pass(&state, now).await;
+        applied.failures.extend(withheld);
+        applied.failures.sort();
+        applied.failures.dedup();
+        self.held = applied.holding.iter().copied().collect();
+        self.lease = (state.address_lease, now);
+        applied
+    }
+
+    async fn pass(&mut self, state: &HostState, now: std::time::Instant) -> Applied {
         let handle = self.handle.clone();
         let config = self.config.clone();
         let mut pass = match Pass::read(&handle, &config, state).await {
@@ -124,19 +160,22 @@ impl Reconciler {
             pass.outside().await;
             self.proxies = pass.wanted_proxies();
         }
+        let ports = &self.ports;
+        self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains_key(&ip));
         let removed = pass.remove_addresses().await;
         self.cut_due |= !removed.is_empty();
         self.gone.extend(removed);
         self.cut(state, &mut pass).await;
         if self.nft.stand() {
-            pass.add_addresses().await;
+            let care = if self.hold.alone(now) { Care::THOROUGH } else { Care::QUICK };
+            let leave = Leave { lifetime: self.hold.lifetime(state.address_lease, now), care };
+            pass.add_addresses(leave, &mut self.announcer).await;
         }
         if !self.cut_due {
             pass.sweep_routes().await;
         }
         self.interest.ports = pass.port_indexes();
-        pass.failures.sort();
-        pass.failures.dedup();
+        self.public = pass.public_link();
         let (holding, flat_mac) = (pass.holding(), pass.flat_mac());
         let (epoch, generation) = (state.epoch.clone(), state.generation);
         let (failures, pending) = (pass.failures, pass.pending);
@@ -194,8 +233,24 @@ impl Reconciler {
         // Far away: nothing is due before the first state.
         let mut due = Instant::now() + FULL;
         states.mark_changed();
+        let mut challenges = None;
         loop {
             tokio::select! {
+                () = self.hold.confirmed() => {
+                    if self.hold.wants_renewal(self.lease.0, self.lease.1, Instant::now().into_std()) {
+                        due = Instant::now();
+                    }
+                }
+                heard = hear(&challenges, &self.held, self.public) => match heard {
+                    Ok(heard) => {
+                        self.challenged(heard);
+                        due = due.min(Instant::now());
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot hear who else has our addresses");
+                        challenges = None;
+                    }
+                },
                 changed = states.changed() => match changed {
                     Ok(()) => due = Instant::now(),
                     Err(_) => return Ok(()),
@@ -234,6 +289,47 @@ impl Reconciler {
                         }
                         applied.failures.extend_from_slice(&self.obstacles.failures);
                         report.send_replace(applied);
+                        due = due.min(self.lease_end());
+                        challenges = self.listen(challenges);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When what a lease bounds has to go without another word.
+    fn lease_end(&self) -> Instant {
+        let now = Instant::now();
+        let left = self.hold.lifetime(self.lease.0, now.into_std());
+        match left {
+            Some(left) if !self.held.is_empty() => now + Duration::from_secs(left.into()),
+            _ => now + FULL,
+        }
+    }
+
+    /// A socket on the public interface as it is now.
+    fn listen(&self, challenges: Option<Challenges>) -> Option<Challenges> {
+        let (interface, _) = self.public?;
+        if challenges.as_ref().is_some_and(|open| open.interface() == interface) {
+            return challenges;
+        }
+        let opened = Challenges::on(interface);
+        opened.inspect_err(|error| tracing::warn!(%error, "cannot hear who else has our addresses")).ok()
+    }
+
+    /// Others say that they have addresses of ours.
+    fn challenged(&mut self, heard: Vec<(Ipv4Addr, MacAddr)>) {
+        for (ip, by) in heard {
+            match self.hold.challenged(ip, by, std::time::Instant::now()) {
+                Challenge::GiveUp => {
+                    tracing::warn!(%ip, %by, "another host announces an address of ours: given up")
+                }
+                Challenge::Ignore => {}
+                Challenge::Defend => {
+                    tracing::warn!(%ip, %by, "another host announces an address of ours: announced again");
+                    let Some((interface, mac)) = self.public else { continue };
+                    if let Err(error) = self.announcer.announce(ip, interface, mac) {
+                        tracing::warn!(%ip, %error, "cannot announce it");
                     }
                 }
             }
@@ -251,5 +347,17 @@ impl Reconciler {
             return true;
         }
         neighbours::proxies(&self.handle).await.is_ok_and(|proxies| !self.proxies.is_subset(&proxies))
+    }
+}
+
+/// What challenges say next; nothing without any.
+async fn hear(
+    challenges: &Option<Challenges>,
+    held: &BTreeSet<Ipv4Addr>,
+    public: Option<(u32, MacAddr)>,
+) -> io::Result<Vec<(Ipv4Addr, MacAddr)>> {
+    match (challenges, public) {
+        (Some(challenges), Some((_, mac))) => challenges.next(held, mac).await,
+        _ => std::future::pending().await,
     }
 }

@@ -20,12 +20,13 @@ use crate::server::BoxError;
 pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Saved>) -> Result<(), BoxError> {
     let driver = compute::Namespaces::new(&config);
     let (states, state) = watch::channel(None);
-    let (confirmed, _confirmations) = watch::channel(None);
+    let (confirmed, confirmations) = watch::channel(None);
     let (report, reports) = watch::channel((Arc::from(""), HostReport::default()));
     let (compute_report, computed) = watch::channel(ComputeReport::default());
     let (applied_sender, applied) = watch::channel(Applied::default());
     let unsent = Arc::new(Unsent::default());
-    let kernel = Reconciler::new(config.clone())?.run(state.clone(), applied_sender);
+    let kernel = Reconciler::new(config.clone())?.confirmed_by(confirmations);
+    let kernel = kernel.run(state.clone(), applied_sender);
     let consoles = unsent.clone();
     let computing = compute::run(driver, state.clone(), move |mut said: ComputeReport| {
         consoles.add(std::mem::take(&mut said.consoles));

@@ -38,6 +38,11 @@ impl Ns {
         Self(name)
     }
 
+    /// Its name under /run/netns.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
     /// Runs a shell line inside.
     pub fn sh(&self, line: &str) -> String {
         sh(&format!("ip netns exec {} sh -c '{line}'", self.0))

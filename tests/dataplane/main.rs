@@ -9,6 +9,7 @@ mod compute;
 mod elastic;
 mod host;
 mod lab;
+mod owner;
 mod probe;
 mod serve;
 mod state;

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::TryStreamExt;
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressProtocol, AddressScope};
+use netlink_packet_route::address::{
+    AddressAttribute, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+};
 use rtnetlink::{Error, Handle};
 
 use crate::agent::names::ROUTE_PROTOCOL;
@@ -22,6 +24,8 @@ pub struct Address {
     pub marked: bool,
     /// Usable as a source for the world.
     pub global: bool,
+    /// The kernel removes it when this many seconds have passed; `None` for never.
+    pub lifetime: Option<u32>,
 }
 
 /// All IPv4 addresses of the host, and the order in which each interface has them.
@@ -41,12 +45,16 @@ impl Addresses {
         let mut all = Self::default();
         for message in messages.into_iter().filter(|m| m.header.family == AddressFamily::Inet) {
             let global = message.header.scope == AddressScope::Universe;
-            let mut address = Address { prefix_len: message.header.prefix_len, marked: false, global };
+            let prefix_len = message.header.prefix_len;
+            let mut address = Address { prefix_len, marked: false, global, lifetime: None };
             let mut local = None;
             for attribute in &message.attributes {
                 match attribute {
                     AddressAttribute::Local(IpAddr::V4(ip)) => local = Some(*ip),
                     AddressAttribute::Protocol(by) => address.marked = u8::from(*by) == ROUTE_PROTOCOL,
+                    AddressAttribute::CacheInfo(info) => {
+                        address.lifetime = (info.ifa_valid != FOR_EVER).then_some(info.ifa_valid);
+                    }
                     _ => {}
                 }
             }
@@ -78,6 +86,9 @@ impl Addresses {
     }
 }
 
+/// INFINITY_LIFE_TIME of net/addrconf.h.
+const FOR_EVER: u32 = u32::MAX;
+
 fn message(place: Place, scope: AddressScope) -> AddressMessage {
     let (ip, index) = place;
     let mut message = AddressMessage::default();
@@ -104,6 +115,21 @@ pub async fn add(handle: &Handle, place: Place, scope: AddressScope) -> Result<(
     request.execute().await
 }
 
+/// Adds a /32 with our mark that the kernel removes after so many seconds, or changes for how long one stays.
+///
+/// # Errors
+/// What netlink says.
+pub async fn hold(handle: &Handle, place: Place, lifetime: Option<u32>) -> Result<(), Error> {
+    let (ip, index) = place;
+    let mut request = handle.address().add(index, ip.into(), 32).replace();
+    let mut message = message(place, AddressScope::Universe);
+    let mut info = CacheInfo::default();
+    (info.ifa_preferred, info.ifa_valid) = (lifetime.unwrap_or(FOR_EVER), lifetime.unwrap_or(FOR_EVER));
+    message.attributes.push(AddressAttribute::CacheInfo(info));
+    *request.message_mut() = message;
+    request.execute().await
+}
+
 /// Removes a /32.
 ///
 /// # Errors
@@ -123,7 +149,7 @@ mod tests {
     fn addresses(list: &[(Place, u8, bool)]) -> Addresses {
         let mut all = Addresses::default();
         for &(place, prefix_len, marked) in list {
-            all.by_place.insert(place, Address { prefix_len, marked, global: true });
+            all.by_place.insert(place, Address { prefix_len, marked, global: true, lifetime: None });
             all.in_order.push(place);
         }
         all

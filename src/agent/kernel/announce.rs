@@ -2,11 +2,14 @@
 //!
 //! Without it a moved address is unreachable until the neighbours' entries age, 33 s when measured.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::types::MacAddr;
 
@@ -37,24 +40,51 @@ pub(super) fn request(sender: Ipv4Addr, target: Ipv4Addr, mac: MacAddr) -> [u8; 
     frame
 }
 
-/// Announces the address now, and again in the background.
-///
-/// # Errors
-/// Why no packet could be sent; without CAP_NET_RAW, for one.
-pub fn announce(address: Ipv4Addr, interface: u32, mac: MacAddr) -> io::Result<()> {
-    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
-    let to = link_address(interface)?;
-    let frame = frame(address, mac);
-    socket.send_to(&frame, &to)?;
-    tokio::spawn(async move {
-        for pause in REPEATS {
-            tokio::time::sleep(pause).await;
-            if let Err(error) = socket.send_to(&frame, &to) {
-                tracing::debug!(%address, %error, "announcement not repeated");
+/// How late a repetition may be: one that was held up says what may not be true any more.
+const LATE: Duration = Duration::from_millis(200);
+
+/// Announces addresses, and repeats it for as long as they are ours.
+#[derive(Default)]
+pub struct Announcer(BTreeMap<(Ipv4Addr, u32), AbortOnDrop>);
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Announcer {
+    /// Announces the address now, and again in the background.
+    ///
+    /// # Errors
+    /// Why no packet could be sent; without CAP_NET_RAW, for one.
+    pub fn announce(&mut self, address: Ipv4Addr, interface: u32, mac: MacAddr) -> io::Result<()> {
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        let to = link_address(interface)?;
+        let frame = frame(address, mac);
+        socket.send_to(&frame, &to)?;
+        let repeat = tokio::spawn(async move {
+            for pause in REPEATS {
+                let due = Instant::now() + pause;
+                tokio::time::sleep_until(due).await;
+                if due.elapsed() > LATE {
+                    return;
+                }
+                if let Err(error) = socket.send_to(&frame, &to) {
+                    tracing::debug!(%address, %error, "announcement not repeated");
+                }
             }
-        }
-    });
-    Ok(())
+        });
+        self.0.insert((address, interface), AbortOnDrop(repeat));
+        Ok(())
+    }
+
+    /// An address that is not ours any more is not announced again: the new owner would be called a liar.
+    pub fn retain(&mut self, ours: impl Fn(Ipv4Addr) -> bool) {
+        self.0.retain(|(address, _), task| ours(*address) && !task.0.is_finished());
+    }
 }
 
 #[allow(unsafe_code)]

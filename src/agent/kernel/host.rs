@@ -11,14 +11,25 @@ use netlink_packet_route::address::AddressScope;
 use rtnetlink::{Error, Handle};
 
 use super::addresses::{self, Addresses};
+use super::announce::Announcer;
 use super::links::{self, Link};
+use super::probe::{self, Care};
 use super::routes::{self, Route};
-use super::{announce, neighbours, probe, render, sysctl};
+use super::{neighbours, render, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::diff;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
 use crate::plan::{Failure, HostState, PortSection};
 use crate::types::{EniId, MacAddr};
+
+/// How elastic IPs are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leave {
+    /// After how many seconds the kernel takes them away; `None` for never.
+    pub lifetime: Option<u32>,
+    /// How thoroughly the segment is asked before.
+    pub care: Care,
+}
 
 /// The kernel as read, the state that is wanted, and what went wrong between.
 pub struct Pass<'a> {
@@ -91,6 +102,12 @@ impl<'a> Pass<'a> {
     /// The elastic addresses that the host answers for now.
     pub fn holding(&self) -> Vec<Ipv4Addr> {
         self.held.iter().copied().collect()
+    }
+
+    /// The public interface's index and address.
+    pub fn public_link(&self) -> Option<(u32, MacAddr)> {
+        let link = self.links.get(&self.config.public_interface)?;
+        Some((link.index, MacAddr(*link.mac.first_chunk()?)))
     }
 
     /// What the flat interface's frames come from.
@@ -277,12 +294,13 @@ impl<'a> Pass<'a> {
     }
 
     /// Adds the elastic IPs that nobody else answers for, and announces them. Only after the rules.
-    pub async fn add_addresses(&mut self) {
+    pub async fn add_addresses(&mut self, leave: Leave, announcer: &mut Announcer) {
         let Some(public) = self.links.get(&self.config.public_interface).cloned() else { return };
         let Some(mac) = public.mac.first_chunk().map(|mac| MacAddr(*mac)) else { return };
-        let here = |ip: &&Ipv4Addr| self.addresses.by_place.contains_key(&(**ip, public.index));
-        let new: Vec<Ipv4Addr> = self.state.addresses.keys().filter(|ip| !here(ip)).copied().collect();
-        let others = self.held_by_others(&new, public.index, mac).await;
+        let (here, new): (Vec<Ipv4Addr>, Vec<Ipv4Addr>) = (self.state.addresses.keys().copied())
+            .partition(|ip| self.addresses.by_place.contains_key(&(*ip, public.index)));
+        self.extend(&here, public.index, leave.lifetime).await;
+        let others = self.held_by_others(&new, public.index, mac, leave.care).await;
         for ip in new {
             if let Some(other) = others.get(&ip) {
                 let what =
@@ -290,14 +308,25 @@ impl<'a> Pass<'a> {
                 self.fail(format!("address {ip}"), what);
                 continue;
             }
-            match addresses::add(self.handle, (ip, public.index), AddressScope::Universe).await {
+            match addresses::hold(self.handle, (ip, public.index), leave.lifetime).await {
                 Err(error) => self.fail(format!("address {ip}"), error),
                 Ok(()) => {
                     self.held.insert(ip);
-                    if let Err(error) = announce::announce(ip, public.index, mac) {
+                    if let Err(error) = announcer.announce(ip, public.index, mac) {
                         self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives the elastic IPs that are there the time that they have now.
+    async fn extend(&mut self, here: &[Ipv4Addr], public: u32, lifetime: Option<u32>) {
+        for place in here.iter().map(|ip| (*ip, public)) {
+            let has = self.addresses.by_place.get(&place).map(|address| address.lifetime);
+            if has.is_some_and(|has| has != lifetime) {
+                let held = addresses::hold(self.handle, place, lifetime).await;
+                self.check(|| format!("address {}", place.0), held);
             }
         }
     }
@@ -307,12 +336,18 @@ impl<'a> Pass<'a> {
         new: &[Ipv4Addr],
         interface: u32,
         mac: MacAddr,
+        care: Care,
     ) -> BTreeMap<Ipv4Addr, MacAddr> {
         if new.is_empty() {
             return BTreeMap::new();
         }
         let addresses = new.to_vec();
-        let asked = tokio::task::spawn_blocking(move || probe::holders(&addresses, interface, mac)).await;
+        let ask = move || {
+            let held = probe::holders(&addresses, interface, mac, care)?;
+            // Without a server's word, whoever has it is right.
+            if care == Care::QUICK { probe::reclaim(held, interface, mac) } else { Ok(held) }
+        };
+        let asked = tokio::task::spawn_blocking(ask).await;
         match asked.map_err(std::io::Error::other).and_then(|held| held) {
             Ok(held) => held,
             Err(error) => {

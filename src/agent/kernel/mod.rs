@@ -8,6 +8,7 @@
 pub mod addresses;
 pub mod announce;
 pub mod batch;
+pub mod challenge;
 pub mod conntrack;
 pub mod events;
 pub mod foreign;

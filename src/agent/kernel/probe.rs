@@ -15,10 +15,27 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::announce::{ETH_P_ARP, FRAME, link_address, request};
 use crate::types::MacAddr;
 
-/// How long answers are waited for, all addresses together.
-const PATIENCE: Duration = Duration::from_millis(30);
+/// How thoroughly to ask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Care {
+    /// How often (PROBE_NUM).
+    probes: u32,
+    /// How long answers to each are waited for, all addresses together.
+    patience: Duration,
+}
 
-/// Who else on the interface's segment answers for the addresses. Blocks for [`PATIENCE`].
+impl Care {
+    /// A server has said that the address is ours: this only finds strangers.
+    pub const QUICK: Self = Self { probes: 1, patience: Duration::from_millis(30) };
+    /// Nobody has: another host may have it since, and one frame may be lost.
+    pub const THOROUGH: Self = Self { probes: 3, patience: Duration::from_millis(400) };
+}
+
+/// How often a holder is asked to let go, and how long its agent may take the first time.
+const RECLAIMS: u32 = 3;
+const YIELD: Duration = Duration::from_millis(50);
+
+/// Who else on the interface's segment answers for the addresses. Blocks for as long as care takes.
 ///
 /// # Errors
 /// Packets cannot be sent or heard.
@@ -26,33 +43,74 @@ pub fn holders(
     addresses: &[Ipv4Addr],
     interface: u32,
     own: MacAddr,
+    care: Care,
 ) -> io::Result<BTreeMap<Ipv4Addr, MacAddr>> {
     let protocol = Protocol::from(i32::from(ETH_P_ARP.to_be()));
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol))?;
     let everybody = link_address(interface)?;
     socket.bind(&everybody)?;
-    for address in addresses {
-        socket.send_to(&request(Ipv4Addr::UNSPECIFIED, *address, own), &everybody)?;
-    }
-    let end = Instant::now() + PATIENCE;
     let mut held = BTreeMap::new();
+    for _ in 0..care.probes {
+        for address in addresses {
+            socket.send_to(&request(Ipv4Addr::UNSPECIFIED, *address, own), &everybody)?;
+        }
+        hear(&socket, care.patience, |ip, mac| {
+            if mac != own && addresses.contains(&ip) {
+                held.insert(ip, mac);
+            }
+        })?;
+    }
+    Ok(held)
+}
+
+/// Asks the holders to let go, each alone so that nobody else believes that we have the addresses, and then who still
+/// has them. A host that no server can tell that it lost an address learns it so, see [`crate::agent::hold`].
+///
+/// # Errors
+/// Packets cannot be sent or heard.
+pub fn reclaim(
+    mut held: BTreeMap<Ipv4Addr, MacAddr>,
+    interface: u32,
+    own: MacAddr,
+) -> io::Result<BTreeMap<Ipv4Addr, MacAddr>> {
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+    let everybody = link_address(interface)?;
+    for attempt in 1..=RECLAIMS {
+        if held.is_empty() {
+            break;
+        }
+        for (ip, holder) in &held {
+            let mut claim = request(*ip, *ip, own);
+            claim[..6].copy_from_slice(&holder.0);
+            socket.send_to(&claim, &everybody)?;
+        }
+        std::thread::sleep(YIELD * attempt);
+        let addresses: Vec<_> = held.keys().copied().collect();
+        held = holders(&addresses, interface, own, Care::QUICK)?;
+    }
+    Ok(held)
+}
+
+fn hear(socket: &Socket, patience: Duration, mut claimed: impl FnMut(Ipv4Addr, MacAddr)) -> io::Result<()> {
+    let end = Instant::now() + patience;
     let mut frame = [0; 128];
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         socket.set_read_timeout(Some(left))?;
         match recv(socket.as_raw_fd(), &mut frame, MsgFlags::empty()) {
             Ok(length) => {
-                let claim = claim(frame.get(..length).unwrap_or_default());
-                held.extend(claim.filter(|(ip, mac)| *mac != own && addresses.contains(ip)));
+                if let Some((ip, mac)) = claim(frame.get(..length).unwrap_or_default()) {
+                    claimed(ip, mac);
+                }
             }
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(held)
+    Ok(())
 }
 
 /// Which address the sender of an ARP packet says that it has; whether it asks or answers.
-fn claim(frame: &[u8]) -> Option<(Ipv4Addr, MacAddr)> {
+pub(super) fn claim(frame: &[u8]) -> Option<(Ipv4Addr, MacAddr)> {
     let arp = frame.get(..FRAME)?;
     let is_arp = arp.get(12..20)? == [8, 6, 0, 1, 8, 0, 6, 4];
     let mac = MacAddr(*arp.get(22..)?.first_chunk()?);
