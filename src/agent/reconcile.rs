@@ -75,6 +75,8 @@ pub struct Reconciler {
     /// The elastic addresses that the host answers for.
     held: BTreeSet<Ipv4Addr>,
     announcer: Announcer,
+    /// Hears who else has our addresses; open once there is a public interface.
+    challenges: Option<Challenges>,
     /// The public interface's index and address, as of the last pass.
     public: Option<(u32, MacAddr)>,
     /// The address lease of the last pass, and when that was.
@@ -113,6 +115,7 @@ impl Reconciler {
             hold: Hold::new(None),
             held: BTreeSet::new(),
             announcer: Announcer::default(),
+            challenges: None,
             public: None,
             lease: (0, std::time::Instant::now()),
         })
@@ -233,7 +236,6 @@ impl Reconciler {
         // Far away: nothing is due before the first state.
         let mut due = Instant::now() + FULL;
         states.mark_changed();
-        let mut challenges = None;
         loop {
             tokio::select! {
                 () = self.hold.confirmed() => {
@@ -241,16 +243,10 @@ impl Reconciler {
                         due = Instant::now();
                     }
                 }
-                heard = hear(&challenges, &self.held, self.public) => match heard {
-                    Ok(heard) => {
-                        self.challenged(heard);
-                        due = due.min(Instant::now());
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot hear who else has our addresses");
-                        challenges = None;
-                    }
-                },
+                heard = hear(&self.challenges, &self.held, self.public) => {
+                    self.challenged(heard);
+                    due = due.min(Instant::now());
+                }
                 changed = states.changed() => match changed {
                     Ok(()) => due = Instant::now(),
                     Err(_) => return Ok(()),
@@ -281,20 +277,24 @@ impl Reconciler {
                 }
                 () = sleep_until(due) => {
                     let state = states.borrow_and_update().clone();
-                    due = Instant::now() + FULL;
-                    if let Some(state) = state {
-                        let mut applied = self.apply(&state).await;
-                        if !applied.failures.is_empty() {
-                            due = Instant::now() + RETRY;
-                        }
-                        applied.failures.extend_from_slice(&self.obstacles.failures);
-                        report.send_replace(applied);
-                        due = due.min(self.lease_end());
-                        challenges = self.listen(challenges);
-                    }
+                    due = match state {
+                        Some(state) => self.look(&state, &report).await,
+                        None => Instant::now() + FULL,
+                    };
                 }
             }
         }
+    }
+
+    /// One pass, its report, and when the next is due.
+    async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
+        let mut applied = self.apply(state).await;
+        let next = if applied.failures.is_empty() { FULL } else { RETRY };
+        let next = Instant::now() + next;
+        applied.failures.extend_from_slice(&self.obstacles.failures);
+        report.send_replace(applied);
+        self.listen();
+        next.min(self.lease_end())
     }
 
     /// When what a lease bounds has to go without another word.
@@ -307,18 +307,24 @@ impl Reconciler {
         }
     }
 
-    /// A socket on the public interface as it is now.
-    fn listen(&self, challenges: Option<Challenges>) -> Option<Challenges> {
-        let (interface, _) = self.public?;
-        if challenges.as_ref().is_some_and(|open| open.interface() == interface) {
-            return challenges;
+    /// Has a socket on the public interface as it is now.
+    fn listen(&mut self) {
+        let Some((interface, _)) = self.public else { return };
+        if self.challenges.as_ref().is_some_and(|open| open.interface() == interface) {
+            return;
         }
         let opened = Challenges::on(interface);
-        opened.inspect_err(|error| tracing::warn!(%error, "cannot hear who else has our addresses")).ok()
+        self.challenges =
+            opened.inspect_err(|error| tracing::warn!(%error, "cannot hear who else has our addresses")).ok();
     }
 
     /// Others say that they have addresses of ours.
-    fn challenged(&mut self, heard: Vec<(Ipv4Addr, MacAddr)>) {
+    fn challenged(&mut self, heard: io::Result<Vec<(Ipv4Addr, MacAddr)>>) {
+        let heard = heard.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot hear who else has our addresses");
+            self.challenges = None;
+            Vec::new()
+        });
         for (ip, by) in heard {
             match self.hold.challenged(ip, by, std::time::Instant::now()) {
                 Challenge::GiveUp => {

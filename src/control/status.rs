@@ -17,6 +17,8 @@ pub struct HostStatus {
     pub memory_mib: u64,
     pub failures: Vec<Failure>,
     pub last_seen: Micros,
+    /// The server that heard of it last has not for a second.
+    pub away: bool,
 }
 
 /// The end of an instance's console, at most 64 KiB as in EC2.

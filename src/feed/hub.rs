@@ -18,6 +18,9 @@ use crate::world::World;
 /// counts as away.
 const PATIENCE: Duration = Duration::from_millis(700);
 
+/// A host that was not heard of for so long is away: it is not waited for.
+pub(super) const AWAY: Duration = Duration::from_secs(1);
+
 /// How often what polls say is noted.
 const REFRESH: Duration = Duration::from_millis(500);
 
@@ -157,20 +160,34 @@ impl Hub {
     }
 
     /// Polls say that a host lives, and what does not concern it is applied already: without a word of its own.
+    /// That one is away is noted once; who hears of it later knows better.
     fn refresh(&self) {
         let now = (Instant::now(), Micros::now());
-        let lately = now.0.checked_sub(2 * REFRESH);
-        let mut progress = self.all_progress();
-        progress.retain(|(_, _, heard)| lately.is_some_and(|lately| *heard > lately));
-        if progress.is_empty() {
+        let progress = self.all_progress();
+        let status = self.operator.handle.status();
+        let noted: Vec<_> = progress
+            .into_iter()
+            .filter_map(|(host, applied, heard)| {
+                let old = status.hosts.get(&host)?;
+                let ago = now.0.duration_since(heard);
+                let seen = Micros(now.1.0 - i64::try_from(ago.as_micros()).unwrap_or(i64::MAX));
+                let away = ago > AWAY;
+                if away && (old.away || old.last_seen > seen.plus_seconds(1)) {
+                    return None;
+                }
+                Some((host, applied, seen, away))
+            })
+            .collect();
+        if noted.is_empty() {
             return;
         }
         self.operator.handle.update_status(|all| {
-            for (host, applied, heard) in &progress {
+            for (host, applied, seen, away) in &noted {
                 let Some(status) = all.hosts.get_mut(host) else { continue };
-                let ago = i64::try_from(now.0.duration_since(*heard).as_micros()).unwrap_or(i64::MAX);
                 status.applied = status.applied.max(*applied);
-                status.last_seen = status.last_seen.max(Micros(now.1.0 - ago));
+                // The later word counts: this one is later than that it was heard.
+                status.last_seen = status.last_seen.max(Micros(seen.0 + i64::from(*away)));
+                status.away = *away;
             }
         });
     }

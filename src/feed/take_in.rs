@@ -38,6 +38,7 @@ impl Hub {
             memory_mib: report.memory_mib,
             failures: report.failures.clone(),
             last_seen: at,
+            away: false,
         };
         let world = self.operator.handle.world();
         let mine = |id| world.instances.get(id).is_some_and(|row| row.host == report.host);

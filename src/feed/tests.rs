@@ -70,6 +70,14 @@ impl Deployment {
         self.run(&["host", "add", host]).await["join_token"].as_str().unwrap().to_owned()
     }
 
+    async fn until_away(&self, host: &str, away: bool) {
+        let begun = Instant::now();
+        while self.operator.handle.status().hosts[host].away != away {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{host} never away: {away}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn agent_folder(&self, host: &str) -> PathBuf {
         let path = self.folder.0.join(host);
         std::fs::create_dir_all(&path).unwrap();
@@ -248,10 +256,18 @@ async fn a_write_waits_for_hosts_that_live_and_says_which_have_applied_it() {
     let (applied, ()) = tokio::join!(deployment.hub.wait_applied(&done, bound), async {
         one.follow().await;
         one.report().await;
+        // It lives on all the while.
+        one.follow().await;
+        one.follow().await;
     });
     let text = applied.unwrap().to_string();
     assert_eq!(text, format!("generation={}; applied=node1; pending=node2", done.generation));
     assert!(begun.elapsed() < bound / 2, "{:?}", begun.elapsed());
+    // Other servers are told so, until it is heard of again.
+    deployment.until_away("node2", true).await;
+    assert!(!deployment.operator.handle.status().hosts["node1"].away);
+    two.poll(0).await;
+    deployment.until_away("node2", false).await;
     // Nothing that concerns a host: nothing to say.
     let caller = crate::control::testing::Bench::small().caller;
     let made = deployment.operator.handle.submit_noting(caller, false, |decision| {

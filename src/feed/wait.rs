@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Hub;
+use super::hub::AWAY;
 use crate::plan::concern;
 use crate::store::Done;
 use crate::types::Micros;
 
-/// A host that was not heard of for so long is not waited for.
-const AWAY: Duration = Duration::from_secs(1);
+/// Another server that says of a host neither that it was seen nor that it is away has gone silent itself.
+const SILENT_SECONDS: i64 = 12;
 /// How often hosts are looked at that report to another server.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -75,7 +76,7 @@ impl Hub {
         }
         let status = self.operator.handle.status();
         let Some(status) = status.hosts.get(host) else { return (here, false) };
-        let away = i64::try_from(AWAY.as_micros()).unwrap_or(i64::MAX);
-        (here.max(status.applied), Micros::now().0 - status.last_seen.0 < away)
+        let live = !status.away && Micros::now() < status.last_seen.plus_seconds(SILENT_SECONDS);
+        (here.max(status.applied), live)
     }
 }

@@ -10,6 +10,8 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use crate::agent::config::HostConfig;
 use crate::config::{Config, ConfigError};
 use crate::control;
@@ -76,6 +78,7 @@ pub async fn server(config: Config) -> Result<(), BoxError> {
 /// Serves until SIGTERM or SIGINT.
 async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     let stop = stop_signals()?;
+    allow_many_connections();
     let api = http::Server::open(config.api.clone())?;
     let (handle, state) = open_store(&config.state_dir, config.database.as_deref()).await?;
     let operator = Operator { handle: handle.clone(), region: config.region.as_str().into() };
@@ -97,6 +100,16 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
             ended = feed::local(hub, host) => ended,
         },
         None => Ok(api.await?),
+    }
+}
+
+/// An agent takes a connection, and a deployment has many: as many as the kernel lets us have. See getrlimit(2); the soft
+/// limit, 1,024 by custom, is there for programs that call select(2).
+fn allow_many_connections() {
+    let limits = getrlimit(Resource::RLIMIT_NOFILE);
+    let raised = limits.and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "no more files may be open than by custom");
     }
 }
 

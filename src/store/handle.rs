@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
 use super::follower::Reader;
 use super::job::{Job, TypedJob, internal};
@@ -20,6 +20,8 @@ use crate::world::World;
 pub struct Handle {
     pub(super) publisher: Arc<Publisher>,
     pub(super) status: Arc<ArcSwap<Status>>,
+    /// Tells the keeper of reports.
+    pub(super) news: Arc<Notify>,
     pub(super) jobs: mpsc::Sender<Box<dyn Job>>,
     pub(super) reloads: mpsc::Sender<Reload>,
     /// Absent where no other server writes.
@@ -94,6 +96,7 @@ impl Handle {
             update(&mut status);
             status
         });
+        self.news.notify_one();
     }
 
     /// Commands that wait for the writer.

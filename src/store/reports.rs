@@ -23,12 +23,12 @@ use super::table::{delete_sql, placeholders};
 use crate::control::{Console, HostStatus, Status};
 use crate::types::{InstanceId, Micros};
 
-/// How often it is looked whether a batch is due, and how often the other servers' are fetched without a hint.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often it is looked whether what waits is due, and how often the other servers' are fetched without a hint.
+const LOOK: Duration = Duration::from_millis(50);
 const FETCH: Duration = Duration::from_millis(500);
-/// A batch waits for so long, and so much longer for each row in it: 500 rows a second at most.
-const BATCH: Duration = Duration::from_millis(100);
-const ROW: Duration = Duration::from_millis(2);
+/// After a batch, the next waits for so long, and so much longer for each row in it: 2,000 rows a second at most.
+const BATCH: Duration = Duration::from_millis(20);
+const ROW: Duration = Duration::from_micros(500);
 /// That a host was seen, and nothing else, waits for this long.
 const SEEN: Duration = Duration::from_secs(5);
 /// So do consoles; they are large.
@@ -51,6 +51,8 @@ pub(super) struct Keeper {
     pub server: Arc<str>,
     /// Another server has written.
     pub hint: Arc<Notify>,
+    /// A report has come in here.
+    pub news: Arc<Notify>,
     written: Option<Times>,
 }
 
@@ -123,21 +125,22 @@ impl Keeper {
         status: Arc<ArcSwap<Status>>,
         stored: (Status, u64),
         server: Arc<str>,
-        hint: Arc<Notify>,
+        [hint, news]: [Arc<Notify>; 2],
     ) -> Self {
         let (stored, version) = stored;
-        Self { link, publisher, status, stored, version, server, hint, written: None }
+        Self { link, publisher, status, stored, version, server, hint, news, written: None }
     }
 
     /// Keeps the reports until nobody is left who has any.
     pub async fn run(mut self, mut users: mpsc::Receiver<std::convert::Infallible>) {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let hint = self.hint.clone();
+        let (hint, news) = (self.hint.clone(), self.news.clone());
         loop {
             let hinted = tokio::select! {
                 () = self.link.restore(), if !self.link.is_up() => false,
                 () = hint.notified() => true,
+                () = news.notified(), if self.is_rested() => false,
                 _ = look.tick() => false,
                 _ = users.recv() => return,
             };
@@ -148,6 +151,11 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// Whether the last batch is so long ago that a small one may go at once.
+    fn is_rested(&self) -> bool {
+        self.written.is_none_or(|times| times.hosts.elapsed() >= BATCH)
     }
 
     fn failed(&mut self, error: &sqlx::Error) {

@@ -76,14 +76,15 @@ pub async fn start(mut store: Store, settings: WriterSettings) -> Result<Handle,
     let status = Arc::new(ArcSwap::from_pointee(stored.0.clone()));
     let server: Arc<str> = history::random_tag().into();
     let Store { place, connection, .. } = store;
-    let shared = Shared { place, publisher, status, server };
+    let shared = Shared { place, publisher, status, server, news: Arc::default() };
     let (readers, users) = shared.keep_up(stored).await;
     let (jobs, queue) = mpsc::channel(QUEUE);
     let (reloads, reload_queue) = mpsc::channel(1);
-    let Shared { place, publisher, status, server } = shared;
+    let Shared { place, publisher, status, server, news } = shared;
     let handle = Handle {
         publisher: publisher.clone(),
         status: status.clone(),
+        news,
         jobs,
         reloads,
         readers,
@@ -101,6 +102,7 @@ struct Shared {
     publisher: Arc<Publisher>,
     status: Arc<ArcSwap<Status>>,
     server: Arc<str>,
+    news: Arc<Notify>,
 }
 
 impl Shared {
@@ -114,8 +116,8 @@ impl Shared {
         let (publisher, status, server) = (&self.publisher, &self.status, &self.server);
         let mut link = Link::new(self.place.clone(), "reports", None);
         link.at_once().await;
-        let keeper =
-            Keeper::new(link, publisher.clone(), status.clone(), stored, server.clone(), reports.clone());
+        let hints = [reports.clone(), self.news.clone()];
+        let keeper = Keeper::new(link, publisher.clone(), status.clone(), stored, server.clone(), hints);
         tokio::spawn(keeper.run(users));
         let Place::Postgres(options) = &self.place else { return (None, user) };
         let (readers, queue) = mpsc::channel(READERS);

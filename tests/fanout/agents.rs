@@ -99,7 +99,9 @@ async fn follow(link: Link, number: usize, state: watch::Sender<Arc<HostState>>,
         *last.lock().unwrap() = Instant::now();
         let said = said(&new, number);
         state.send_replace(new);
-        let _ = link.report(&said).await;
+        while link.report(&said).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 

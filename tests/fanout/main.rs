@@ -16,6 +16,7 @@ mod servers;
 use std::time::{Duration, Instant};
 
 use agents::Agents;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use servers::{Deployment, RULE_PORT};
 
 /// How long everybody may take for anything.
@@ -31,6 +32,9 @@ fn servers() -> usize {
 
 #[test]
 fn a_rule_change_reaches_a_thousand_hosts() {
+    // A thousand agents have a thousand connections.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     let deployment = Deployment::start(servers());
     let count = hosts();
     let begun = Instant::now();

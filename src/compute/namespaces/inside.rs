@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{
     Gid, Uid, chdir, dup2_stdin, dup2_stdout, pivot_root, setgid, setgroups, sethostname, setsid, setuid,
 };
@@ -38,6 +38,8 @@ const OWNED: [&str; 5] = ["user", "net", "uts", "ipc", "cgroup"];
 
 /// How many processes and threads each user of an instance may have: a fork bomb must not be the host's.
 const PROCESSES: u64 = 8192;
+/// How many files of an instance's process may be open, until it asks for more: as on any Linux.
+const FILES: u64 = 1024;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -154,6 +156,9 @@ fn boot(folder: &Path, descriptors: &[String]) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     drop(namespaces);
     setrlimit(Resource::RLIMIT_NPROC, PROCESSES, PROCESSES)?;
+    // The server has raised its own.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, FILES.min(most), most)?;
     let init = find_init()?;
     wait_for_go()?;
     let environment = [("PATH", PATH), ("HOME", "/root"), ("TERM", "linux"), ("container", "fogbank")];
