@@ -25,10 +25,10 @@ use super::kernel::foreign::Obstacles;
 use super::kernel::host::{Leave, Pass, outside_switches};
 use super::kernel::nft::Nft;
 use super::kernel::probe::Care;
-use super::kernel::{neighbours, render, sysctl};
+use super::kernel::{flat, neighbours, render, sysctl};
 use super::names::GATEWAY_BRIDGE;
-use crate::plan::{Failure, HostState};
-use crate::types::{EniId, MacAddr};
+use crate::plan::{Exit, Failure, HostState};
+use crate::types::{Cidr4, EniId, MacAddr};
 
 /// How long notifications are gathered before the kernel is looked at.
 const GATHER: Duration = Duration::from_millis(10);
@@ -67,9 +67,14 @@ pub struct Reconciler {
     proxies: BTreeSet<neighbours::Place>,
     /// What was mapped at the last pass; `None` before the first.
     mapped: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
-    ports: BTreeMap<Ipv4Addr, EniId>,
-    /// Addresses whose flows are still to be cut.
+    /// The instances' addresses: whose interface, on which host.
+    places: BTreeMap<Ipv4Addr, (EniId, Arc<str>)>,
+    exits: BTreeMap<Cidr4, Exit>,
+    /// Whether a network's way out is by another host.
+    relays: bool,
+    /// Addresses, and networks on their way to the outside, whose flows are still to be cut.
     gone: BTreeSet<Ipv4Addr>,
+    turned: BTreeSet<Cidr4>,
     cut_due: bool,
     hold: Hold,
     /// The elastic addresses that the host answers for.
@@ -109,8 +114,11 @@ impl Reconciler {
             obstacles: Obstacles::default(),
             proxies: BTreeSet::new(),
             mapped: None,
-            ports: BTreeMap::new(),
+            places: BTreeMap::new(),
+            exits: BTreeMap::new(),
+            relays: false,
             gone: BTreeSet::new(),
+            turned: BTreeSet::new(),
             cut_due: true,
             hold: Hold::new(None),
             held: BTreeSet::new(),
@@ -160,11 +168,11 @@ impl Reconciler {
         // Fail closed: without rules no port is opened and no address answered.
         if self.nft.stand() {
             pass.ports().await;
-            pass.outside().await;
+            pass.outside(&mut self.announcer).await;
             self.proxies = pass.wanted_proxies();
         }
-        let ports = &self.ports;
-        self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains_key(&ip));
+        let ports: BTreeSet<_> = state.ports.values().map(|port| port.private_ip).collect();
+        self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains(&ip));
         let removed = pass.remove_addresses().await;
         self.cut_due |= !removed.is_empty();
         self.gone.extend(removed);
@@ -185,30 +193,35 @@ impl Reconciler {
         Applied { epoch, generation, failures, pending, holding, flat_mac }
     }
 
-    /// Remembers whose flows must end: ports and mappings that were there before.
+    /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.
     fn note_gone(&mut self, state: &HostState, pass: &Pass<'_>) {
-        let ports: BTreeMap<_, _> = state.ports.values().map(|port| (port.private_ip, port.eni)).collect();
-        let left = self.ports.iter().filter(|(ip, eni)| ports.get(ip) != Some(eni)).map(|(ip, _)| *ip);
-        self.gone.extend(left.chain(pass.left_ports()));
+        let places = places(state);
+        let left = self.places.iter().filter(|(ip, place)| places.get(ip) != Some(place)).map(|(ip, _)| *ip);
+        self.gone.extend(left.chain(pass.left_places()));
         let mapped: BTreeMap<_, _> = state.addresses.values().map(|a| (a.public_ip, a.private_ip)).collect();
         let before = self.mapped.take().unwrap_or_default();
         self.gone.extend(before.keys().filter(|ip| !mapped.contains_key(ip)));
         let moved = before.iter().any(|(public, private)| mapped.get(public) != Some(private));
-        self.cut_due |= moved || !self.gone.is_empty();
-        (self.mapped, self.ports) = (Some(mapped), ports);
+        let exits: BTreeMap<_, _> =
+            state.networks.values().map(|network| (network.cidr, network.exit.clone())).collect();
+        self.turned.extend(pass.turned_networks());
+        self.cut_due |= moved || exits != self.exits || !self.gone.is_empty() || !self.turned.is_empty();
+        (self.mapped, self.places, self.exits, self.relays) =
+            (Some(mapped), places, exits, flat::relays(state));
     }
 
     async fn cut(&mut self, state: &HostState, pass: &mut Pass<'_>) {
         if !self.cut_due {
             return;
         }
-        let keep = Keep::new(state, self.gone.clone());
+        let keep = Keep::new(state, self.gone.clone(), self.turned.clone());
         // A full table takes a tenth of a second to read.
         let result = tokio::task::spawn_blocking(move || conntrack::cut(&keep)).await;
         let error = match result {
             Ok(Ok(count)) => {
                 tracing::debug!(count, "flows cut");
                 self.gone.clear();
+                self.turned.clear();
                 self.cut_due = false;
                 return;
             }
@@ -347,13 +360,20 @@ impl Reconciler {
         if self.mapped.is_none() {
             return false;
         }
-        let switches = outside_switches(&self.config);
+        let switches = outside_switches(&self.config, self.relays);
         let off = |switch| sysctl::exists(switch) && !sysctl::holds(switch);
         if switches.iter().flat_map(|(_, list)| list).any(off) {
             return true;
         }
         neighbours::proxies(&self.handle).await.is_ok_and(|proxies| !self.proxies.is_subset(&proxies))
     }
+}
+
+/// Where the instances' interfaces are, on this host and on others.
+fn places(state: &HostState) -> BTreeMap<Ipv4Addr, (EniId, Arc<str>)> {
+    let remote = flat::remote(state).map(|place| (place.private_ip, (place.eni, place.host.clone())));
+    let here = state.ports.values().map(|port| (port.private_ip, (port.eni, state.host.clone())));
+    remote.chain(here).collect()
 }
 
 /// What challenges say next; nothing without any.

@@ -127,6 +127,7 @@ fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>
         cidr: network.cidr,
         gateway: network.gateway,
         range: network.range,
+        reserved: network.reserved.clone(),
         exit: match &network.gateway_host {
             None => Exit::Here,
             Some(gateway) if **gateway == *host => Exit::ForAll,

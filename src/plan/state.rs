@@ -88,6 +88,8 @@ pub struct NetworkSection {
     pub gateway: Ipv4Addr,
     /// The addresses that instances have: such a source comes from a host and nobody else.
     pub range: Range4,
+    /// Addresses in the range that belong to other machines.
+    pub reserved: Arc<[Range4]>,
     pub exit: Exit,
     /// Suffix of instance names, `ip-10-0-0-5.DOMAIN`.
     pub domain: Arc<str>,

@@ -150,21 +150,7 @@ impl Lab {
 
     /// Makes an instance as a driver would, with the addresses that DHCP would give.
     pub fn instance(&mut self, port: &PortSection) {
-        let guest = Ns::new("vm");
-        let (host, vm, name) = (&self.host.0, &guest.0, port_name(port.eni));
-        sh(&format!(
-            "ip -n {host} link add {name} address {PORT_MAC} type veth peer name eth0 address {} netns {vm}",
-            port.mac
-        ));
-        sh(&format!("ip -n {host} link set {name} alias {}", port.eni));
-        sh(&format!("ip netns exec {vm} sysctl -qw net.ipv6.conf.all.disable_ipv6=0"));
-        host_sh(
-            vm,
-            &format!(
-                "addr add {}/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.0.1",
-                port.private_ip
-            ),
-        );
+        let guest = guest(&self.host, port);
         self.instances.push(guest);
     }
 
@@ -228,6 +214,24 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// An instance on a host, as a driver and DHCP would make it.
+pub fn guest(host: &Ns, port: &PortSection) -> Ns {
+    let guest = Ns::new("vm");
+    let (host, vm, name) = (&host.0, &guest.0, port_name(port.eni));
+    sh(&format!(
+        "ip -n {host} link add {name} address {PORT_MAC} type veth peer name eth0 address {} netns {vm}",
+        port.mac
+    ));
+    sh(&format!("ip -n {host} link set {name} alias {}", port.eni));
+    sh(&format!("ip netns exec {vm} sysctl -qw net.ipv6.conf.all.disable_ipv6=0"));
+    let address = port.private_ip;
+    host_sh(
+        vm,
+        &format!("addr add {address}/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.0.1"),
+    );
+    guest
 }
 
 fn host_sh(ns: &str, rest: &str) {

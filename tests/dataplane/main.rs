@@ -8,8 +8,11 @@
 mod compute;
 mod elastic;
 mod host;
+mod hosts;
 mod lab;
+mod many;
 mod owner;
 mod probe;
 mod serve;
 mod state;
+mod watch;

@@ -24,7 +24,8 @@ fn range(text: &str) -> Range4 {
 /// The flat network and a pool; no instances.
 pub fn empty() -> HostState {
     let network = NetworkSection {
-        range: "10.0.0.0/24".parse().unwrap(),
+        range: range("10.0.0.4-10.0.0.199"),
+        reserved: [].into(),
         exit: fogbank::plan::Exit::Here,
         name: "flat".into(),
         cidr: "10.0.0.0/24".parse().unwrap(),

@@ -9,8 +9,9 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
+use super::{flat, paths};
 use crate::plan::HostState;
-use crate::types::Range4;
+use crate::types::{Cidr4, Range4};
 
 const CT_GET: u16 = 1 << 8 | 1;
 const CT_DELETE: u16 = 1 << 8 | 2;
@@ -26,20 +27,44 @@ pub struct Keep {
     pub to_private: BTreeMap<Ipv4Addr, Ipv4Addr>,
     pub to_elastic: BTreeMap<Ipv4Addr, Ipv4Addr>,
     pub pools: Vec<Range4>,
-    /// Addresses of which no flow may be left: ports that went, elastic IPs that went.
+    /// Addresses of which no flow may be left: instances that went, elastic IPs that went.
     pub gone: BTreeSet<Ipv4Addr>,
+    /// All instances, and those whose source is translated on this host when they go outside.
+    pub instances: BTreeSet<Ipv4Addr>,
+    pub translated: BTreeSet<Ipv4Addr>,
+    pub networks: Vec<Cidr4>,
+    /// Networks whose way to the outside is another now: flows that went the old one end.
+    pub turned: BTreeSet<Cidr4>,
 }
 
 impl Keep {
     /// What the state allows, and what went since.
-    pub fn new(state: &HostState, gone: BTreeSet<Ipv4Addr>) -> Self {
+    pub fn new(state: &HostState, gone: BTreeSet<Ipv4Addr>, turned: BTreeSet<Cidr4>) -> Self {
         let addresses = || state.addresses.values();
+        let translated = paths::translated(state).collect();
+        let ports = state.ports.values().map(|port| port.private_ip);
+        let instances = ports.chain(flat::remote(state).map(|place| place.private_ip)).collect();
+        let networks = state.networks.values().map(|network| network.cidr).collect();
         Self {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
             to_elastic: addresses().map(|a| (a.private_ip, a.public_ip)).collect(),
             pools: state.pools.to_vec(),
             gone,
+            instances,
+            translated,
+            networks,
+            turned,
         }
+    }
+
+    /// Whether one end is in a network whose way out has changed, and the other outside of all.
+    fn has_turned(&self, one: Ipv4Addr, other: Ipv4Addr) -> bool {
+        let out = |inner: Ipv4Addr, outer: Ipv4Addr| {
+            self.turned.iter().any(|network| network.contains(inner))
+                && self.instances.contains(&inner)
+                && !self.networks.iter().any(|network| network.contains(outer))
+        };
+        out(one, other) || out(other, one)
     }
 
     fn elastic(&self, address: Ipv4Addr) -> bool {
@@ -65,7 +90,9 @@ pub fn stale(flow: &Flow, keep: &Keep) -> bool {
     let to_elastic = to != answerer && keep.elastic(to) && keep.to_private.get(&to) != Some(&answerer);
     let as_elastic =
         from != answered && keep.elastic(answered) && keep.to_elastic.get(&from) != Some(&answered);
-    to_elastic || as_elastic
+    // By the address of a host that translates for it no more.
+    let as_host = from != answered && keep.instances.contains(&from) && !keep.translated.contains(&from);
+    to_elastic || as_elastic || as_host || keep.has_turned(from, answerer)
 }
 
 fn ends(tuple: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
@@ -132,6 +159,10 @@ mod tests {
             to_elastic: mapped.iter().map(|&(public, private)| (private, public)).collect(),
             pools: vec![Range4::new(ELASTIC, Ipv4Addr::new(203, 0, 113, 20)).unwrap()],
             gone: gone.iter().copied().collect(),
+            instances: [ONE, TWO].into(),
+            translated: [ONE, TWO].into(),
+            networks: vec!["10.0.0.0/24".parse().unwrap()],
+            turned: BTreeSet::new(),
         }
     }
 
@@ -160,6 +191,29 @@ mod tests {
         let plain = Flow { original: (ONE, TWO), reply: (TWO, ONE) };
         for flow in [docker, by_host, plain] {
             assert!(!stale(&flow, &keep(&[(ELASTIC, ONE)], &[])), "{flow:?}");
+        }
+    }
+
+    #[test]
+    fn flows_that_went_out_another_way_end_and_others_do_not() {
+        let by_host = Flow { original: (TWO, CLIENT), reply: (CLIENT, HOST) };
+        let of_machine = Flow { original: (Ipv4Addr::new(10, 0, 0, 200), CLIENT), reply: (CLIENT, HOST) };
+        let mut keep = keep(&[], &[]);
+        keep.translated.remove(&TWO);
+        assert!(stale(&by_host, &keep));
+        assert!(!stale(&of_machine, &keep));
+        let plain = Flow { original: (CLIENT, ONE), reply: (ONE, CLIENT) };
+        let out = Flow { original: (ONE, CLIENT), reply: (CLIENT, ONE) };
+        let within = Flow { original: (ONE, TWO), reply: (TWO, ONE) };
+        for flow in [plain, out] {
+            assert!(!stale(&flow, &keep));
+        }
+        keep.turned.insert("10.0.0.0/24".parse().unwrap());
+        for flow in [plain, out] {
+            assert!(stale(&flow, &keep));
+        }
+        for flow in [within, of_machine] {
+            assert!(!stale(&flow, &keep));
         }
     }
 

@@ -15,9 +15,8 @@ use super::announce::Announcer;
 use super::links::{self, Link};
 use super::probe::{self, Care};
 use super::routes::{self, Route};
-use super::{neighbours, render, sysctl};
+use super::{flat, neighbours, policy, render, sysctl};
 use crate::agent::config::HostConfig;
-use crate::agent::diff;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
 use crate::plan::{Failure, HostState, PortSection};
 use crate::types::{EniId, MacAddr};
@@ -33,13 +32,14 @@ pub struct Leave {
 
 /// The kernel as read, the state that is wanted, and what went wrong between.
 pub struct Pass<'a> {
-    handle: &'a Handle,
-    config: &'a HostConfig,
-    state: &'a HostState,
+    pub(super) handle: &'a Handle,
+    pub(super) config: &'a HostConfig,
+    pub(super) state: &'a HostState,
     links: BTreeMap<String, Link>,
     addresses: Addresses,
     ours: BTreeSet<addresses::Place>,
-    routes: BTreeMap<routes::Key, Route>,
+    pub(super) routes: BTreeMap<routes::Key, Route>,
+    pub(super) policy: Vec<policy::Rule>,
     /// Elastic addresses on the public interface, as far as the pass has come.
     held: BTreeSet<Ipv4Addr>,
     pub failures: Vec<Failure>,
@@ -63,10 +63,10 @@ impl<'a> Pass<'a> {
         let ours = addresses.ours(index(&config.public_interface), index(GATEWAY_BRIDGE), &state.pools);
         let public = index(&config.public_interface);
         let held = ours.iter().filter(|place| Some(place.1) == public).map(|place| place.0).collect();
-        let routes = routes::list(handle).await?;
+        let (routes, policy) = (routes::list(handle).await?, policy::list(handle).await?);
         let (failures, pending) = (Vec::new(), Vec::new());
         let mut pass =
-            Self { handle, config, state, links, addresses, ours, routes, held, failures, pending };
+            Self { handle, config, state, links, addresses, ours, routes, policy, held, failures, pending };
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
                 None => pass.fail(format!("interface {name}"), "does not exist; name another in [host]"),
@@ -77,11 +77,11 @@ impl<'a> Pass<'a> {
         Ok(pass)
     }
 
-    fn fail(&mut self, subject: String, message: impl Display) {
+    pub(super) fn fail(&mut self, subject: String, message: impl Display) {
         self.failures.push(Failure { subject, message: message.to_string() });
     }
 
-    fn check(&mut self, subject: impl FnOnce() -> String, result: Result<(), Error>) {
+    pub(super) fn check(&mut self, subject: impl FnOnce() -> String, result: Result<(), Error>) {
         if let Err(error) = result {
             self.fail(subject(), error);
         }
@@ -95,7 +95,7 @@ impl<'a> Pass<'a> {
         self.index(&self.config.public_interface)
     }
 
-    fn flat(&self) -> Option<u32> {
+    pub(super) fn flat(&self) -> Option<u32> {
         self.index(&self.config.flat_interface)
     }
 
@@ -171,11 +171,13 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The ports, their routes and neighbours, and what the flat and the public interface need.
+    /// The ports, the ways to them and to those of other hosts.
     pub async fn ports(&mut self) {
         let state = self.state;
         let mut routes = BTreeMap::new();
-        let mut neighbours = BTreeMap::new();
+        // A next hop is known before a route names it: nobody is asked for it.
+        let mut neighbours = self.peers();
+        self.flat_routes(&mut routes);
         for port in state.ports.values() {
             let name = port_name(port.eni);
             let Some(link) = self.links.get(&name).cloned() else {
@@ -184,19 +186,15 @@ impl<'a> Pass<'a> {
             };
             if self.port(port, &name, &link).await {
                 let source = state.networks.get(&port.network).map(|network| network.gateway);
-                let key = routes::to_instance(port.private_ip);
-                routes.insert(key, (Route { interface: link.index, source }, format!("port {}", port.eni)));
-                neighbours.insert((port.private_ip, link.index), &**port);
+                let route = Route { interface: link.index, via: None, source };
+                let subject = format!("port {}", port.eni);
+                routes.insert(routes::to_instance(port.private_ip), (route, subject.clone()));
+                neighbours.insert((port.private_ip, link.index), (port.mac, subject));
             }
         }
-        if let Some(interface) = self.flat() {
-            for network in state.networks.values() {
-                let route = Route { interface, source: None };
-                routes.insert(routes::to_network(network.cidr), (route, format!("network {}", network.name)));
-            }
-        }
-        self.write_routes(&routes).await;
         self.write_neighbours(&neighbours).await;
+        self.write_routes(&routes).await;
+        self.write_policy().await;
     }
 
     async fn port(&mut self, port: &PortSection, name: &str, link: &Link) -> bool {
@@ -221,19 +219,19 @@ impl<'a> Pass<'a> {
                 Some(_) => routes::change(self.handle, *key, *route).await,
                 None => routes::add(self.handle, *key, *route).await,
             };
-            self.check(|| format!("{subject}: route {}/{}", key.0, key.1), result);
+            self.check(|| format!("{subject}: route {key}"), result);
         }
     }
 
-    async fn write_neighbours(&mut self, want: &BTreeMap<neighbours::Place, &PortSection>) {
+    async fn write_neighbours(&mut self, want: &BTreeMap<neighbours::Place, (MacAddr, String)>) {
         let have = match neighbours::permanent(self.handle).await {
             Ok(have) => have,
             Err(error) => return self.fail("neighbours".into(), error),
         };
-        for (place, port) in want {
-            if have.get(place).is_none_or(|mac| mac[..] != port.mac.0) {
-                let set = neighbours::set(self.handle, *place, port.mac).await;
-                self.check(|| format!("port {}", port.eni), set);
+        for (place, (mac, subject)) in want {
+            if have.get(place).is_none_or(|entry| entry.mac != mac.0) {
+                let set = neighbours::set(self.handle, *place, *mac).await;
+                self.check(|| subject.clone(), set);
             }
         }
         let ports = self.port_indexes();
@@ -243,10 +241,9 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The flat and the public interface: switches, and an exact proxy entry per instance.
-    pub async fn outside(&mut self) {
-        let config = self.config;
-        for (name, switches) in outside_switches(config) {
+    /// The flat and the public interface: switches, and an exact proxy entry per instance, announced when it is new.
+    pub async fn outside(&mut self, announcer: &mut Announcer) {
+        for (name, switches) in outside_switches(self.config, flat::relays(self.state)) {
             if self.links.contains_key(name) {
                 self.switches(&format!("interface {name}"), &switches);
             }
@@ -260,8 +257,14 @@ impl<'a> Pass<'a> {
             let removed = neighbours::remove(self.handle, *place, true).await;
             self.check(|| format!("proxy entry {}", place.0), removed);
         }
+        let mac = self.flat_mac();
         for place in want.difference(&have) {
             let added = neighbours::add_proxy(self.handle, *place).await;
+            if let (Ok(()), Some(mac)) = (&added, mac)
+                && let Err(error) = announcer.announce(place.0, place.1, mac)
+            {
+                self.fail(format!("address {}", place.0), format!("cannot announce it: {error}"));
+            }
             self.check(|| format!("proxy entry {}", place.0), added);
         }
     }
@@ -357,30 +360,24 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The destinations of our /32 routes that no port has any more: ports that went.
-    pub fn left_ports(&self) -> BTreeSet<Ipv4Addr> {
-        let here: BTreeSet<_> = self.state.ports.values().map(|port| port.private_ip).collect();
-        let to_instances = self.routes.keys().filter(|(_, length, metric)| (*length, *metric) == (32, 0));
-        to_instances.map(|key| key.0).filter(|ip| !here.contains(ip)).collect()
-    }
-
     /// Takes away our routes that lead to nobody.
     pub async fn sweep_routes(&mut self) {
         let mut want = BTreeMap::new();
-        want.extend(self.state.ports.values().map(|port| (routes::to_instance(port.private_ip), ())));
-        want.extend(self.state.networks.values().map(|network| (routes::to_network(network.cidr), ())));
-        let have: BTreeMap<_, _> = self.routes.keys().map(|key| (*key, ())).collect();
-        for (key, ()) in diff::maps(&have, &want).removed {
-            if let Some(route) = self.routes.get(key).copied() {
-                let removed = routes::remove(self.handle, *key, route).await;
-                self.check(|| format!("route {}/{}", key.0, key.1), removed);
-            }
+        self.flat_routes(&mut want);
+        let ports = self.state.ports.values().map(|port| routes::to_instance(port.private_ip));
+        let want: BTreeSet<_> = want.into_keys().chain(ports).collect();
+        let gone: Vec<_> = self.routes.iter().filter(|(key, _)| !want.contains(key)).collect();
+        let gone: Vec<_> = gone.into_iter().map(|(key, route)| (*key, *route)).collect();
+        for (key, route) in gone {
+            let removed = routes::remove(self.handle, key, route).await;
+            self.check(|| format!("route {key}"), removed);
         }
+        self.sweep_peers().await;
     }
 }
 
 /// The switches of the flat and the public interface; few enough to be looked at all the time.
-pub fn outside_switches(config: &HostConfig) -> [(&str, Vec<sysctl::Switch>); 2] {
+pub fn outside_switches(config: &HostConfig, relays: bool) -> [(&str, Vec<sysctl::Switch>); 2] {
     let (public, flat) = (&config.public_interface[..], &config.flat_interface[..]);
-    [(public, sysctl::public(public)), (flat, sysctl::flat(flat))]
+    [(public, sysctl::public(public)), (flat, sysctl::flat(flat, relays))]
 }

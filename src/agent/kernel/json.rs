@@ -37,6 +37,7 @@ fn field(field: Field) -> Json {
         Field::ArpSenderAddress => payload("arp", "saddr ip"),
         Field::CtState => json!({"ct": {"key": "state"}}),
         Field::SourceKind => json!({"fib": {"result": "type", "flags": ["saddr"]}}),
+        Field::NextHop => json!({"rt": {"key": "nexthop", "family": "ip"}}),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing here keeps a memory that it needs: each part reads what the kernel has, compares it with
 //! what should be and writes the difference. What is ours is known by its mark: the table's name,
-//! [`ROUTE_PROTOCOL`](crate::agent::names::ROUTE_PROTOCOL) on routes, addresses and proxy entries,
+//! [`ROUTE_PROTOCOL`](crate::agent::names::ROUTE_PROTOCOL) on routes, rules, addresses and neighbour entries,
 //! the prefix of interfaces. What has no such mark is never touched.
 
 pub mod addresses;
@@ -11,6 +11,7 @@ pub mod batch;
 pub mod challenge;
 pub mod conntrack;
 pub mod events;
+pub mod flat;
 pub mod foreign;
 pub mod groups;
 pub mod host;
@@ -21,6 +22,8 @@ pub mod model;
 pub mod neighbours;
 pub mod nfnetlink;
 pub mod nft;
+pub mod paths;
+pub mod policy;
 pub mod probe;
 pub mod render;
 pub mod routes;

@@ -43,6 +43,8 @@ pub enum Field {
     CtState,
     /// What kind of address the source is to this host, e.g. `local`.
     SourceKind,
+    /// The address that the packet is handed to.
+    NextHop,
 }
 
 /// A constant that a field is compared with.

@@ -1,4 +1,4 @@
-//! Permanent neighbours on ports, and exact proxy entries on the flat interface.
+//! Permanent neighbours on ports and for other hosts, and exact proxy entries on the flat interface.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -24,24 +24,35 @@ fn destination(message: &NeighbourMessage) -> Option<Place> {
     })
 }
 
+/// A permanent neighbour.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Entry {
+    pub mac: Vec<u8>,
+    /// Whether it has our mark.
+    pub ours: bool,
+}
+
 /// The permanent neighbours of all interfaces.
 ///
 /// # Errors
 /// What netlink says.
-pub async fn permanent(handle: &Handle) -> Result<BTreeMap<Place, Vec<u8>>, Error> {
+pub async fn permanent(handle: &Handle) -> Result<BTreeMap<Place, Entry>, Error> {
     let request = handle.neighbours().get().set_address_family(AddressFamily::Inet);
     let messages: Vec<_> = request.execute().try_collect().await?;
-    let mut found = BTreeMap::new();
-    for message in messages.iter().filter(|m| m.header.state == NeighbourState::Permanent) {
-        let mac = message.attributes.iter().find_map(|attribute| match attribute {
-            NeighbourAttribute::LinkLayerAddress(bytes) => Some(bytes.clone()),
-            _ => None,
-        });
-        if let Some(place) = destination(message) {
-            found.insert(place, mac.unwrap_or_default());
+    let permanent = messages.iter().filter(|message| message.header.state == NeighbourState::Permanent);
+    Ok(permanent.filter_map(|message| Some((destination(message)?, entry(message)))).collect())
+}
+
+fn entry(message: &NeighbourMessage) -> Entry {
+    let mut entry = Entry::default();
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::LinkLayerAddress(bytes) => entry.mac.clone_from(bytes),
+            NeighbourAttribute::Protocol(by) => entry.ours = u8::from(*by) == ROUTE_PROTOCOL,
+            _ => {}
         }
     }
-    Ok(found)
+    entry
 }
 
 /// Makes a neighbour's address known for good.
@@ -49,7 +60,8 @@ pub async fn permanent(handle: &Handle) -> Result<BTreeMap<Place, Vec<u8>>, Erro
 /// # Errors
 /// What netlink says.
 pub async fn set(handle: &Handle, place: Place, mac: MacAddr) -> Result<(), Error> {
-    let request = handle.neighbours().add(place.1, place.0.into());
+    let mut request = handle.neighbours().add(place.1, place.0.into());
+    *request.message_mut() = message(place, NeighbourFlags::empty());
     request.link_layer_address(&mac.0).replace().execute().await
 }
 

@@ -18,8 +18,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::groups;
 use super::model::*;
+use super::{flat, groups, paths};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PortSection};
@@ -45,11 +45,11 @@ impl Host {
         Self { public, flat, snat, own, router }
     }
 
-    fn one_nic(&self) -> bool {
+    pub(super) fn one_nic(&self) -> bool {
         self.public == self.flat
     }
 
-    fn outside(&self, field: Field) -> Match {
+    pub(super) fn outside(&self, field: Field) -> Match {
         let mut names = vec![Value::Interface(self.public.clone())];
         if !self.one_nic() {
             names.push(Value::Interface(self.flat.clone()));
@@ -57,60 +57,62 @@ impl Host {
         Match::Fields(vec![field], true, Right::OneOf(names))
     }
 
-    fn public(&self, field: Field) -> Match {
+    pub(super) fn public(&self, field: Field) -> Match {
         Match::is(field, Value::Interface(self.public.clone()))
+    }
+
+    pub(super) fn flat(&self, field: Field) -> Match {
+        Match::is(field, Value::Interface(self.flat.clone()))
     }
 }
 
-fn any_port(field: Field) -> Match {
+pub(super) fn any_port(field: Field) -> Match {
     Match::is(field, Value::Interface(format!("{PORT_PREFIX}*")))
 }
 
-fn no_port(field: Field) -> Match {
+pub(super) fn no_port(field: Field) -> Match {
     Match::Fields(vec![field], false, Right::Is(Value::Interface(format!("{PORT_PREFIX}*"))))
 }
 
-fn address(field: Field, address: Ipv4Addr) -> Match {
+pub(super) fn address(field: Field, address: Ipv4Addr) -> Match {
     Match::is(field, Value::Address(address))
 }
 
-fn range(field: Field, range: Range4) -> Match {
+pub(super) fn range(field: Field, range: Range4) -> Match {
     Match::is(field, Value::Addresses(range))
 }
 
-fn number(field: Field, number: u32) -> Match {
+pub(super) fn number(field: Field, number: u32) -> Match {
     Match::is(field, Value::Number(number))
 }
 
-fn ipv6() -> Match {
+pub(super) fn ipv6() -> Match {
     Match::is(Field::IpVersion, Value::Word("ipv6"))
 }
 
-fn from_host() -> Match {
+pub(super) fn from_host() -> Match {
     Match::is(Field::SourceKind, Value::Word("local"))
 }
 
-fn networks(state: &HostState) -> impl Iterator<Item = Range4> + '_ {
+pub(super) fn networks(state: &HostState) -> impl Iterator<Item = Range4> {
     state.networks.values().map(|network| Range4::from(network.cidr))
 }
 
 const LINK_LOCAL: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 0, 0), Ipv4Addr::new(169, 254, 255, 255));
 const ICMP_ECHO: u32 = 8;
-const ICMP_REDIRECT: u32 = 5;
 
 /// Everything that nftables must hold of ours.
 pub fn render(state: &HostState, host: &Host) -> Ruleset {
     let mut inet = Table::default();
     port_sets(state, &mut inet);
     address_sets(state, host, &mut inet);
+    peers(state, &mut inet);
     groups::render(state, &mut inet);
     source(state, host, &mut inet);
     leave(state, host, &mut inet);
     dnat(&mut inet);
     input(state, &mut inet);
-    forward(state, host, &mut inet);
-    snat(state, host, &mut inet);
-    enter(state, host, &mut inet);
+    paths::render(state, host, &mut inet);
     Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
 }
 
@@ -170,6 +172,32 @@ fn address_sets(state: &HostState, host: &Host, table: &mut Table) {
     table.sets.insert("services".into(), Set::keys(&["ipv4_addr", "inet_proto", "inet_service"], services));
 }
 
+/// The instances of other hosts, and what their packets come from.
+fn peers(state: &HostState, table: &mut Table) {
+    let known = flat::remote(state).filter_map(|place| {
+        let peer = state.hosts.get(&place.host)?;
+        Some(vec![Value::Address(place.private_ip), Value::Mac(peer.mac)])
+    });
+    table.sets.insert("peers".into(), Set::keys(&["ipv4_addr", "ether_addr"], known));
+    let remote = flat::remote(state).map(|place| vec![Value::Address(place.private_ip)]);
+    table.sets.insert("remote".into(), Set::keys(&["ipv4_addr"], remote));
+}
+
+/// A source in the instances' range enters by the flat interface only from the host where its instance is; not from one
+/// that was declared dead and lives, nor from a machine that calls itself so.
+fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
+    let flat = || host.flat(Field::InInterface);
+    let mut rules = Vec::new();
+    for network in state.networks.values() {
+        let reserved = network.reserved.iter();
+        rules.extend(reserved.map(|part| Rule::accept(vec![flat(), range(Field::Source, *part)])));
+        rules.push(Rule::goto(vec![flat(), range(Field::Source, network.range)], "peer_source"));
+    }
+    let peer = Match::within(&[Field::Source, Field::EtherSource], "peers");
+    table.chains.insert("peer_source".into(), Chain::of(vec![Rule::accept(vec![peer]), Rule::drop(vec![])]));
+    rules
+}
+
 fn source(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
     if !host.one_nic() {
@@ -180,6 +208,7 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
         host.outside(Field::InInterface),
         Match::within(&[Field::Source], "instances"),
     ]));
+    rules.extend(from_flat(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];
     let rules = vec![
@@ -290,71 +319,6 @@ fn input(state: &HostState, table: &mut Table) {
         Rule::drop(vec![]),
     ];
     table.chains.insert("to_host".into(), Chain::of(rules));
-}
-
-fn forward(state: &HostState, host: &Host, table: &mut Table) {
-    let mut rules =
-        vec![Rule::goto(vec![any_port(Field::OutInterface), host.public(Field::InInterface)], "from_public")];
-    // Forwarding is switched on for these interfaces for the instances' sake alone.
-    if !host.router {
-        rules.push(Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]));
-    }
-    table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
-    let mut rules = vec![Rule::by_state(), Rule::accept(vec![Match::Dnat(true)])];
-    // With one NIC the flat network's other machines come the same way.
-    if host.one_nic() {
-        rules.extend(networks(state).map(|net| Rule::accept(vec![range(Field::Source, net)])));
-    }
-    rules.push(Rule::drop(vec![]));
-    table.chains.insert("from_public".into(), Chain::of(rules));
-}
-
-fn snat(state: &HostState, host: &Host, table: &mut Table) {
-    let elastic =
-        || Rule::then(vec![], Action::Snat(Target::Map(Field::Source, "private_to_elastic".into())));
-    let to_host = |matches| host.snat.map(|to| Rule::then(matches, Action::Snat(Target::Address(to))));
-    let instance = || vec![Match::within(&[Field::Source], "instances")];
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "hairpin")];
-    if host.one_nic() {
-        let public = || host.public(Field::OutInterface);
-        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
-    }
-    rules.push(Rule::goto(vec![host.public(Field::OutInterface)], "outward"));
-    table.chains.insert("snat".into(), Chain::base(("nat", "postrouting", 90), rules));
-    // To an elastic IP on this host: translated as if it had gone by the public segment.
-    let mut rules = vec![Rule::accept(vec![Match::Dnat(false)]), elastic()];
-    rules.extend(to_host(instance()));
-    rules.extend(to_host(vec![from_host()]));
-    table.chains.insert("hairpin".into(), Chain::of(rules));
-    let mut rules = vec![elastic()];
-    rules.extend(to_host(instance()));
-    table.chains.insert("outward".into(), Chain::of(rules));
-}
-
-fn enter(state: &HostState, host: &Host, table: &mut Table) {
-    let public = || host.public(Field::OutInterface);
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
-    if host.one_nic() {
-        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
-    }
-    rules.push(Rule::drop(vec![public(), Match::within(&[Field::Source], "instances")]));
-    rules.push(Rule::drop(vec![
-        any_port(Field::InInterface),
-        public(),
-        Match::Dnat(false),
-        Match::Snat(false),
-    ]));
-    table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
-    let rules = vec![
-        Rule::drop(vec![ipv6()]),
-        // An instance that speaks to its own elastic IP goes out the way it came in.
-        Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
-        Rule::by_state(),
-        Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
-        Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),
-        Rule::drop(vec![]),
-    ];
-    table.chains.insert("to_port".into(), Chain::of(rules));
 }
 
 fn arp(state: &HostState) -> Table {

@@ -1,6 +1,8 @@
-//! Our routes: a /32 to each instance by its port, and each flat network by the flat interface.
+//! Our routes: a /32 to each instance, by its port or by way of its host; each flat network by the
+//! flat interface; and a default route to each gateway host.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use futures_util::TryStreamExt;
@@ -10,34 +12,63 @@ use netlink_packet_route::route::{
 };
 use rtnetlink::{Error, Handle, RouteMessageBuilder};
 
+use super::policy::{self, is_ours};
 use crate::agent::names::ROUTE_PROTOCOL;
 use crate::types::Cidr4;
 
 /// The flat network's on-link route yields to any that the host's manager has made.
 pub const FLAT_METRIC: u32 = 4242;
 
-/// What tells two of our routes apart: destination, prefix length, metric.
-pub type Key = (Ipv4Addr, u8, u32);
+const MAIN: u32 = RouteHeader::RT_TABLE_MAIN as u32;
+
+/// What tells two of our routes apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Key {
+    pub table: u32,
+    pub to: Ipv4Addr,
+    pub prefix_len: u8,
+    pub metric: u32,
+}
 
 /// Where a route leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
     pub interface: u32,
+    /// The host that it goes through: its number's address, see [`crate::plan::next_hop`].
+    pub via: Option<Ipv4Addr>,
     /// The address that the host itself uses towards there.
     pub source: Option<Ipv4Addr>,
 }
 
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.to, self.prefix_len)
+    }
+}
+
+impl Key {
+    /// Whether this is a route to an instance.
+    pub const fn is_to_instance(&self) -> bool {
+        self.table == MAIN && self.prefix_len == 32 && self.metric == 0
+    }
+}
+
 /// The key of the route to an instance.
 pub const fn to_instance(address: Ipv4Addr) -> Key {
-    (address, 32, 0)
+    Key { table: MAIN, to: address, prefix_len: 32, metric: 0 }
 }
 
 /// The key of the route to a flat network's other machines.
 pub const fn to_network(cidr: Cidr4) -> Key {
-    (cidr.network(), cidr.prefix_len(), FLAT_METRIC)
+    Key { table: MAIN, to: cidr.network(), prefix_len: cidr.prefix_len(), metric: FLAT_METRIC }
 }
 
-/// The routes with our mark in the main table.
+/// The key of the way out by a gateway host, in the table of that host.
+pub const fn to_outside(gateway: Ipv4Addr) -> Key {
+    Key { table: policy::table(gateway), to: Ipv4Addr::UNSPECIFIED, prefix_len: 0, metric: 0 }
+}
+
+/// The routes with our mark in the main table and in ours.
 ///
 /// # Errors
 /// What netlink says.
@@ -49,32 +80,38 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<Key, Route>, Error> {
 
 fn read(message: &RouteMessage) -> Option<(Key, Route)> {
     let header = &message.header;
-    let ours = u8::from(header.protocol) == ROUTE_PROTOCOL
-        && header.table == RouteHeader::RT_TABLE_MAIN
-        && header.address_family == AddressFamily::Inet;
-    let mut key = (Ipv4Addr::UNSPECIFIED, header.destination_prefix_length, 0);
-    let mut route = Route { interface: 0, source: None };
+    let (table, to) = (header.table.into(), Ipv4Addr::UNSPECIFIED);
+    let mut key = Key { table, to, prefix_len: header.destination_prefix_length, metric: 0 };
+    let mut route = Route { interface: 0, via: None, source: None };
     for attribute in &message.attributes {
         match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(to)) => key.0 = *to,
+            RouteAttribute::Destination(RouteAddress::Inet(to)) => key.to = *to,
+            RouteAttribute::Table(table) => key.table = *table,
+            RouteAttribute::Priority(metric) => key.metric = *metric,
             RouteAttribute::Oif(index) => route.interface = *index,
+            RouteAttribute::Gateway(RouteAddress::Inet(via)) => route.via = Some(*via),
             RouteAttribute::PrefSource(RouteAddress::Inet(from)) => route.source = Some(*from),
-            RouteAttribute::Priority(metric) => key.2 = *metric,
             _ => {}
         }
     }
+    let ours = u8::from(header.protocol) == ROUTE_PROTOCOL
+        && header.address_family == AddressFamily::Inet
+        && (key.table == MAIN || is_ours(key.table));
     ours.then_some((key, route))
 }
 
 fn message(key: Key, route: Route) -> RouteMessage {
-    let (to, prefix_len, metric) = key;
     let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
-        .destination_prefix(to, prefix_len)
+        .table_id(key.table)
+        .destination_prefix(key.to, key.prefix_len)
         .output_interface(route.interface)
         .protocol(RouteProtocol::from(ROUTE_PROTOCOL))
         .scope(RouteScope::Link);
-    if metric != 0 {
-        builder = builder.priority(metric);
+    if key.metric != 0 {
+        builder = builder.priority(key.metric);
+    }
+    if let Some(via) = route.via {
+        builder = builder.gateway(via).onlink().scope(RouteScope::Universe);
     }
     if let Some(source) = route.source {
         builder = builder.pref_source(source);

@@ -28,14 +28,20 @@ pub fn public(name: &str) -> Vec<Switch> {
     vec![(format!("ipv4/conf/{name}/arp_ignore"), "1"), (format!("ipv4/conf/{name}/forwarding"), "1")]
 }
 
-/// The flat interface; without arp_announce the gateway's address would be announced on it.
-pub fn flat(name: &str) -> Vec<Switch> {
-    vec![
+/// The flat interface; without arp_announce the gateway's address would be announced on it. Where a gateway host is the
+/// way out (`relays`), the world's answers come by it while the host itself would go another way: its rp_filter must be
+/// loose. That a source is real is for our own rules to see.
+pub fn flat(name: &str, relays: bool) -> Vec<Switch> {
+    let mut switches = vec![
         (format!("ipv4/conf/{name}/arp_ignore"), "1"),
         (format!("ipv4/conf/{name}/arp_announce"), "2"),
         (format!("ipv4/neigh/{name}/proxy_delay"), "0"),
         (format!("ipv4/conf/{name}/forwarding"), "1"),
-    ]
+    ];
+    if relays {
+        switches.push((format!("ipv4/conf/{name}/rp_filter"), "2"));
+    }
+    switches
 }
 
 /// Whether the host forwards for everybody (`net.ipv4.ip_forward`).

@@ -234,6 +234,7 @@ mod tests {
     fn network() -> NetworkSection {
         NetworkSection {
             range: "10.0.0.0/24".parse().unwrap(),
+            reserved: [].into(),
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),

@@ -105,6 +105,7 @@ pub mod tests {
         let mut state = HostState::default();
         let network = NetworkSection {
             range: "10.0.0.0/24".parse().unwrap(),
+            reserved: [].into(),
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),

@@ -264,6 +264,7 @@ pub mod tests {
         });
         let network = Arc::new(NetworkSection {
             range: "10.0.0.0/24".parse().unwrap(),
+            reserved: [].into(),
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),

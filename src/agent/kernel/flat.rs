@@ -1,0 +1,111 @@
+//! The way to the other hosts, and by them to their instances: over the flat segment, without a word of ARP.
+//!
+//! Each host is a next hop by its number, with a permanent neighbour entry; an instance on another host is a /32 by way of
+//! it. Where a network's outside is at a gateway host, rules send its packets there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::host::Pass;
+use super::neighbours;
+use super::policy::{self, Lookup};
+use super::routes::{self, Key, Route};
+use crate::plan::{Exit, HostState, PlaceSection};
+use crate::types::{Cidr4, MacAddr};
+
+/// The running instances' interfaces that are on other hosts.
+pub fn remote(state: &HostState) -> impl Iterator<Item = &Arc<PlaceSection>> + Clone {
+    state.places.values().filter(|place| place.host != state.host && !state.ports.contains_key(&place.eni))
+}
+
+/// Those of them whose way to the outside is by this host.
+pub fn central(state: &HostState) -> impl Iterator<Item = &Arc<PlaceSection>> + Clone {
+    let central = |network: &str| state.networks.get(network).is_some_and(|row| row.exit == Exit::ForAll);
+    remote(state).filter(move |place| central(&place.network))
+}
+
+/// Whether the way out of some network is by another host.
+pub fn relays(state: &HostState) -> bool {
+    state.networks.values().any(|network| matches!(network.exit, Exit::By(_)))
+}
+
+impl Pass<'_> {
+    /// The neighbours that stand for the other hosts.
+    pub(super) fn peers(&self) -> BTreeMap<neighbours::Place, (MacAddr, String)> {
+        let Some(flat) = self.flat() else { return BTreeMap::new() };
+        let others = self.state.hosts.values().filter(|peer| peer.name != self.state.host);
+        others.map(|peer| ((peer.next_hop, flat), (peer.mac, format!("host {}", peer.name)))).collect()
+    }
+
+    /// The routes by the flat interface.
+    pub(super) fn flat_routes(&self, to: &mut BTreeMap<Key, (Route, String)>) {
+        let (state, Some(interface)) = (self.state, self.flat()) else { return };
+        let by = |via| Route { interface, via, source: None };
+        for network in state.networks.values() {
+            let subject = format!("network {}", network.name);
+            if let Exit::By(gateway) = &network.exit
+                && let Some(peer) = state.hosts.get(gateway)
+            {
+                to.insert(routes::to_outside(peer.next_hop), (by(Some(peer.next_hop)), subject.clone()));
+            }
+            to.insert(routes::to_network(network.cidr), (by(None), subject));
+        }
+        for place in remote(state) {
+            if let Some(peer) = state.hosts.get(&place.host) {
+                let subject = format!("interface {} on {}", place.eni, place.host);
+                to.insert(routes::to_instance(place.private_ip), (by(Some(peer.next_hop)), subject));
+            }
+        }
+    }
+
+    /// The rules that send instances' packets to their gateway host.
+    pub(super) async fn write_policy(&mut self) {
+        let want = policy::wanted(self.state, &self.config.flat_interface);
+        let new: Vec<_> = want.iter().filter(|rule| !self.policy.contains(rule)).collect();
+        for rule in new {
+            let added = policy::add(self.handle, rule).await;
+            self.check(|| format!("rule from {}", rule.from), added);
+        }
+        let gone: Vec<_> = self.policy.iter().filter(|rule| !want.contains(rule)).cloned().collect();
+        for rule in &gone {
+            let removed = policy::remove(self.handle, rule).await;
+            self.check(|| format!("rule from {}", rule.from), removed);
+        }
+    }
+
+    /// The networks whose way to the outside is another than the kernel's until now.
+    pub fn turned_networks(&self) -> BTreeSet<Cidr4> {
+        let ways = |rules: &[policy::Rule]| -> BTreeSet<(Cidr4, Lookup)> {
+            let away = rules.iter().filter(|rule| rule.lookup != Lookup::Main);
+            away.map(|rule| (rule.from, rule.lookup)).collect()
+        };
+        let want = ways(&policy::wanted(self.state, &self.config.flat_interface));
+        ways(&self.policy).symmetric_difference(&want).map(|(network, _)| *network).collect()
+    }
+
+    /// Forgets hosts that are gone; after the routes by way of them.
+    pub(super) async fn sweep_peers(&mut self) {
+        let have = match neighbours::permanent(self.handle).await {
+            Ok(have) => have,
+            Err(error) => return self.fail("neighbours".into(), error),
+        };
+        let (want, flat) = (self.peers(), self.flat());
+        let left = |(place, entry): &(&neighbours::Place, &neighbours::Entry)| {
+            entry.ours && Some(place.1) == flat && !want.contains_key(*place)
+        };
+        let left: Vec<_> = have.iter().filter(left).map(|(place, _)| *place).collect();
+        for place in left {
+            let removed = neighbours::remove(self.handle, place, false).await;
+            self.check(|| format!("neighbour {}", place.0), removed);
+        }
+    }
+
+    /// The destinations of our routes to instances that nobody has any more.
+    pub fn left_places(&self) -> BTreeSet<Ipv4Addr> {
+        let ports = self.state.ports.values().map(|port| port.private_ip);
+        let here: BTreeSet<_> = ports.chain(remote(self.state).map(|place| place.private_ip)).collect();
+        let routed = self.routes.keys().filter(|key| key.is_to_instance());
+        routed.map(|key| key.to).filter(|ip| !here.contains(ip)).collect()
+    }
+}

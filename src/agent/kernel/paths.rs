@@ -1,0 +1,174 @@
+//! The rules of what goes through a host: between ports, the flat segment and the world. Pure.
+//!
+//! Where a network's way out is by one gateway host, that host translates for all its instances, and the others hand it
+//! their packets as they are.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::flat;
+use super::model::*;
+use super::render::{Host, any_port, from_host, ipv6, networks, no_port, number, range};
+use crate::plan::{Exit, HostState, PeerSection};
+
+const ICMP_REDIRECT: u32 = 5;
+
+/// What is forwarded, translated, and let into ports.
+pub fn render(state: &HostState, host: &Host, table: &mut Table) {
+    sets(state, table);
+    forward(state, host, table);
+    snat(state, host, table);
+    enter(state, host, table);
+}
+
+/// Whether this host is the way out for the instances of others.
+fn is_gateway(state: &HostState) -> bool {
+    state.networks.values().any(|network| network.exit == Exit::ForAll)
+}
+
+/// The local ports whose way out is, or is not, by a peer.
+fn ports(state: &HostState, by_peer: bool) -> impl Iterator<Item = Ipv4Addr> {
+    let relayed =
+        |name: &str| state.networks.get(name).is_some_and(|network| matches!(network.exit, Exit::By(_)));
+    let ports = state.ports.values().filter(move |port| relayed(&port.network) == by_peer);
+    ports.map(|port| port.private_ip)
+}
+
+/// The instances whose source this host translates when they go outside.
+pub fn translated(state: &HostState) -> impl Iterator<Item = Ipv4Addr> {
+    ports(state, false).chain(flat::central(state).map(|place| place.private_ip))
+}
+
+/// The peers that are the way out for networks of this host.
+fn gateways(state: &HostState) -> impl Iterator<Item = &Arc<PeerSection>> {
+    state.networks.values().filter_map(|network| match &network.exit {
+        Exit::By(gateway) => state.hosts.get(gateway),
+        Exit::Here | Exit::ForAll => None,
+    })
+}
+
+fn sets(state: &HostState, table: &mut Table) {
+    let mut set = |name: &str, addresses: &mut dyn Iterator<Item = Ipv4Addr>| {
+        let keys = addresses.map(|address| vec![Value::Address(address)]);
+        table.sets.insert(name.into(), Set::keys(&["ipv4_addr"], keys));
+    };
+    set("relayed", &mut ports(state, true));
+    set("central", &mut flat::central(state).map(|place| place.private_ip));
+    set("translated", &mut translated(state));
+    set("hops", &mut state.hosts.values().map(|peer| peer.next_hop));
+}
+
+fn forward(state: &HostState, host: &Host, table: &mut Table) {
+    let from_public = || host.public(Field::InInterface);
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
+    if is_gateway(state) {
+        let central = |field| Match::within(&[field], "central");
+        rules.push(Rule::goto(vec![from_public(), central(Field::Destination)], "from_public"));
+        let from_flat = || host.flat(Field::InInterface);
+        rules.push(Rule::accept(vec![from_flat(), host.public(Field::OutInterface), central(Field::Source)]));
+        // To another's elastic IP, and the answers.
+        rules.push(Rule::accept(vec![
+            from_flat(),
+            host.flat(Field::OutInterface),
+            central(Field::Source),
+            central(Field::Destination),
+            Match::Dnat(true),
+        ]));
+    }
+    // Forwarding is switched on for these interfaces for the instances' sake alone.
+    if !host.router {
+        rules.push(Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]));
+    }
+    table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
+    let mut rules = vec![Rule::by_state(), Rule::accept(vec![Match::Dnat(true)])];
+    // With one NIC the flat network's other machines come the same way.
+    if host.one_nic() {
+        rules.extend(networks(state).map(|net| Rule::accept(vec![range(Field::Source, net)])));
+        rules.extend(gateways(state).map(|gateway| {
+            let by = Match::is(Field::EtherSource, Value::Mac(gateway.mac));
+            Rule::accept(vec![by, Match::within(&[Field::Destination], "relayed")])
+        }));
+    }
+    rules.push(Rule::drop(vec![]));
+    table.chains.insert("from_public".into(), Chain::of(rules));
+}
+
+fn snat(state: &HostState, host: &Host, table: &mut Table) {
+    let elastic =
+        || Rule::then(vec![], Action::Snat(Target::Map(Field::Source, "private_to_elastic".into())));
+    let to_host = |matches| host.snat.map(|to| Rule::then(matches, Action::Snat(Target::Address(to))));
+    let instance = || vec![Match::within(&[Field::Source], "translated")];
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "hairpin")];
+    if is_gateway(state) {
+        let central = Match::within(&[Field::Destination], "central");
+        rules.push(Rule::goto(vec![host.flat(Field::OutInterface), central], "hairpin"));
+    }
+    if host.one_nic() {
+        let public = || host.public(Field::OutInterface);
+        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
+    }
+    rules.push(Rule::goto(vec![host.public(Field::OutInterface)], "outward"));
+    table.chains.insert("snat".into(), Chain::base(("nat", "postrouting", 90), rules));
+    // To an elastic IP that leads here: translated as if it had gone by the public segment.
+    let mut rules = vec![Rule::accept(vec![Match::Dnat(false)]), elastic()];
+    rules.extend(to_host(instance()));
+    rules.extend(to_host(vec![from_host()]));
+    table.chains.insert("hairpin".into(), Chain::of(rules));
+    let mut rules = vec![elastic()];
+    rules.extend(to_host(instance()));
+    table.chains.insert("outward".into(), Chain::of(rules));
+}
+
+fn enter(state: &HostState, host: &Host, table: &mut Table) {
+    let public = || host.public(Field::OutInterface);
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
+    let to_range = |net| {
+        let matches = vec![
+            any_port(Field::InInterface),
+            host.flat(Field::OutInterface),
+            range(Field::Destination, net),
+        ];
+        Rule::goto(matches, "to_flat")
+    };
+    rules.extend(state.networks.values().map(|network| to_range(network.range)));
+    if host.one_nic() {
+        rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
+        let by_peer = vec![
+            public(),
+            Match::within(&[Field::Source], "relayed"),
+            Match::within(&[Field::NextHop], "hops"),
+        ];
+        rules.push(Rule::accept(by_peer));
+    }
+    for set in ["instances", "remote"] {
+        rules.push(Rule::drop(vec![public(), Match::within(&[Field::Source], set)]));
+    }
+    rules.push(Rule::drop(vec![
+        any_port(Field::InInterface),
+        public(),
+        Match::Dnat(false),
+        Match::Snat(false),
+    ]));
+    table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
+    to_flat(state, table);
+    let rules = vec![
+        Rule::drop(vec![ipv6()]),
+        // An instance that speaks to its own elastic IP goes out the way it came in.
+        Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
+        Rule::by_state(),
+        Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
+        Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),
+        Rule::drop(vec![]),
+    ];
+    table.chains.insert("to_port".into(), Chain::of(rules));
+}
+
+/// An address of an instance that runs nowhere is nobody's: what is meant for it is not handed to who claims to have it.
+fn to_flat(state: &HostState, table: &mut Table) {
+    let reserved = state.networks.values().flat_map(|network| network.reserved.iter());
+    let mut rules: Vec<_> =
+        reserved.map(|part| Rule::accept(vec![range(Field::Destination, *part)])).collect();
+    rules.push(Rule::accept(vec![Match::within(&[Field::Destination], "remote")]));
+    rules.push(Rule::drop(vec![]));
+    table.chains.insert("to_flat".into(), Chain::of(rules));
+}
