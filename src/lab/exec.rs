@@ -1,10 +1,10 @@
 //! `fogbank lab exec`: a command in one of the lab's places.
 
+use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use super::place::Name;
-use super::topology;
+use super::place::{Lab, Name};
 use crate::compute;
 use crate::server::BoxError;
 use crate::types::InstanceId;
@@ -30,16 +30,27 @@ pub fn exec(name: &Name, place: &str, command: &[String]) -> Result<ExitCode, Bo
 fn in_namespace(name: &Name, place: &str) -> Result<Command, BoxError> {
     let namespace = name.namespace(place);
     if place.contains('/') || !std::path::Path::new("/run/netns").join(&namespace).exists() {
-        let places = format!("internet, router, flat, {} or the id of a running instance", topology::HOST);
-        return Err(format!("lab '{name}' has no '{place}': name {places}").into());
+        let places = Lab::read(name)?.layout.places().join(", ");
+        return Err(
+            format!("lab '{name}' has no '{place}': name {places} or the id of a running instance").into()
+        );
     }
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &namespace]);
     Ok(command)
 }
 
+/// The places that have a folder.
+fn places(name: &Name) -> Vec<String> {
+    let entries = fs::read_dir(name.folder()).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}
+
 fn in_instance(name: &Name, instance: InstanceId) -> Result<Command, BoxError> {
-    let pid = compute::init_pid(&name.instances(topology::HOST), instance)
+    // On whichever host it runs; a host that it left may still have its folder.
+    let pid = places(name)
+        .iter()
+        .find_map(|place| compute::init_pid(&name.instances(place), instance))
         .ok_or_else(|| format!("{instance} does not run in lab '{name}'"))?;
     let mut command = Command::new("nsenter");
     let target = format!("--target={pid}");

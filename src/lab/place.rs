@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::Layout;
 use crate::server::BoxError;
 
 /// The folder of all labs; gone with the last of them.
@@ -47,14 +48,14 @@ impl Name {
         Path::new(ROOT).join(&self.0)
     }
 
-    /// The state folder, log and instances of a host.
-    pub fn host_folder(&self, host: &str) -> PathBuf {
-        self.folder().join(host)
+    /// The state folder, log and instances of a place.
+    pub fn place_folder(&self, place: &str) -> PathBuf {
+        self.folder().join(place)
     }
 
     /// Where a host keeps its instances.
     pub fn instances(&self, host: &str) -> PathBuf {
-        self.host_folder(host).join("instances")
+        self.place_folder(host).join("instances")
     }
 }
 
@@ -62,7 +63,9 @@ impl Name {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lab {
     pub name: Name,
-    pub endpoint: String,
+    pub layout: Layout,
+    /// The EC2 API of each server, the first server's first.
+    pub endpoints: Vec<String>,
     pub account: String,
     pub access_key: String,
     pub secret_key: String,
@@ -110,9 +113,11 @@ impl Lab {
 
     /// Shell exports for the common clients.
     pub fn exports(&self) -> String {
-        let Self { endpoint, access_key, secret_key, region, image, account, .. } = self;
+        let Self { endpoints, access_key, secret_key, region, image, account, .. } = self;
+        let endpoint = endpoints.first().map_or("", String::as_str);
+        let all = endpoints.join(" ");
         format!(
-            "export EC2_URL='{endpoint}/'\nexport AWS_ENDPOINT_URL='{endpoint}'\n\
+            "export EC2_URL='{endpoint}/'\nexport AWS_ENDPOINT_URL='{endpoint}'\nexport FOGBANK_ENDPOINTS='{all}'\n\
              export AWS_ACCESS_KEY_ID='{access_key}'\nexport AWS_SECRET_ACCESS_KEY='{secret_key}'\n\
              export EC2_ACCESS_KEY='{access_key}'\nexport EC2_SECRET_KEY='{secret_key}'\n\
              export AWS_DEFAULT_REGION='{region}'\nexport AWS_ACCOUNT_ID='{account}'\nexport FOGBANK_IMAGE='{image}'\n"

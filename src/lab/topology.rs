@@ -1,32 +1,18 @@
 //! The namespaces of a lab and the cables between them, by iproute2.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use super::layout::{self, Layout, Segment};
 use super::place::Name;
 use crate::server::BoxError;
 
 /// The addresses that elastic IPs come from.
 pub const POOL: &str = "203.0.113.128-203.0.113.254";
-/// The instances' network; the host's flat interface itself has no address.
+/// The instances' network; the hosts' flat interfaces themselves have no address.
 pub const NETWORK: &str = "10.0.0.0/20";
-/// The only host's name.
-pub const HOST: &str = "host1";
-pub const PUBLIC_INTERFACE: &str = "public0";
-pub const FLAT_INTERFACE: &str = "flat0";
 
-const PLACES: [&str; 4] = ["internet", "router", "flat", HOST];
-
-/// Makes the namespaces and joins them. `{internet}` and so on stand for the namespaces' names.
-///
-/// The public segment and the flat one are bridges in namespaces of their own, as switches would be.
-const CABLES: &str = "
-link add inet0 netns {router} type veth peer name eth0 netns {internet}
-link add public-seg netns {router} type bridge
-link add port1 netns {router} type veth peer name public0 netns {host1}
-link add flat-seg netns {flat} type bridge
-link add port1 netns {flat} type veth peer name flat0 netns {host1}
-";
 const INTERNET: &str = "
 link set lo up
 addr add 198.51.100.10/24 dev eth0
@@ -35,43 +21,108 @@ route add default via 198.51.100.1
 ";
 const ROUTER: &str = "
 link set lo up
-link set port1 master public-seg
+link add public-seg type bridge
 addr add 198.51.100.1/24 dev inet0
 addr add 203.0.113.1/24 dev public-seg
 link set inet0 up
-link set port1 up
 link set public-seg up
 ";
 const FLAT: &str = "
-link set port1 master flat-seg
-link set port1 up
+link add flat-seg type bridge
 link set flat-seg up
 ";
-const HOST1: &str = "
+const MGMT: &str = "
 link set lo up
-addr add 203.0.113.11/24 dev public0
-link set public0 up
-link set flat0 up
-route add default via 203.0.113.1
+link add mgmt-seg type bridge
+link set mgmt-seg up
 ";
 
 /// Makes all of it.
 ///
 /// # Errors
 /// What `ip` says, or that it is missing.
-pub fn make(name: &Name) -> Result<(), BoxError> {
-    for place in PLACES {
-        ip(&["netns", "add", &name.namespace(place)])?;
+pub fn make(name: &Name, layout: Layout) -> Result<(), BoxError> {
+    for place in layout.places() {
+        ip(&["netns", "add", &name.namespace(&place)])?;
     }
-    let mut cables = CABLES.to_owned();
-    for place in PLACES {
-        cables = cables.replace(&format!("{{{place}}}"), &name.namespace(place));
-    }
-    batch(None, &cables)?;
-    for (place, commands) in [("internet", INTERNET), ("router", ROUTER), ("flat", FLAT), (HOST, HOST1)] {
-        batch(Some(&name.namespace(place)), commands)?;
+    batch(None, &cables(name, layout))?;
+    for place in layout.places() {
+        batch(Some(&name.namespace(&place)), &inside(layout, &place))?;
     }
     forward(&name.namespace("router"))
+}
+
+/// The cables between the namespaces, made from outside of them.
+fn cables(name: &Name, layout: Layout) -> String {
+    let mut text = String::new();
+    let mut cable = |port: &str, at: &str, interface: &str, place: &str| {
+        let (at, place) = (name.namespace(at), name.namespace(place));
+        let _ = writeln!(text, "link add {port} netns {at} type veth peer name {interface} netns {place}");
+    };
+    cable("inet0", "router", "eth0", "internet");
+    for (port, place, segment) in layout.cables() {
+        cable(&port, segment.place(), segment.interface(), &place);
+    }
+    text
+}
+
+/// What is set up inside a place. A segment is a bridge, as a switch would be.
+fn inside(layout: Layout, place: &str) -> String {
+    let mut text = match place {
+        "internet" => INTERNET.to_owned(),
+        "router" => ROUTER.to_owned(),
+        "flat" => FLAT.to_owned(),
+        "mgmt" => MGMT.to_owned(),
+        _ => machine(layout, place),
+    };
+    for (port, _, segment) in layout.cables().iter().filter(|(_, _, segment)| segment.place() == place) {
+        let bridge = match segment {
+            Segment::Public => "public-seg",
+            Segment::Flat => "flat-seg",
+            Segment::Mgmt => "mgmt-seg",
+        };
+        let _ = writeln!(text, "link set {port} master {bridge}\nlink set {port} up");
+    }
+    text
+}
+
+/// The interfaces of a host or a server.
+fn machine(layout: Layout, place: &str) -> String {
+    let mut text = "link set lo up\n".to_owned();
+    if let Some(number) = layout.hosts().find(|number| layout::host(*number) == place) {
+        let _ = write!(
+            text,
+            "addr add {}/24 dev public0\nlink set public0 up\nlink set flat0 up\nroute add default via 203.0.113.1\n",
+            layout::public_address(number)
+        );
+        if !layout.is_alone() {
+            let address = layout::host_address(number);
+            let _ = write!(text, "addr add {address}/24 dev mgmt0\nlink set mgmt0 up\n");
+        }
+    }
+    if let Some(number) = layout.servers().find(|number| layout::server(*number) == place) {
+        let address = layout::server_address(number);
+        let _ = write!(text, "addr add {address}/24 dev mgmt0\nlink set mgmt0 up\n");
+    }
+    text
+}
+
+/// Takes the far ends of a place's cables down, or up: the place itself loses its carrier and nothing else,
+/// as when somebody pulls a plug.
+///
+/// # Errors
+/// There is no such cable, or what `ip` says.
+pub fn plug(
+    name: &Name,
+    layout: Layout,
+    place: &str,
+    only: Option<Segment>,
+    up: bool,
+) -> Result<(), BoxError> {
+    for (at, port) in layout.ports(place, only)? {
+        ip(&["-n", &name.namespace(at), "link", "set", &port, if up { "up" } else { "down" }])?;
+    }
+    Ok(())
 }
 
 /// Removes every namespace of the lab; cables and bridges go with them.
@@ -128,4 +179,37 @@ fn said(success: bool, stderr: &[u8]) -> Result<(), BoxError> {
 
 fn missing(error: std::io::Error) -> BoxError {
     format!("cannot run `ip` ({error}): install iproute2").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Store;
+    use super::*;
+
+    #[test]
+    fn hosts_get_their_cables_and_no_address_on_the_flat_segment() {
+        let layout = Layout::new(2, 1, Store::Sqlite).unwrap();
+        let name: Name = "t1".parse().unwrap();
+        let cables = cables(&name, layout);
+        assert!(
+            cables.contains("link add port2 netns fb-t1-flat type veth peer name flat0 netns fb-t1-host2\n")
+        );
+        assert!(
+            cables.contains(
+                "link add server1 netns fb-t1-mgmt type veth peer name mgmt0 netns fb-t1-server1\n"
+            )
+        );
+        let host = inside(layout, "host2");
+        assert!(host.contains("addr add 203.0.113.12/24 dev public0\n"), "{host}");
+        assert!(host.contains("addr add 192.0.2.12/24 dev mgmt0\n"), "{host}");
+        assert!(!host.lines().any(|line| line.starts_with("addr") && line.contains("flat0")), "{host}");
+        assert!(inside(layout, "router").contains("link set port2 master public-seg\n"));
+    }
+
+    #[test]
+    fn the_only_host_has_two_cables() {
+        let alone = Layout::new(1, 1, Store::Sqlite).unwrap();
+        assert!(!cables(&"t1".parse().unwrap(), alone).contains("mgmt"));
+        assert!(!inside(alone, "host1").contains("mgmt"));
+    }
 }

@@ -1,27 +1,22 @@
 //! `fogbank lab up`: makes a lab and puts a deployment into it.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::Instant;
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::cli::UpOptions;
 use super::down::down;
+use super::layout::{Layout, Part, Store};
 use super::place::{Lab, Name};
-use super::processes;
-use super::topology::{self, FLAT_INTERFACE, HOST, NETWORK, POOL, PUBLIC_INTERFACE};
-use crate::operator::{self, OperatorCommand};
+use super::service::{self, PATIENCE, REGION};
+use super::topology::{self, NETWORK, POOL};
+use super::{database, processes};
+use crate::operator;
 use crate::server::{self, BoxError};
-
-const REGION: &str = "us-east-1";
-
-/// How long the server may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Makes the lab; without `--detach`, serves until a signal and removes it again.
 ///
@@ -29,14 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// It could not be made; then nothing of it is left.
 pub fn up(options: &UpOptions) -> Result<(), BoxError> {
     let name: Name = options.name.parse()?;
+    let layout = Layout::new(options.hosts, options.servers, options.store)?;
     if !nix::unistd::geteuid().is_root() {
         return Err("a lab is made of network namespaces: run as root".into());
+    }
+    if layout.store == Store::Postgres {
+        database::check()?;
     }
     // From here on a signal must find its way into `down`.
     let runtime = server::runtime()?;
     let stop = runtime.block_on(async { server::stop_signals() })?;
     Lab::claim(&name)?;
-    let made = make(&name, options.port);
+    let made = make(&name, layout, options.port);
     let lab = match made {
         Ok(lab) => lab,
         Err(error) => {
@@ -46,7 +45,7 @@ pub fn up(options: &UpOptions) -> Result<(), BoxError> {
             return Err(error);
         }
     };
-    println!("Lab '{name}' serves the EC2 API at {}", lab.endpoint);
+    println!("Lab '{name}' serves the EC2 API at {}", lab.endpoints.join(" and "));
     if options.detach {
         return Ok(());
     }
@@ -55,111 +54,76 @@ pub fn up(options: &UpOptions) -> Result<(), BoxError> {
     down(&name)
 }
 
-fn make(name: &Name, port: u16) -> Result<Lab, BoxError> {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
-        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; choose another --port"))?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
-    topology::make(name)?;
-    let folder = name.host_folder(HOST);
-    fs::create_dir(&folder)?;
-    fs::write(configuration_file(name), configuration(name))?;
-    let mut server = start(name, listener)?;
-    let state_dir = folder.join("state");
-    await_server(&mut server, &state_dir, &folder.join("serve.log"))?;
-    let lab = provision(name, endpoint, &state_dir)?;
+fn make(name: &Name, layout: Layout, port: u16) -> Result<Lab, BoxError> {
+    let listeners = listen(port, layout.servers)?;
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    let endpoints = addresses.iter().map(|address| format!("http://{address}")).collect();
+    topology::make(name, layout)?;
+    if layout.store == Store::Postgres {
+        database::make(name)?;
+        database::start(name)?;
+    }
+    for part in layout.parts().into_iter().filter(|part| *part != Part::Database) {
+        service::configure(name, layout, part)?;
+    }
+    let servers: Vec<Part> = match layout.is_alone() {
+        true => vec![Part::Serve],
+        false => layout.servers().map(Part::Server).collect(),
+    };
+    let first = service::state_dir(name, servers.first().copied().unwrap_or(Part::Serve));
+    for (part, listener) in servers.iter().zip(listeners) {
+        share_key(&first, &service::state_dir(name, *part))?;
+        let mut server = service::start(name, *part, Some(listener))?;
+        service::await_server(name, *part, &mut server)?;
+    }
+    let lab = provision(name, layout, endpoints, &first)?;
     lab.write()?;
+    if !layout.is_alone() {
+        enrol(name, layout, &first)?;
+        await_agents(name, layout)?;
+    }
     Ok(lab)
 }
 
-/// Ends the server and starts it again on the port that it had.
-///
-/// # Errors
-/// There is no such lab, or the server does not come up again.
-pub fn restart(name: &Name, kill: bool) -> Result<(), BoxError> {
-    let lab = Lab::read(name)?;
-    let signal = if kill { Signal::SIGKILL } else { Signal::SIGTERM };
-    processes::end_server(name, &configuration_file(name), signal);
-    let address: SocketAddr = lab.endpoint.trim_start_matches("http://").parse()?;
-    let mut server = start(name, bind_again(address)?)?;
-    let folder = name.host_folder(HOST);
-    await_server(&mut server, &folder.join("state"), &folder.join("serve.log"))
-}
-
-/// The port is free when the last thread of the old server is gone, which is after its process looks gone.
-fn bind_again(address: SocketAddr) -> Result<TcpListener, BoxError> {
-    let start = Instant::now();
-    loop {
-        match TcpListener::bind(address) {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && start.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            bound => return Ok(bound?),
-        }
+/// One socket a server: the port that was asked for and those that follow, or any that is free.
+fn listen(port: u16, servers: u8) -> Result<Vec<TcpListener>, BoxError> {
+    let bind = |port: u16| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)));
+    let first = bind(port)
+        .map_err(|error| format!("cannot listen on 127.0.0.1:{port}: {error}; choose another --port"))?;
+    let mut listeners = vec![first];
+    for offset in 1..u16::from(servers) {
+        let next = if port == 0 { None } else { port.checked_add(offset) };
+        let bound = next.and_then(|port| bind(port).ok());
+        listeners.push(bound.map_or_else(|| bind(0), Ok)?);
     }
+    Ok(listeners)
 }
 
-fn configuration_file(name: &Name) -> PathBuf {
-    name.host_folder(HOST).join("fogbank.toml")
-}
-
-fn configuration(name: &Name) -> String {
-    let folder = name.host_folder(HOST);
-    format!(
-        "state_dir = \"{state}\"\nregion = \"{REGION}\"\n\n[host]\nname = \"{HOST}\"\n\
-         public_interface = \"{PUBLIC_INTERFACE}\"\nflat_interface = \"{FLAT_INTERFACE}\"\n\
-         resolvers = [\"198.51.100.10:53\"]\ninstances_dir = \"{instances}\"\n",
-        state = folder.join("state").display(),
-        instances = name.instances(HOST).display(),
-    )
-}
-
-/// Starts the server in the host's namespace, in a session of its own, with the listening socket of
-/// the machine's loopback as descriptor 3. The shell moves the descriptor; that is all it is for.
-fn start(name: &Name, listener: TcpListener) -> Result<Child, BoxError> {
-    let folder = name.host_folder(HOST);
-    let log = File::options().create(true).append(true).open(folder.join("serve.log"))?;
-    let program = std::env::current_exe()?;
-    Command::new("sh")
-        .args(["-c", "exec 3<&0 </dev/null; exec setsid ip netns exec \"$@\"", "sh"])
-        .arg(name.namespace(HOST))
-        .arg(program)
-        .arg("--config")
-        .arg(configuration_file(name))
-        .arg("serve")
-        .env("LISTEN_FDS", "1")
-        .env_remove("LISTEN_PID")
-        .stdin(Stdio::from(OwnedFd::from(listener)))
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .map_err(|error| format!("cannot start the server: {error}").into())
-}
-
-fn await_server(server: &mut Child, state_dir: &Path, log: &Path) -> Result<(), BoxError> {
-    let list: OperatorCommand = serde_json::from_value(serde_json::json!({"Host": "List"}))?;
-    let runtime = server::runtime()?;
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = runtime.block_on(operator::ask(state_dir, &list)) {
-            return answer.map(drop).map_err(Into::into);
-        }
-        let ended = server.try_wait()?;
-        if ended.is_some() || start.elapsed() > PATIENCE {
-            let said = fs::read_to_string(log).unwrap_or_default();
-            return Err(format!("the server did not start: {}", said.trim()).into());
-        }
-        std::thread::sleep(Duration::from_millis(10));
+/// Servers of one deployment seal with one key: the first makes it, the others get a copy.
+fn share_key(first: &Path, own: &Path) -> Result<(), BoxError> {
+    if first == own {
+        return Ok(());
     }
+    DirBuilder::new().mode(0o700).create(own)?;
+    // With its mode, 0600.
+    fs::copy(first.join("secrets.key"), own.join("secrets.key"))?;
+    Ok(())
+}
+
+/// Runs an operator's command on the server with this state folder.
+fn operate(state_dir: &Path, words: &[&str]) -> Result<Value, BoxError> {
+    let command = operator::parse(words)?;
+    let answer = server::runtime()?.block_on(operator::ask(state_dir, &command));
+    Ok(answer.ok_or("the server does not run any more")??)
+}
+
+fn field(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// What an operator does once: an account with a key, a pool, a network, an image.
-fn provision(name: &Name, endpoint: String, state_dir: &Path) -> Result<Lab, BoxError> {
-    let runtime = server::runtime()?;
-    let run = |words: &[&str]| -> Result<Value, BoxError> {
-        let command = operator::parse(words)?;
-        Ok(runtime.block_on(operator::run(state_dir, None, REGION, command))?)
-    };
-    let field = |answer: &Value, name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+fn provision(name: &Name, layout: Layout, endpoints: Vec<String>, state_dir: &Path) -> Result<Lab, BoxError> {
+    let run = |words: &[&str]| operate(state_dir, words);
     run(&["pool", "add", "--name", "public", "--range", POOL])?;
     run(&["network", "add", "--name", "flat", "--cidr", NETWORK])?;
     let account = field(&run(&["account", "create", "--name", "lab"])?, "id");
@@ -167,11 +131,49 @@ fn provision(name: &Name, endpoint: String, state_dir: &Path) -> Result<Lab, Box
     let image = run(&["image", "register", "--name", "busybox", "--location", crate::plan::STOCK_IMAGE])?;
     Ok(Lab {
         name: name.clone(),
-        endpoint,
+        layout,
+        endpoints,
         access_key: field(&key, "id"),
         secret_key: field(&key, "secret"),
         account,
         region: REGION.to_owned(),
         image: field(&image, "id"),
     })
+}
+
+/// Adds every host, joins its agent by the token that this gave, and starts it.
+fn enrol(name: &Name, layout: Layout, state_dir: &Path) -> Result<(), BoxError> {
+    for part in layout.hosts().map(Part::Agent) {
+        let added = operate(state_dir, &["host", "add", &part.place()])?;
+        service::enrol(name, part, &field(&added, "join_token"))?;
+        service::start(name, part, None)?;
+    }
+    Ok(())
+}
+
+/// Waits until every host was heard of by a server.
+fn await_agents(name: &Name, layout: Layout) -> Result<(), BoxError> {
+    let start = Instant::now();
+    for part in layout.hosts().map(Part::Agent) {
+        let host = part.place();
+        while !is_seen(name, layout, &host)? {
+            let ended = processes::of_part(name, part).is_empty();
+            if ended || start.elapsed() > PATIENCE {
+                return Err(format!("{host} was not heard of: {}", service::log(name, part)).into());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
+fn is_seen(name: &Name, layout: Layout, host: &str) -> Result<bool, BoxError> {
+    for server in layout.servers().map(Part::Server) {
+        let hosts = operate(&service::state_dir(name, server), &["host", "list"])?;
+        let seen = |row: &Value| row["name"] == host && row["last_seen"].is_string();
+        if hosts.as_array().is_some_and(|rows| rows.iter().any(seen)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
