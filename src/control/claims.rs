@@ -1,9 +1,9 @@
 //! Who may answer for an address: one host at a time.
 //!
 //! A claim follows what the World wants with one rule between: another host gets the address only
-//! when the one that had it has applied a state without it, or was declared failed. That is checked
-//! here and nowhere else: after each decision for the addresses that it touched, and when a host
-//! reports.
+//! when the one that had it has applied a state without it, was declared failed, or has lost it for
+//! certain because its lease has ended ([`super::lease`]). That is checked here and nowhere else: after
+//! each decision for the addresses that it touched, and when a host reports.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -42,9 +42,14 @@ pub fn settle_all(decision: &mut Decision<'_>) {
 /// Takes in that a host has let go of addresses.
 pub fn released(decision: &mut Decision<'_>, report: &HostReport) {
     for place in let_go(&decision.world, report) {
-        decision.delete(Key::Claim(place.clone()));
-        settle_one(decision, place);
+        end(decision, place);
     }
+}
+
+/// Ends a claim; whoever waits for the address has it next.
+pub(super) fn end(decision: &mut Decision<'_>, place: Place) {
+    decision.delete(Key::Claim(place.clone()));
+    settle_one(decision, place);
 }
 
 /// The claims that end with the report: the host has applied a state without them, and says that it

@@ -212,7 +212,8 @@ pub fn set_address_lease(decision: &mut Decision, seconds: u32) -> Result<(), Fa
     let row = decision.world.deployment.clone();
     let row = row.ok_or_else(|| refuse("start the server once before: it makes the deployment"))?;
     if row.address_lease != seconds {
-        decision.put(Deployment { address_lease: seconds, ..(*row).clone() });
+        let lease_since = decision.world.generation + 1;
+        decision.put(Deployment { address_lease: seconds, lease_since, ..(*row).clone() });
     }
     Ok(())
 }

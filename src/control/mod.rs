@@ -17,6 +17,7 @@ pub mod hosts;
 pub mod images;
 pub mod instances;
 pub mod key_pairs;
+pub mod lease;
 pub mod lifecycle;
 pub mod network_interfaces;
 mod observed;

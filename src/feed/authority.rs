@@ -27,7 +27,7 @@ pub fn make(key_file: &KeyFile) -> Result<Deployment, rcgen::Error> {
     let key = KeyPair::generate()?;
     let certificate: Arc<str> = parameters()?.self_signed(&key)?.pem().into();
     let sealed_key = key_file.seal(SEALED_FOR, &key.serialize_der()).into();
-    Ok(Deployment { certificate, sealed_key, address_lease: 0 })
+    Ok(Deployment { certificate, sealed_key, address_lease: 0, lease_since: 0 })
 }
 
 /// The authority's own parameters: always the same, so that a certificate made later has the same issuer.

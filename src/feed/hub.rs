@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::operator::Operator;
 use crate::plan::message::{Answer, News, Poll};
 use crate::plan::{Concern, Delta, HostState, Planner, concern};
-use crate::store::Commit;
+use crate::store::{Commit, Handle};
 use crate::types::Micros;
 use crate::world::World;
 
@@ -117,11 +117,12 @@ impl Hub {
         loop {
             let (answer, mut concerned) = {
                 let mut inner = self.lock();
+                let confirms = inner.is_current(&self.operator.handle);
                 let news = inner.news(host, poll);
                 let epoch = inner.epoch.clone();
                 let feed = inner.feed(host);
                 feed.heard = Some(Instant::now());
-                (Answer { epoch, confirms: true, news }, feed.concerned.subscribe())
+                (Answer { epoch, confirms, news }, feed.concerned.subscribe())
             };
             if answer.news != News::None || Instant::now() >= until {
                 return answer;
@@ -197,6 +198,14 @@ impl Inner {
     fn feed(&mut self, host: &Arc<str>) -> &mut HostFeed {
         let begun = self.begun;
         self.hosts.entry(host.clone()).or_insert_with(|| HostFeed::new(begun))
+    }
+
+    /// Whether no server has committed anything that hosts are not told of here, up to a moment ago.
+    fn is_current(&self, handle: &Handle) -> bool {
+        // In this order: what is published may be newer than the look that found nothing newer.
+        handle.in_touch()
+            && handle.epoch() == self.epoch
+            && handle.world().generation <= self.world.generation
     }
 
     fn begin_anew(&mut self, world: Arc<World>, epoch: Arc<str>) {

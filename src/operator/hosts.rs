@@ -79,7 +79,7 @@ impl Operator {
         let deployment = world.deployment.as_ref().ok_or("start a server once: it makes the deployment")?;
         let authority = authority::fingerprint(deployment).map_err(|error| chain(&error))?;
         Ok(json!({
-            "address_lease": deployment.address_lease, "authority": authority,
+            "address_lease": deployment.address_lease, "address_lease_since": deployment.lease_since, "authority": authority,
             "epoch": self.handle.epoch(), "generation": world.generation,
         }))
     }

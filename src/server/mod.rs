@@ -5,6 +5,7 @@
 //! past that into the kernel.
 
 mod door;
+mod tick;
 
 use std::error::Error;
 use std::path::Path;
@@ -21,12 +22,10 @@ use crate::operator::Operator;
 use crate::store::{self, Handle, KeyFile, Place, StateDir, Store, WriterSettings};
 use crate::types::{Owner, Region};
 use door::Door;
+pub use tick::Ticker;
 
 /// Any failure that ends the start.
 pub type BoxError = Box<dyn Error + Send + Sync>;
-
-/// How often what passes with time is looked for.
-const TICK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Locks the state folder, opens the store in it and starts the writer.
 ///
@@ -89,7 +88,7 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
         tokio::spawn(Feed::open(feed, hub.clone()).await?.serve());
     }
     tokio::spawn(operator.clone().serve(crate::operator::listen(state.path())?));
-    tokio::spawn(tick(operator.clone()));
+    tokio::spawn(Ticker::new(operator.clone()).run());
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
     let regions = Regions::new(operator.region, Vec::new());
     let door = Door { handle, hub: hub.clone(), apply_wait: config.api.apply_wait() };
@@ -131,23 +130,6 @@ async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError
         Ok(())
     });
     Ok(prepared.await?)
-}
-
-/// Has the writer forget what is too old.
-async fn tick(operator: Operator) {
-    let mut every = tokio::time::interval(TICK);
-    loop {
-        every.tick().await;
-        if control::due(&operator.handle.world(), crate::types::Micros::now()) {
-            let ticked = operator.submit(|decision| {
-                control::tick(decision);
-                Ok(())
-            });
-            if let Err(error) = ticked.await {
-                tracing::warn!(error, "a tick failed; the next one will do it");
-            }
-        }
-    }
 }
 
 /// Resolves when the process is asked to end. The handlers are there as soon as this returns.

@@ -4,8 +4,8 @@
 //! published. Readers that come while a look is under way wait for the next one and share it. Notifications and a poll
 //! beside that keep those up to date who only listen.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -29,6 +29,21 @@ pub(super) struct Follower {
     pub link: Link,
     pub publisher: Arc<Publisher>,
     pub hint: Arc<Notify>,
+    pub touch: Arc<Touch>,
+}
+
+/// When the last look at the database began that ended well: all that was committed before is published.
+#[derive(Default)]
+pub(super) struct Touch(Mutex<Option<Instant>>);
+
+impl Touch {
+    fn made(&self, begun: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+    }
+
+    pub fn is_within(&self, time: Duration) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|begun| begun.elapsed() <= time)
+    }
 }
 
 impl Follower {
@@ -59,7 +74,7 @@ impl Follower {
     async fn look(&mut self) -> Result<(), Fault> {
         for again in [true, false] {
             let Some(connection) = self.link.up() else { return Err(away()) };
-            let known = self.publisher.seen().mark();
+            let (begun, known) = (Instant::now(), self.publisher.seen().mark());
             let looked = tokio::time::timeout(PATIENCE, history::meta(connection)).await;
             let looked = looked.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from);
             let brought = match looked {
@@ -68,7 +83,10 @@ impl Follower {
                 Err(error) => Err(error),
             };
             match brought {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.touch.made(begun);
+                    return Ok(());
+                }
                 Err(StoreError::Sql(error)) => {
                     self.link.lost(&error);
                     if !again || !self.link.at_once().await {

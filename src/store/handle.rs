@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 
-use super::follower::Reader;
+use super::follower::{Reader, Touch};
 use super::job::{Job, TypedJob, internal};
 use super::publish::Publisher;
 use super::writer::Reload;
 use super::{Commit, Done, KeyFile, Reloaded, away};
 use crate::auth::Key;
+use crate::control::lease::IN_TOUCH;
 use crate::control::{Caller, Decision, Status};
 use crate::query::{Fault, FaultCode};
 use crate::world::World;
@@ -26,6 +27,8 @@ pub struct Handle {
     pub(super) reloads: mpsc::Sender<Reload>,
     /// Absent where no other server writes.
     pub(super) readers: Option<mpsc::Sender<Reader>>,
+    /// Of no meaning there.
+    pub(super) touch: Arc<Touch>,
     /// Ends what runs for the handles' sake with the last of them.
     pub(super) _users: mpsc::Sender<std::convert::Infallible>,
 }
@@ -45,6 +48,12 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         readers.try_send(reply).map_err(|_| busy())?;
         answer.await.unwrap_or_else(|_| Err(away()))
+    }
+
+    /// Whether the published World has all that was committed up to [`IN_TOUCH`] ago, by whichever server. Idle or not,
+    /// the database is looked at every half second; where no other server writes, the World is always the newest.
+    pub fn in_touch(&self) -> bool {
+        self.readers.is_none() || self.touch.is_within(IN_TOUCH)
     }
 
     /// Reads everything again, at every server: what was changed by hand is seen from then on.

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/postgres/0003_many_servers.sql"),
     ),
     (include_str!("../../migrations/0004_epochs_begin.sql"), ""),
+    (include_str!("../../migrations/0005_leases_begin.sql"), ""),
 ];
 
 /// The schema that this Fogbank knows.

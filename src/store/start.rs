@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
-use super::follower::{Follower, READERS, Reader, listen};
+use super::follower::{Follower, READERS, Reader, Touch, listen};
 use super::history::{self, Standing};
 use super::link::Link;
 use super::memory::Memory;
@@ -76,11 +76,11 @@ pub async fn start(mut store: Store, settings: WriterSettings) -> Result<Handle,
     let status = Arc::new(ArcSwap::from_pointee(stored.0.clone()));
     let server: Arc<str> = history::random_tag().into();
     let Store { place, connection, .. } = store;
-    let shared = Shared { place, publisher, status, server, news: Arc::default() };
+    let shared = Shared { place, publisher, status, server, news: Arc::default(), touch: Arc::default() };
     let (readers, users) = shared.keep_up(stored).await;
     let (jobs, queue) = mpsc::channel(QUEUE);
     let (reloads, reload_queue) = mpsc::channel(1);
-    let Shared { place, publisher, status, server, news } = shared;
+    let Shared { place, publisher, status, server, news, touch } = shared;
     let handle = Handle {
         publisher: publisher.clone(),
         status: status.clone(),
@@ -88,6 +88,7 @@ pub async fn start(mut store: Store, settings: WriterSettings) -> Result<Handle,
         jobs,
         reloads,
         readers,
+        touch,
         _users: users,
     };
     let link = Link::new(place, "writer", Some(connection));
@@ -103,6 +104,7 @@ struct Shared {
     status: Arc<ArcSwap<Status>>,
     server: Arc<str>,
     news: Arc<Notify>,
+    touch: Arc<Touch>,
 }
 
 impl Shared {
@@ -123,7 +125,8 @@ impl Shared {
         let (readers, queue) = mpsc::channel(READERS);
         let mut link = Link::new(self.place.clone(), "reader", None);
         link.at_once().await;
-        let follower = Follower { link, publisher: publisher.clone(), hint: commits.clone() };
+        let (publisher, touch) = (publisher.clone(), self.touch.clone());
+        let follower = Follower { link, publisher, hint: commits.clone(), touch };
         tokio::spawn(follower.run(queue));
         let listening = listen((**options).clone(), server.clone(), commits, reports);
         let gone = user.clone();

@@ -99,6 +99,8 @@ pub struct Deployment {
     pub sealed_key: Arc<[u8]>,
     /// For how many seconds an elastic IP stays on a host that no server confirms; 0 for ever.
     pub address_lease: u32,
+    /// The generation that made it so: a host that has not applied that may hold them for longer.
+    pub lease_since: u64,
 }
 
 /// The one host that may answer for an address.

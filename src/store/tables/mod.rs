@@ -54,7 +54,7 @@ pub(super) fn names() -> Vec<&'static str> {
 /// What every file of tables uses.
 mod prelude {
     pub(super) use super::table;
-    pub(super) use crate::store::cell::{Cell, ReadError, Reader, bool, int, text, text_or_null};
+    pub(super) use crate::store::cell::{Cell, ReadError, Reader, bool, count, int, text, text_or_null};
     pub(super) use crate::store::table::Table;
     pub(super) use crate::world::*;
 }

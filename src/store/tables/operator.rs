@@ -145,11 +145,13 @@ table! { Deployment, "deployment", 1;
         certificate: text(&row.certificate),
         sealed_key: text(STANDARD.encode(&row.sealed_key)),
         address_lease: int(row.address_lease.into()),
+        lease_since: count(row.lease_since),
     };
     |row| Deployment {
         certificate: row.str("certificate")?,
         sealed_key: bytes(row, "sealed_key", &row.get::<String>("sealed_key")?)?,
         address_lease: row.number("address_lease")?,
+        lease_since: row.number("lease_since")?,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store against the World: what is committed is what is loaded.
 
+mod lease;
 mod linear;
 mod measure;
 mod property;
