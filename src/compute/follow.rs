@@ -189,5 +189,5 @@ impl<D: Driver> Follower<D> {
 }
 
 fn failure(id: InstanceId, trouble: &Trouble) -> Failure {
-    Failure { subject: format!("instance {id}"), message: trouble.message.clone() }
+    Failure { subject: Failure::of_instance(id), message: trouble.message.clone() }
 }

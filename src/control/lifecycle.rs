@@ -20,23 +20,40 @@ pub const INTERNAL: Reason =
 pub const HOST_FAILED: Reason =
     ("Server.InternalError", "Server.InternalError: the instance's host was declared failed");
 
+/// How much of what a host says is kept with an instance.
+const MAX_WORDS: usize = 400;
+
 /// The reason as a row keeps it.
 pub fn reason((code, message): Reason) -> Option<(Arc<str>, Arc<str>)> {
     Some((code.into(), message.into()))
 }
 
+/// The reason of an instance that its host could not start, in the host's own words where it has said any.
+pub fn start_failed(host: &str, words: Option<&str>) -> Option<(Arc<str>, Arc<str>)> {
+    let Some(words) = words else { return reason(INTERNAL) };
+    let words: String = words.chars().filter(|c| !c.is_control()).take(MAX_WORDS).collect();
+    let (code, message) = INTERNAL;
+    Some((code.into(), format!("{message}; {host} says: {words}").into()))
+}
+
 /// Begins termination: the host drops the instance, and elastic addresses of interfaces that go
 /// with it lead nowhere from now on. Private addresses stay taken until the host says it is gone.
 pub fn shut_down(decision: &mut Decision<'_>, instance: &Instance, why: Reason) {
+    let state_reason = reason(why);
+    shut_down_because(decision, &Instance { state_reason, ..instance.clone() });
+}
+
+/// As [`shut_down`], for the reason that the instance already has.
+pub fn shut_down_because(decision: &mut Decision<'_>, instance: &Instance) {
     let on = decision.world.hosts.get(&instance.host);
     if on.is_some_and(|host| host.condition == Condition::Failed) {
         // Nobody is there to say that it is gone.
-        terminated(decision, &Instance { state_reason: reason(why), ..instance.clone() });
+        terminated(decision, instance);
         return;
     }
     let state = InstanceState::ShuttingDown;
     let state_since = decision.env.now;
-    decision.put(Instance { state, state_since, state_reason: reason(why), ..instance.clone() });
+    decision.put(Instance { state, state_since, ..instance.clone() });
     for eni in decision.world.interfaces_of(instance.id) {
         if eni.attachment.is_some_and(|attachment| attachment.delete_on_termination) {
             disassociate_all(decision, eni.id);

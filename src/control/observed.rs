@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{Decision, claims, hosts, lifecycle};
-use crate::plan::{HostReport, InstanceReport, Phase};
+use crate::plan::{Failure, HostReport, InstanceReport, Phase};
 use crate::types::InstanceId;
 use crate::world::{Host, Instance, InstanceState};
 
@@ -17,7 +17,7 @@ pub fn observed(decision: &mut Decision<'_>, report: &HostReport) {
     for seen in &report.instances {
         let Some(instance) = decision.world.instances.get(&seen.id).cloned() else { continue };
         if instance.host == report.host {
-            step(decision, &instance, seen);
+            step(decision, &instance, seen, report);
         }
     }
     forget(decision, report);
@@ -82,7 +82,7 @@ fn next(instance: &Instance, seen: &InstanceReport) -> Option<Step> {
     }
 }
 
-fn step(decision: &mut Decision<'_>, instance: &Instance, seen: &InstanceReport) {
+fn step(decision: &mut Decision<'_>, instance: &Instance, seen: &InstanceReport, report: &HostReport) {
     let Some(step) = next(instance, seen) else { return };
     let state_since = match step {
         Step::Run if instance.state == Running => instance.state_since,
@@ -101,14 +101,21 @@ fn step(decision: &mut Decision<'_>, instance: &Instance, seen: &InstanceReport)
             decision.put(Instance { state: Stopping, state_reason, ..row });
         }
         // EC2 terminates what it cannot launch and stops what it cannot start again.
-        Step::Fail if instance.seen_boot == 0 => {
-            lifecycle::shut_down(decision, &row, lifecycle::INTERNAL);
-        }
         Step::Fail => {
-            let state_reason = lifecycle::reason(lifecycle::INTERNAL);
-            decision.put(Instance { state: Stopping, state_reason, ..row });
+            let row = Instance { state_reason: why(report, instance.id), ..row };
+            match instance.seen_boot {
+                0 => lifecycle::shut_down_because(decision, &row),
+                _ => decision.put(Instance { state: Stopping, ..row }),
+            }
         }
     }
+}
+
+/// Why an instance could not be started, by its host's own word.
+fn why(report: &HostReport, id: InstanceId) -> Option<(Arc<str>, Arc<str>)> {
+    let subject = Failure::of_instance(id);
+    let said = report.failures.iter().find(|failure| failure.subject == subject);
+    lifecycle::start_failed(&report.host, said.map(|failure| failure.message.as_str()))
 }
 
 /// Ends instances that were to vanish and of which an up-to-date host knows nothing: it never heard
@@ -129,4 +136,41 @@ fn unlisted(world: &crate::world::World, report: &HostReport) -> Vec<Arc<Instanc
         .filter(|instance| instance.state == ShuttingDown && !listed(instance.id))
         .cloned()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::instances;
+    use crate::control::testing::{Bench, run_request};
+
+    #[test]
+    fn an_instance_that_could_not_be_started_says_what_its_host_said() {
+        let mut bench = Bench::small();
+        bench.attempt(|decision| instances::run_instances(decision, &run_request())).unwrap();
+        let row = bench.world.instances.values().next().unwrap().clone();
+        let words = "cannot prepare the image /images/busybox: there is no such folder\n on this host";
+        let failures = [("instance i-another", "not this"), (&*Failure::of_instance(row.id), words)]
+            .map(|(subject, message)| Failure { subject: subject.into(), message: message.into() });
+        let seen = InstanceReport { id: row.id, boot: row.boot, phase: Phase::Failed };
+        let host = row.host.clone();
+        let report =
+            HostReport { host, failures: failures.to_vec(), instances: vec![seen], ..HostReport::default() };
+        bench.decide(|decision| observed(decision, &report));
+        let failed = bench.world.instances[&row.id].clone();
+        assert_eq!(failed.state, ShuttingDown);
+        let (code, message) = failed.state_reason.clone().unwrap();
+        assert_eq!(&*code, "Server.InternalError");
+        assert_eq!(
+            &*message,
+            "Server.InternalError: the host could not start the instance; node1 says: cannot prepare the image \
+             /images/busybox: there is no such folder on this host"
+        );
+        // A silent failure has the plain reason; the words last when the host has cleaned up.
+        let gone = InstanceReport { phase: Phase::Gone, ..seen };
+        let report = HostReport { instances: vec![gone], failures: Vec::new(), ..report };
+        bench.decide(|decision| observed(decision, &report));
+        let ended = &bench.world.instances[&row.id];
+        assert_eq!((ended.state, &ended.state_reason), (Terminated, &failed.state_reason));
+    }
 }

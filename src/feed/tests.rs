@@ -276,3 +276,23 @@ async fn a_write_waits_for_hosts_that_live_and_says_which_have_applied_it() {
     let done = made.await.unwrap().1.unwrap();
     assert_eq!(deployment.hub.wait_applied(&done, bound).await, None);
 }
+
+#[tokio::test]
+async fn an_image_may_be_on_other_hosts_alone() {
+    let deployment = Deployment::start().await;
+    let folder = deployment.folder.0.join("image");
+    std::fs::create_dir_all(&folder).unwrap();
+    let here = folder.to_str().unwrap();
+    let register = async |name, location| {
+        let words = ["image", "register", "--name", name, "--location", location];
+        deployment.operator.execute(operator::parse(&words).unwrap()).await
+    };
+    assert!(register("here", here).await.unwrap()["note"].is_null());
+    let refused = register("lone", "/images/only-there").await.unwrap_err();
+    assert!(refused.contains("No such file"), "{refused}");
+    deployment.run(&["host", "add", "node1"]).await;
+    let note = register("there", "/images/only-there").await.unwrap();
+    assert!(note["note"].as_str().unwrap().contains("/images/only-there on every host"), "{note}");
+    let refused = register("relative", "images/there").await.unwrap_err();
+    assert!(refused.contains("absolute path"), "{refused}");
+}

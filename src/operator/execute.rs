@@ -158,19 +158,35 @@ impl Operator {
         }
     }
 
+    /// Whether an image is only on other hosts than the one that this server is on, if on any.
+    fn is_elsewhere(&self, location: &str) -> Result<bool, String> {
+        if location == STOCK_IMAGE || !location.starts_with('/') {
+            return Ok(false);
+        }
+        let Err(error) = std::fs::metadata(location) else { return Ok(false) };
+        // Only hosts that have joined have a key; the one in a server's own process needs none.
+        let joined = |host: &crate::world::Host| host.sealed_secret.is_some() || host.join.is_some();
+        let away = error.kind() == std::io::ErrorKind::NotFound;
+        match away && self.handle.world().hosts.values().any(|host| joined(host)) {
+            true => Ok(true),
+            false => Err(format!("{location}: {error}")),
+        }
+    }
+
     async fn image(&self, command: ImageCommand) -> Answer {
         match command {
             ImageCommand::Register { name, location, id } => {
-                if location != STOCK_IMAGE {
-                    std::fs::metadata(&location).map_err(|error| format!("{location}: {error}"))?;
-                }
+                let elsewhere = self.is_elsewhere(&location)?;
                 let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
                 let (called, at) = (name.clone(), location.clone());
                 let made = move |decision: &mut Decision<'_>| {
                     operator::register_image(decision, id, &called, &at, architecture)
                 };
                 let id = self.submit(made).await?;
-                Ok(json!({"id": id, "name": name, "location": location}))
+                let note = elsewhere.then(|| {
+                    format!("it is not on this machine: put it at {location} on every host that is to run it")
+                });
+                Ok(json!({"id": id, "name": name, "location": location, "note": note}))
             }
             ImageCommand::List => {
                 let world = self.handle.world();

@@ -15,6 +15,13 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// The subject of what concerns an instance whole.
+    pub fn of_instance(id: InstanceId) -> String {
+        format!("instance {id}")
+    }
+}
+
 /// How far an instance has come on its host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Phase {
