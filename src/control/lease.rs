@@ -2,7 +2,7 @@
 //!
 //! A host keeps an elastic IP for as many seconds as the lease has after a server's word; then its kernel drops it. A
 //! server gives its word only when it has looked at the database within [`IN_TOUCH`], so that its World is that new, and
-//! a host that gets a World without the address drops it at once. So the last word that could have renewed the address was
+//! a host that gets a World without the address drops it at once, and is told nothing older again by any server. So the last word that could have renewed the address was
 //! given at most [`IN_TOUCH`] after the generation in which the claim began to leave, by whichever server. From when this
 //! server first saw the claim leave, which is later than it happened, the lease and a margin have to pass, by a clock that
 //! nobody sets and that begins anew with the process. That is enough by itself. That the host is not heard of either, at

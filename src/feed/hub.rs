@@ -114,11 +114,21 @@ impl Hub {
     /// What the host should be, as soon as that is something else than what its agent holds.
     pub async fn poll(&self, host: &Arc<str>, poll: &Poll) -> Answer {
         let until = Instant::now() + PATIENCE.min(Duration::from_millis(poll.patience_ms));
+        let handle = &self.operator.handle;
+        let behind = self.lock().is_behind(poll);
+        let sure =
+            !behind || matches!(tokio::time::timeout_at(until.into(), handle.fresh()).await, Ok(Ok(())));
         loop {
             let (answer, mut concerned) = {
                 let mut inner = self.lock();
-                let confirms = inner.is_current(&self.operator.handle);
-                let news = inner.news(host, poll);
+                // In this order: what is published may be newer than the look that found nothing newer.
+                let touched = handle.in_touch();
+                let published = inner.has_published(handle);
+                let confirms = touched && sure && published;
+                let news = match inner.is_behind(poll) && !(sure && published) {
+                    true => News::None,
+                    false => inner.news(host, poll),
+                };
                 let epoch = inner.epoch.clone();
                 let feed = inner.feed(host);
                 feed.heard = Some(Instant::now());
@@ -200,12 +210,15 @@ impl Inner {
         self.hosts.entry(host.clone()).or_insert_with(|| HostFeed::new(begun))
     }
 
-    /// Whether no server has committed anything that hosts are not told of here, up to a moment ago.
-    fn is_current(&self, handle: &Handle) -> bool {
-        // In this order: what is published may be newer than the look that found nothing newer.
-        handle.in_touch()
-            && handle.epoch() == self.epoch
-            && handle.world().generation <= self.world.generation
+    /// Whether the agent was told something, by another server, that this one does not know. Unless the database has
+    /// lost it, the agent must not be told what was before: addresses may be others' by now.
+    fn is_behind(&self, poll: &Poll) -> bool {
+        poll.generation > 0 && (poll.epoch != self.epoch || poll.generation > self.world.generation)
+    }
+
+    /// Whether hosts are told everything here that the store has published.
+    fn has_published(&self, handle: &Handle) -> bool {
+        handle.epoch() == self.epoch && handle.world().generation <= self.world.generation
     }
 
     fn begin_anew(&mut self, world: Arc<World>, epoch: Arc<str>) {

@@ -27,6 +27,8 @@ impl Operator {
     /// # Errors
     /// What the person at the shell should do instead.
     pub async fn execute(&self, command: OperatorCommand) -> Answer {
+        // What another server has just answered is seen here, too.
+        self.handle.fresh().await.map_err(|fault| fault.message)?;
         match command {
             OperatorCommand::Account(command) => self.account(command).await,
             OperatorCommand::Key(command) => self.key(command).await,

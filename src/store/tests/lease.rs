@@ -8,6 +8,7 @@ use super::testing::{Bed, Cluster, eventually};
 use super::{caller, seed};
 use crate::control::{HostStatus, hosts};
 use crate::operator::Operator;
+use crate::plan::message::{News, Poll};
 use crate::server::Ticker;
 use crate::store::*;
 use crate::types::*;
@@ -102,9 +103,23 @@ async fn a_server_without_its_database_neither_confirms_nor_releases() {
     eventually("it is out of touch", || !a.in_touch()).await;
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     assert!(!confirms().await);
+    // A host that another server has told more is not told what was before; one that holds nothing is told something.
+    let (epoch, generation) = (a.epoch(), a.world().generation + 1);
+    let ahead = Poll { epoch: epoch.clone(), generation, patience_ms: 100 };
+    let elsewhere = Poll { epoch: "another".into(), ..ahead.clone() };
+    for poll in [&ahead, &elsewhere] {
+        assert_eq!(hub.poll(&"node1".into(), poll).await.news, News::None);
+    }
+    let told = hub.poll(&"node1".into(), &Poll::default()).await.news;
+    assert!(matches!(told, News::Full(_)));
     ticker.once(start + Duration::from_secs(60), now.plus_seconds(60)).await.unwrap();
     cluster.start();
     eventually("it is in touch again", || a.in_touch()).await;
     assert!(confirms().await);
+    // The database does not have what it was told: a backup was restored.
+    for poll in [&ahead, &elsewhere] {
+        let answer = hub.poll(&"node1".into(), poll).await;
+        assert!(matches!(answer.news, News::Full(_)) && answer.confirms);
+    }
     assert!(a.world().claims.contains_key(&place()));
 }

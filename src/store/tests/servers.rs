@@ -49,6 +49,20 @@ async fn what_one_server_answered_the_other_has() {
     assert_eq!(world, *b.world());
     agree(&bed, &a, &b).await;
 
+    // So does an operator's command at the other's machine.
+    let listed = async |handle: &Handle| {
+        let operator = crate::operator::Operator { handle: handle.clone(), region: "us-east-1".into() };
+        let list = crate::operator::parse(&["account", "list"]).unwrap();
+        operator.execute(list).await.unwrap().as_array().unwrap().len()
+    };
+    for round in 0..10 {
+        let create = move |decision: &mut crate::control::Decision<'_>| {
+            crate::control::operator::create_account(decision, None, &format!("account{round}"))
+        };
+        a.submit(caller(), false, create).await.unwrap();
+        assert_eq!(listed(&b).await, 2 + round);
+    }
+
     // Who only listens hears of it, too.
     let ip = a.submit(caller(), false, allocate).await.unwrap();
     eventually("a change is heard of", || b.world().index.address_by_public_ip.contains_key(&ip)).await;
