@@ -36,28 +36,28 @@ pub struct Link {
     current: AtomicUsize,
     /// How far our clock is behind the servers', in microseconds.
     behind: AtomicI64,
-    polls: Mutex<Option<Connection>>,
-    reports: Mutex<Option<Connection>>,
+    polls: Mutex<Slot>,
+    reports: Mutex<Slot>,
 }
+
+/// A connection, and which of the servers it is to.
+type Slot = Option<(usize, Connection)>;
 
 impl Link {
     pub fn new(servers: Vec<String>, tls: Arc<ClientConfig>, signer: Signer) -> Self {
-        let (current, behind) = (AtomicUsize::new(0), AtomicI64::new(0));
+        // Each host begins at another server than the next, and at the same after every start.
+        let begin = signer.access_key.bytes().map(usize::from).sum();
+        let (current, behind) = (AtomicUsize::new(begin), AtomicI64::new(0));
         let (polls, reports) = (Mutex::new(None), Mutex::new(None));
         Self { servers, tls, signer, current, behind, polls, reports }
     }
 
     /// Posts to the server that answered last; the next one is tried next time when it does not.
-    async fn post(
-        &self,
-        slot: &Mutex<Option<Connection>>,
-        path: &str,
-        body: Vec<u8>,
-    ) -> Result<Bytes, String> {
+    async fn post(&self, slot: &Mutex<Slot>, path: &str, body: Vec<u8>) -> Result<Bytes, String> {
         let at = self.current.load(Ordering::Relaxed);
         let server = self.servers.get(at % self.servers.len().max(1)).ok_or("[agent] servers is empty")?;
         let mut slot = slot.lock().await;
-        let result = self.exchange(&mut slot, server, path, body).await;
+        let result = self.exchange(&mut slot, (at, server), path, body).await;
         if result.is_err() {
             *slot = None;
             // Two connections that fail at one server move on by one.
@@ -68,14 +68,15 @@ impl Link {
 
     async fn exchange(
         &self,
-        slot: &mut Option<Connection>,
-        server: &str,
+        slot: &mut Slot,
+        (at, server): (usize, &str),
         path: &str,
         body: Vec<u8>,
     ) -> Result<Bytes, String> {
-        let connection = match slot.take() {
-            Some(connection) if !connection.is_closed() => slot.insert(connection),
-            _ => slot.insert(connect(server, &self.tls).await?),
+        // To the server that the other connection is to as well: it knows of each poll what was reported.
+        let (_, connection) = match slot.take() {
+            Some((to, connection)) if to == at && !connection.is_closed() => slot.insert((to, connection)),
+            _ => slot.insert((at, connect(server, &self.tls).await?)),
         };
         let now = Micros(Micros::now().0 + self.behind.load(Ordering::Relaxed));
         let date = auth::date(now);

@@ -195,9 +195,12 @@ impl Hub {
         self.operator.handle.update_status(|all| {
             for (host, applied, seen, away) in &noted {
                 let Some(status) = all.hosts.get_mut(host) else { continue };
+                // The later word counts, so that a new one about what was heard before must be later than the old.
+                if *applied > status.applied || *away != status.away {
+                    status.last_seen = Micros(status.last_seen.0 + 1);
+                }
                 status.applied = status.applied.max(*applied);
-                // The later word counts: this one is later than that it was heard.
-                status.last_seen = status.last_seen.max(Micros(seen.0 + i64::from(*away)));
+                status.last_seen = status.last_seen.max(*seen);
                 status.away = *away;
             }
         });

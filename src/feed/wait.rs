@@ -68,15 +68,14 @@ impl Hub {
         Some(applied)
     }
 
-    /// How far a host has come, and whether it was heard of within a second, here or at another server.
+    /// How far a host has come, and whether it was heard of within a second, here or at another server: one that changes
+    /// its server is known at both for a moment, and at neither alone.
     fn host_progress(&self, host: &Arc<str>) -> (u64, bool) {
         let (here, heard) = self.progress(host);
-        if heard.is_some_and(|heard| heard.elapsed() < AWAY) {
-            return (here, true);
-        }
+        let heard_here = heard.is_some_and(|heard| heard.elapsed() < AWAY);
         let status = self.operator.handle.status();
-        let Some(status) = status.hosts.get(host) else { return (here, false) };
-        let live = !status.away && Micros::now() < status.last_seen.plus_seconds(SILENT_SECONDS);
-        (here.max(status.applied), live)
+        let Some(status) = status.hosts.get(host) else { return (here, heard_here) };
+        let heard_there = !status.away && Micros::now() < status.last_seen.plus_seconds(SILENT_SECONDS);
+        (here.max(status.applied), heard_here || heard_there)
     }
 }

@@ -126,9 +126,11 @@ fn said(output: &Output) -> Result<(), BoxError> {
 pub fn start(name: &Name) -> Result<(), BoxError> {
     let user = user()?;
     let status = data(name).join("postmaster.pid");
-    // A killed one leaves its own, which would be taken for the new one's.
-    if status.exists() {
-        fs::remove_file(&status)?;
+    // A killed one leaves its own, which would be taken for the new one's; who calls has seen that none runs.
+    for left in [&status, &folder(name).join(".s.PGSQL.5432.lock")] {
+        if left.exists() {
+            fs::remove_file(left)?;
+        }
     }
     let log = File::options().create(true).append(true).open(folder(name).join("postgres.log"))?;
     let mut command = Command::new("setsid");

@@ -43,15 +43,24 @@ def until(condition, seconds=20.0, every=0.05):
 class Lab:
     """A running lab: its endpoint, its credentials, and commands inside it."""
 
-    def __init__(self):
-        subprocess.run([FOGBANK, "lab", "up", "--name", LAB, "--port", "0", "--detach"], check=True, timeout=120)
-        text = subprocess.run([FOGBANK, "lab", "env", "--name", LAB], check=True, capture_output=True, text=True).stdout
+    # Where the operator's socket is.
+    server = "host1"
+
+    def __init__(self, name=LAB, *options):
+        self.name = name
+        self.lab("up", "--port", "0", "--detach", *options)
+        text = self.lab("env")
         self.env = dict(re.findall(r"export (\w+)='?([^'\n]*)'?", text))
         self.endpoint = self.env["AWS_ENDPOINT_URL"]
         self.image = self.env["FOGBANK_IMAGE"]
 
+    def lab(self, verb, *words):
+        """Runs one of the lab's own subcommands."""
+        command = [FOGBANK, "lab", verb, "--name", self.name, *words]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+
     def client(self, service="ec2", **more):
-        config = botocore.config.Config(retries={"max_attempts": 1, "mode": "standard"}, read_timeout=30)
+        config = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=30)
         settings = dict(
             endpoint_url=self.endpoint,
             region_name=self.env["AWS_DEFAULT_REGION"],
@@ -65,13 +74,13 @@ class Lab:
     def exec(self, where, *command, timeout=30):
         """Runs a command in `internet`, a host or an instance."""
         return subprocess.run(
-            [FOGBANK, "lab", "exec", "--name", LAB, where, "--", *command], capture_output=True, text=True, timeout=timeout
+            [FOGBANK, "lab", "exec", "--name", self.name, where, "--", *command], capture_output=True, text=True, timeout=timeout
         )
 
     @contextlib.contextmanager
     def background(self, where, *command):
         """Runs a command beside the test, and ends it with the block."""
-        arguments = [FOGBANK, "lab", "exec", "--name", LAB, where, "--", *command]
+        arguments = [FOGBANK, "lab", "exec", "--name", self.name, where, "--", *command]
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield process
@@ -80,7 +89,7 @@ class Lab:
 
     def operator(self, *words):
         """Runs an operator's subcommand on the lab's running server."""
-        state = f"/run/fogbank-lab/{LAB}/host1/state"
+        state = f"/run/fogbank-lab/{self.name}/{self.server}/state"
         reply = subprocess.run([FOGBANK, "--json", "--state-dir", state, *words], check=True, capture_output=True, timeout=30)
         return json.loads(reply.stdout)
 
@@ -91,7 +100,7 @@ class Lab:
         return self.client(service, aws_access_key_id=key["id"], aws_secret_access_key=key["secret"])
 
     def down(self):
-        subprocess.run([FOGBANK, "lab", "down", "--name", LAB], check=True, timeout=60)
+        self.lab("down")
 
 
 @pytest.fixture(scope="session")
