@@ -37,12 +37,16 @@ pub struct Hold {
     confirmed: Option<Confirmed>,
     given_up: BTreeMap<Ipv4Addr, (Instant, MacAddr)>,
     defended: BTreeMap<Ipv4Addr, (Instant, MacAddr)>,
+    /// Whether the public interface has a carrier, as far as is known.
+    plugged: bool,
+    /// When it had one again, where nothing was confirmed since.
+    doubt: Option<Instant>,
 }
 
 impl Hold {
     /// Without confirmations to hear, every state counts as confirmed at every moment.
     pub const fn new(confirmed: Option<Confirmed>) -> Self {
-        Self { confirmed, given_up: BTreeMap::new(), defended: BTreeMap::new() }
+        Self { confirmed, given_up: BTreeMap::new(), defended: BTreeMap::new(), plugged: true, doubt: None }
     }
 
     fn last(&self, now: Instant) -> Option<Instant> {
@@ -80,7 +84,8 @@ impl Hold {
     /// since `renewed`.
     pub fn wants_renewal(&self, lease: u32, renewed: Instant, now: Instant) -> bool {
         let part = Duration::from_secs(lease.into()) / 5;
-        !self.given_up.is_empty() || lease > 0 && now.saturating_duration_since(renewed) >= part
+        let unsure = !self.plugged || self.doubt.is_some() || !self.given_up.is_empty();
+        unsure || lease > 0 && now.saturating_duration_since(renewed) >= part
     }
 
     /// The state as far as the host acts on it, and what is withheld.
@@ -89,8 +94,11 @@ impl Hold {
         // What a server confirms after we gave it up is ours again.
         self.given_up.retain(|_, (since, _)| last.is_none_or(|last| last <= *since));
         let ended = self.lifetime(state.address_lease, now) == Some(0);
+        // Whoever pulled both cables may have given the addresses to another host since: nothing is lost by giving them
+        // up, and when the cable is in again they are not answered for before they are asked about.
+        let lost = !self.plugged && self.alone(now);
         let mut failures: Vec<Failure> = self.challengers(state, now);
-        let withheld = |ip: &Ipv4Addr| ended || self.given_up.contains_key(ip);
+        let withheld = |ip: &Ipv4Addr| ended || lost || self.given_up.contains_key(ip);
         if !state.addresses.keys().any(withheld) {
             return (state.clone(), failures);
         }
@@ -98,6 +106,7 @@ impl Hold {
         state.addresses.retain(|ip, _| {
             let message = match self.given_up.get(ip) {
                 Some((_, mac)) => format!("{mac} announced it while no server could be asked: given up"),
+                None if lost => "no carrier, and no server can be asked: given up until then".to_owned(),
                 None if ended => "its lease has ended: no server has confirmed it".to_owned(),
                 None => return true,
             };
@@ -118,9 +127,31 @@ impl Hold {
         self.defended.iter().map(said).collect()
     }
 
+    /// The public interface has a carrier, or not. Whether other hosts are to be asked for the addresses that are held:
+    /// they may have got them while the cable was out, and a server would have said so.
+    pub fn plugged(&mut self, plugged: bool, now: Instant) -> bool {
+        if plugged && !self.plugged {
+            self.doubt = Some(now);
+        }
+        self.plugged = plugged;
+        let last = self.last(now);
+        self.doubt = self.doubt.filter(|since| plugged && last.is_none_or(|last| last < *since));
+        self.doubt.is_some()
+    }
+
+    /// Whether time alone may change what is to be done.
+    pub fn is_unsure(&self) -> bool {
+        !self.plugged || self.doubt.is_some()
+    }
+
+    /// Another one answers for an address that we hold while that is in doubt.
+    pub fn give_up(&mut self, ip: Ipv4Addr, to: MacAddr, now: Instant) {
+        self.given_up.insert(ip, (now, to));
+    }
+
     /// Another one says that it has an address that we hold.
     pub fn challenged(&mut self, ip: Ipv4Addr, by: MacAddr, now: Instant) -> Challenge {
-        if self.alone(now) {
+        if self.alone(now) || self.doubt.is_some() {
             self.given_up.insert(ip, (now, by));
             return Challenge::GiveUp;
         }
@@ -174,6 +205,27 @@ mod tests {
         assert_eq!((acted.addresses.len(), failures.len()), (0, 1));
         confirm.send_replace(Some(start + seconds(20)));
         assert_eq!(hold.of(&state(10), start + seconds(20)).0.addresses.len(), 1);
+    }
+
+    #[test]
+    fn a_cable_that_was_out_puts_what_is_held_in_doubt_until_a_server_confirms_it() {
+        let start = Instant::now();
+        let (confirm, confirmed) = watch::channel(Some(start));
+        let mut hold = Hold::new(Some(confirmed));
+        let held = |hold: &mut Hold, at| hold.of(&state(0), at).0.addresses.len();
+        assert!(!hold.plugged(true, start), "as always");
+        assert!(!hold.plugged(false, start + seconds(1)));
+        assert_eq!(held(&mut hold, start + seconds(2)), 1, "a short while: flows may go on after it");
+        assert_eq!(held(&mut hold, start + seconds(4)), 0, "off the net, and nobody to ask");
+        assert!(hold.plugged(true, start + seconds(5)));
+        assert!(hold.plugged(true, start + seconds(6)), "still not confirmed");
+        assert_eq!(hold.challenged(IP, OTHER, start + seconds(6)), Challenge::GiveUp);
+        confirm.send_replace(Some(start + seconds(4)));
+        assert!(hold.plugged(true, start + seconds(7)), "that was before");
+        assert_eq!(held(&mut hold, start + seconds(7)), 0);
+        confirm.send_replace(Some(start + seconds(8)));
+        assert!(!hold.plugged(true, start + seconds(8)));
+        assert_eq!(held(&mut hold, start + seconds(8)), 1, "a server says that it is ours");
     }
 
     #[test]

@@ -23,8 +23,9 @@ use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::foreign::Obstacles;
 use super::kernel::host::{Leave, Pass, outside_switches};
+use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
-use super::kernel::probe::Care;
+use super::kernel::probe::{self, Care};
 use super::kernel::{flat, neighbours, render, sysctl};
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Exit, Failure, HostState};
@@ -39,6 +40,9 @@ const GLANCE: Duration = Duration::from_millis(400);
 /// How often everything is looked at, and failures are tried again.
 const FULL: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(2);
+
+/// How often while a host does not know whether it was cut off for long.
+const DOUBT: Duration = Duration::from_millis(100);
 
 /// What came of a state.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -77,6 +81,9 @@ pub struct Reconciler {
     turned: BTreeSet<Cidr4>,
     cut_due: bool,
     hold: Hold,
+    /// Whether no ARP is answered for instances on the flat segment: cut off, they may be elsewhere by now.
+    silent: bool,
+    flat_plugged: bool,
     /// The elastic addresses that the host answers for.
     held: BTreeSet<Ipv4Addr>,
     announcer: Announcer,
@@ -121,6 +128,8 @@ impl Reconciler {
             turned: BTreeSet::new(),
             cut_due: true,
             hold: Hold::new(None),
+            silent: false,
+            flat_plugged: true,
             held: BTreeSet::new(),
             announcer: Announcer::default(),
             challenges: None,
@@ -138,9 +147,14 @@ impl Reconciler {
 
     /// One pass: idempotent, and never stopped by a failure.
     pub async fn apply(&mut self, state: &Arc<HostState>) -> Applied {
+        let links = match links::list(&self.handle).await {
+            Ok(links) => links,
+            Err(error) => return unread(&error),
+        };
         let now = std::time::Instant::now();
+        self.look_at_cables(&links, now).await;
         let (state, withheld) = self.hold.of(state, now);
-        let mut applied = self.pass(&state, now).await;
+        let mut applied = self.pass(&state, links, now).await;
         applied.failures.extend(withheld);
         applied.failures.sort();
         applied.failures.dedup();
@@ -149,15 +163,37 @@ impl Reconciler {
         applied
     }
 
-    async fn pass(&mut self, state: &HostState, now: std::time::Instant) -> Applied {
+    /// What a host that is cut off does not hear of, it asks about when its cables are in again.
+    async fn look_at_cables(&mut self, links: &BTreeMap<String, Link>, now: std::time::Instant) {
+        let carrier = |name: &String| links.get(name).is_some_and(|link| link.carrier);
+        self.flat_plugged = carrier(&self.config.flat_interface);
+        self.silent = self.hold.alone(now) && (self.silent || !self.flat_plugged);
+        let doubtful = self.hold.plugged(carrier(&self.config.public_interface), now);
+        let (Some((interface, mac)), true) = (self.public, doubtful && !self.held.is_empty()) else { return };
+        let held: Vec<_> = self.held.iter().copied().collect();
+        let ask = move || probe::holders(&held, interface, mac, Care::QUICK);
+        match tokio::task::spawn_blocking(ask).await.map_err(io::Error::other).and_then(|others| others) {
+            Ok(others) => {
+                for (ip, by) in others {
+                    tracing::warn!(%ip, %by, "another host has got an address of ours: given up");
+                    self.hold.give_up(ip, by, now);
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot ask who else has our addresses"),
+        }
+    }
+
+    async fn pass(
+        &mut self,
+        state: &HostState,
+        links: BTreeMap<String, Link>,
+        now: std::time::Instant,
+    ) -> Applied {
         let handle = self.handle.clone();
         let config = self.config.clone();
-        let mut pass = match Pass::read(&handle, &config, state).await {
+        let mut pass = match Pass::read(&handle, &config, state, links, self.silent).await {
             Ok(pass) => pass,
-            Err(error) => {
-                let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
-                return Applied { failures: vec![failure], ..Applied::default() };
-            }
+            Err(error) => return unread(&error),
         };
         let rules = render::render(state, &pass.facts());
         if let Err(error) = self.nft.apply(rules).await {
@@ -252,7 +288,8 @@ impl Reconciler {
         loop {
             tokio::select! {
                 () = self.hold.confirmed() => {
-                    if self.hold.wants_renewal(self.lease.0, self.lease.1, Instant::now().into_std()) {
+                    let now = Instant::now().into_std();
+                    if self.silent || self.hold.wants_renewal(self.lease.0, self.lease.1, now) {
                         due = Instant::now();
                     }
                 }
@@ -302,7 +339,15 @@ impl Reconciler {
     /// One pass, its report, and when the next is due.
     async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
         let mut applied = self.apply(state).await;
-        let next = if applied.failures.is_empty() { FULL } else { RETRY };
+        let unsure = !self.held.is_empty() && self.hold.is_unsure();
+        let cut = !self.proxies.is_empty() && !self.flat_plugged;
+        let next = if unsure || cut {
+            DOUBT
+        } else if applied.failures.is_empty() {
+            FULL
+        } else {
+            RETRY
+        };
         let next = Instant::now() + next;
         applied.failures.extend_from_slice(&self.obstacles.failures);
         report.send_replace(applied);
@@ -367,6 +412,12 @@ impl Reconciler {
         }
         neighbours::proxies(&self.handle).await.is_ok_and(|proxies| !self.proxies.is_subset(&proxies))
     }
+}
+
+/// What is reported when nothing could be done.
+fn unread(error: &rtnetlink::Error) -> Applied {
+    let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
+    Applied { failures: vec![failure], ..Applied::default() }
 }
 
 /// Where the instances' interfaces are, on this host and on others.

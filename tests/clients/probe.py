@@ -125,6 +125,16 @@ class Watching:
         return found
 
 
+    def twice(self, address):
+        """For how long, in seconds, an owner was heard again after another had taken over."""
+        heard = [(at, mac) for at, of, mac in self.seen if of == address]
+        first = {}
+        for at, mac in heard:
+            first.setdefault(mac, at)
+        again = [at for at, mac in heard if any(first[mac] < other < at for other in first.values())]
+        return again[-1] - again[0] if again else 0
+
+
 @contextlib.contextmanager
 def watching(namespace, *arguments):
     """Runs a probe in a namespace for as long as the block takes."""

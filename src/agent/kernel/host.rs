@@ -42,13 +42,15 @@ pub struct Pass<'a> {
     pub(super) policy: Vec<policy::Rule>,
     /// Elastic addresses on the public interface, as far as the pass has come.
     held: BTreeSet<Ipv4Addr>,
+    /// Whether no ARP is to be answered for instances on the flat segment.
+    silent: bool,
     pub failures: Vec<Failure>,
     /// Ports whose interface is not there yet.
     pub pending: Vec<EniId>,
 }
 
 impl<'a> Pass<'a> {
-    /// Reads the kernel.
+    /// Reads the kernel; the links have been read before.
     ///
     /// # Errors
     /// What netlink says.
@@ -56,8 +58,9 @@ impl<'a> Pass<'a> {
         handle: &'a Handle,
         config: &'a HostConfig,
         state: &'a HostState,
+        links: BTreeMap<String, Link>,
+        silent: bool,
     ) -> Result<Self, Error> {
-        let links = links::list(handle).await?;
         let addresses = Addresses::read(handle).await?;
         let index = |name: &str| links.get(name).map(|link| link.index);
         let ours = addresses.ours(index(&config.public_interface), index(GATEWAY_BRIDGE), &state.pools);
@@ -65,8 +68,20 @@ impl<'a> Pass<'a> {
         let held = ours.iter().filter(|place| Some(place.1) == public).map(|place| place.0).collect();
         let (routes, policy) = (routes::list(handle).await?, policy::list(handle).await?);
         let (failures, pending) = (Vec::new(), Vec::new());
-        let mut pass =
-            Self { handle, config, state, links, addresses, ours, routes, policy, held, failures, pending };
+        let mut pass = Self {
+            handle,
+            config,
+            state,
+            links,
+            addresses,
+            ours,
+            routes,
+            policy,
+            held,
+            silent,
+            failures,
+            pending,
+        };
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
                 None => pass.fail(format!("interface {name}"), "does not exist; name another in [host]"),
@@ -271,7 +286,7 @@ impl<'a> Pass<'a> {
 
     /// The proxy entries that the flat interface must have.
     pub fn wanted_proxies(&self) -> BTreeSet<neighbours::Place> {
-        let Some(flat) = self.flat() else { return BTreeSet::new() };
+        let Some(flat) = self.flat().filter(|_| !self.silent) else { return BTreeSet::new() };
         let here = self.state.ports.values().filter(|port| self.links.contains_key(&port_name(port.eni)));
         here.map(|port| (port.private_ip, flat)).collect()
     }

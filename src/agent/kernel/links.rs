@@ -14,6 +14,8 @@ pub struct Link {
     pub index: u32,
     /// Switched on by its manager; says nothing of the cable.
     pub up: bool,
+    /// There is a cable, with something at its other end.
+    pub carrier: bool,
     /// Its Ethernet address; empty where it has none.
     pub mac: Vec<u8>,
     /// The full id of the network interface, on ports.
@@ -29,7 +31,8 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
     let mut links = BTreeMap::new();
     for message in messages {
         let up = message.header.flags.contains(LinkFlags::Up);
-        let mut link = Link { index: message.header.index, up, mac: Vec::new(), alias: None };
+        let carrier = message.header.flags.contains(LinkFlags::LowerUp);
+        let mut link = Link { index: message.header.index, up, carrier, mac: Vec::new(), alias: None };
         let mut name = None;
         for attribute in message.attributes {
             match attribute {
