@@ -1,6 +1,7 @@
 """A lab of several hosts and servers on Postgres."""
 
 import os
+import subprocess
 
 import botocore.exceptions
 
@@ -66,7 +67,11 @@ class Many(Lab):
         """Waits until every host has applied everything and complains of nothing."""
 
         def settled():
-            rows = [row for name, row in self.hosts().items() if name not in without]
+            try:
+                rows = [row for name, row in self.hosts().items() if name not in without]
+            except subprocess.CalledProcessError:
+                # While the database is away.
+                return False
             # That another one had announced an address of its own a host says for a while after.
             real = lambda row: [failure for failure in row["failures"] if "announced it too" not in failure["message"]]
             return all(row["lag"] == 0 and not real(row) for row in rows)

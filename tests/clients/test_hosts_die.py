@@ -1,6 +1,7 @@
 """Parts end while packets flow: what need not stop goes on, and no address ever has two owners while that is promised."""
 
 import contextlib
+import time
 
 import pytest
 
@@ -175,3 +176,31 @@ def test_an_agent_without_servers_gives_way(many, instances, address):
     assert ping.gap() < MOVED
     many.lab("join", "host3")
     back(many, instances[2])
+
+
+def test_a_leased_address_ends_with_its_agent_and_moves_by_itself(many, instances, address):
+    """With a lease: the kernel takes the address away, and after a margin it goes on without anybody's word."""
+    many.move(address, instances[2])
+    answered(many, address)
+    many.operator("deployment", "address-lease", "5")
+    many.settle()
+    with watched(many, address) as (_, public, _):
+        # Longer than the lease: it is renewed.
+        begun = time.monotonic()
+        until(lambda: time.monotonic() - begun > 6)
+        assert holds(many, "host3", address)
+        many.lab("stop", "--kill", "host3")
+        dead = time.monotonic()
+        many.move(address, instances[0])
+        until(lambda: not holds(many, "host3", address), 7)
+        ended = time.monotonic() - dead
+        until(lambda: holds(many, "host1", address), 30)
+        moved = time.monotonic() - dead
+        answered(many, address)
+        many.lab("start", "host3")
+        many.settle()
+    print(f"its agent was killed: the address ended after {ended:.1f} s and was another host's after {moved:.1f} s")
+    assert public.owners(address[1]) == [many.public_mac("host3"), many.public_mac("host1")]
+    assert moved > 5 + 10, "not before the lease and its margin have passed"
+    many.operator("deployment", "address-lease", "0")
+    many.settle()
