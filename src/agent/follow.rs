@@ -58,6 +58,9 @@ pub async fn follow(server: Arc<impl Server>, saved: Option<Saved>, followed: Fo
         whole = answer.is_ok();
         match answer.and_then(|answer| Ok((answer.confirms, newer(held.as_deref(), answer)?))) {
             Ok((confirms, state)) => {
+                if failures > 0 {
+                    tracing::info!("a server answers again");
+                }
                 (failures, whole) = (0, false);
                 if let Some(state) = state {
                     if let Some(saved) = &saved {

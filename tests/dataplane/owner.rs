@@ -105,6 +105,23 @@ fn a_host_without_its_server_gives_way_and_one_with_it_does_not() {
     assert!(!old.has() && new.has());
 }
 
+#[test]
+fn without_a_server_only_what_nobody_answers_for_is_taken() {
+    let (mut old, mut new) = pair();
+    old.confirm(Instant::now());
+    old.tell(&state(0));
+    old.start();
+    assert!(within(SOON, || old.has()));
+    // It was booted anew, and has what it saved and no server.
+    new.tell(&state(0));
+    new.start();
+    assert!(within(SOON, || new.complains_of_the_address()));
+    assert!(old.has() && !new.has());
+    old.tell(&HostState { generation: 2, ..empty() });
+    assert!(within(SOON, || !old.has()));
+    assert!(within(2 * SOON, || new.has()), "{:?}", new.applied.borrow());
+}
+
 /// Looks at both hosts for a second; whether both ever had it.
 fn watch_both(old: &Host, new: &Host) -> JoinHandle<bool> {
     let line = format!("ip -4 -o addr show dev eth0 | grep -q \" {}/\"", ELASTIC[0]);
