@@ -296,3 +296,69 @@ async fn an_image_may_be_on_other_hosts_alone() {
     let refused = register("relative", "images/there").await.unwrap_err();
     assert!(refused.contains("absolute path"), "{refused}");
 }
+
+/// A way to a server that can be narrowed: connections that are there go on, or end, and new ones are refused.
+struct Detour {
+    address: String,
+    accepting: tokio::task::JoinHandle<()>,
+    connections: Arc<std::sync::Mutex<Vec<tokio::task::JoinHandle<()>>>>,
+    carried: Arc<AtomicUsize>,
+}
+
+impl Detour {
+    async fn to(server: String) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (connections, carried) =
+            (Arc::new(std::sync::Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(0)));
+        let (all, count) = (connections.clone(), carried.clone());
+        let accepting = tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = tokio::net::TcpStream::connect(&server).await.unwrap();
+                let passing = tokio::spawn(pass(near, far, count.clone()));
+                all.lock().unwrap().push(passing);
+            }
+        });
+        Self { address, accepting, connections, carried }
+    }
+}
+
+async fn pass(near: tokio::net::TcpStream, far: tokio::net::TcpStream, carried: Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
+    let out = async move {
+        let mut buffer = vec![0; 4096];
+        while let Ok(length @ 1..) = from_near.read(&mut buffer).await {
+            carried.fetch_add(length, Ordering::Relaxed);
+            to_far.write_all(&buffer[..length]).await.unwrap();
+        }
+    };
+    tokio::join!(out, tokio::io::copy(&mut from_far, &mut to_near)).1.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_changes_its_server_reports_to_the_new_one_too() {
+    let deployment = Deployment::start().await;
+    let mut agent = deployment.agent("node1").await;
+    let detour = Detour::to(deployment.server.clone()).await;
+    let enrolment = Enrolment::read(&deployment.agent_folder("node1")).unwrap();
+    let mut servers = [detour.address.clone(), deployment.server.clone()];
+    agent.link = enrolment.link(&servers).unwrap();
+    agent.poll(0).await;
+    if detour.carried.load(Ordering::Relaxed) == 0 {
+        // Which one it begins with is its key's to say.
+        servers.reverse();
+        agent.link = enrolment.link(&servers).unwrap();
+    }
+    agent.follow().await;
+    agent.report().await;
+    assert_eq!(detour.connections.lock().unwrap().len(), 2, "one for polls, then one for reports");
+    detour.accepting.abort();
+    detour.connections.lock().unwrap()[0].abort();
+    agent.link.poll(&Poll::default()).await.unwrap_err();
+    assert_eq!(agent.follow().await, "nothing", "by the other one");
+    let carried = detour.carried.load(Ordering::Relaxed);
+    agent.report().await;
+    let more = detour.carried.load(Ordering::Relaxed) - carried;
+    assert!(more < 100, "reports go where polls go; TLS says goodbye by the old way: {more}");
+}

@@ -32,11 +32,12 @@ fn servers() -> usize {
 
 #[test]
 fn a_rule_change_reaches_a_thousand_hosts() {
-    // A thousand agents have a thousand connections.
+    // A thousand agents have two thousand connections, all of them in this process.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
-    let deployment = Deployment::start(servers());
     let count = hosts();
+    assert!(most > 4 * count as u64, "{count} hosts need more than {most} open files: raise `ulimit -Hn`");
+    let deployment = Deployment::start(servers());
     let begun = Instant::now();
     let agents = Agents::join(&deployment, count);
     println!("{count} hosts joined in {:.1?}", begun.elapsed());
