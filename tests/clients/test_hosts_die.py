@@ -205,3 +205,24 @@ def test_a_leased_address_ends_with_its_agent_and_moves_by_itself(many, instance
     assert moved > 5 + 10, "not before the lease and its margin have passed"
     many.operator("deployment", "address-lease", "0")
     many.settle()
+
+
+def test_a_gateway_host_dies_and_another_takes_its_place(many, instances, address):
+    many.operator("network", "gateway", "flat", "--host", "host3")
+    many.move(address, instances[0])
+    answered(many, address)
+    many.settle()
+    with watched(many, address) as (_, public, _):
+        many.lab("cut", "host3")
+        many.operator("host", "fail", "host3")
+        many.operator("network", "gateway", "flat", "--host", "host2")
+        answered(many, address)
+        assert many.exec(instances[0]["InstanceId"], "timeout", "5", "ping", "-c", "1", "198.51.100.10").returncode == 0
+        many.lab("join", "host3")
+        until(lambda: many.hosts()["host3"]["condition"] == "active", 20)
+        answered(many, address)
+    assert set(public.owners(address[1])) == {many.public_mac("host3"), many.public_mac("host2")}
+    assert public.twice(address[1]) < 1
+    many.operator("network", "gateway", "flat", "--distributed")
+    back(many, instances[2])
+    answered(many, address)
