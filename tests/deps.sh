@@ -27,7 +27,14 @@ system_packages() {
     done
     # busybox (dynamic) has the same path as busybox-static, and cannot run in an empty image.
     if [ -e /bin/busybox ] && ldd /bin/busybox >/dev/null 2>&1; then missing+=(busybox-static); fi
+    case " ${missing[*]} " in *" postgresql-15 "*) no_cluster_of_its_own ;; esac
     [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
+# Debian's package would make a cluster and start it on port 5432; we only want the programs.
+no_cluster_of_its_own() {
+    [ -e /etc/postgresql-common/createcluster.conf ] || apt_install postgresql-common
+    ls /etc/postgresql/*/ >/dev/null 2>&1 || sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
 }
 
 # boto3 and aws-cli, in a virtual environment of our own.
