@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fogbank::agent::names::PORT_MAC;
 use fogbank::plan::*;
@@ -361,6 +362,29 @@ fn turning_from_one_mode_to_the_other_converges_and_leaves_nothing() {
     for host in &cluster.hosts {
         assert!(!host.ns.sh("ip rule").contains("142"), "{}", host.ns.sh("ip rule"));
         assert_eq!(host.ns.sh("ip route show table all proto 142 | grep ^default || true"), "");
+    }
+}
+
+#[test]
+fn what_others_take_away_of_the_ways_between_hosts_is_back_within_a_second() {
+    let cluster = Cluster::new();
+    cluster.apply(&Want { gateway: Some(0), ..PLAIN });
+    let host = &cluster.hosts[1].ns;
+    let ways = "ip rule; ip route show table all proto 142; ip neigh show nud permanent; cat /proc/sys/net/ipv4/conf/eth1/rp_filter";
+    let before = host.sh(ways);
+    for taken in [
+        "ip rule del pref 14202",
+        "ip route flush table 14201",
+        "ip neigh del 169.254.128.1 dev eth1",
+        "ip route del 10.0.0.10/32",
+        "echo 1 > /proc/sys/net/ipv4/conf/eth1/rp_filter",
+    ] {
+        host.sh(taken);
+        assert!(
+            within(Duration::from_millis(1500), || host.sh(ways) == before),
+            "{taken}: {}",
+            host.sh(ways)
+        );
     }
 }
 

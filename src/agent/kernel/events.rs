@@ -17,13 +17,13 @@ use crate::agent::names::{PORT_PREFIX, ROUTE_PROTOCOL};
 pub struct Events(Socket);
 
 impl Events {
-    /// Links, addresses, routes, neighbours and per-interface switches.
+    /// Links, addresses, routes, routing rules, neighbours and per-interface switches.
     ///
     /// # Errors
     /// What the kernel says.
     pub fn of_routing() -> io::Result<Self> {
-        // RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV4_NETCONF, IPV6_NETCONF.
-        Self::open(0, &[1, 3, 5, 7, 9, 24, 25])
+        // RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV4_NETCONF, IPV6_NETCONF.
+        Self::open(0, &[1, 3, 5, 7, 8, 9, 24, 25])
     }
 
     /// Links alone.
@@ -92,6 +92,13 @@ impl AsRawFd for Events {
     }
 }
 
+/// Whether a neighbour's message is about an address that stands for a host.
+fn is_next_hop(body: &[u8]) -> bool {
+    const NDA_DST: u16 = 1;
+    let destination = attributes(body.get(12..).unwrap_or_default()).find(|(kind, ..)| *kind == NDA_DST);
+    destination.is_some_and(|(.., to)| matches!(to, [169, 254, third, _] if third & 0xc0 == 128))
+}
+
 /// What of routing's notifications can concern us.
 #[derive(Clone, Debug, Default)]
 pub struct Interest {
@@ -123,7 +130,7 @@ impl Interest {
             28 | 29 => {
                 let index = body.get(4..).and_then(|rest| rest.first_chunk());
                 let port = index.is_some_and(|index| self.ports.contains(&u32::from_ne_bytes(*index)));
-                port || body.get(10).is_some_and(|flags| flags & NTF_PROXY != 0)
+                port || body.get(10).is_some_and(|flags| flags & NTF_PROXY != 0) || is_next_hop(body)
             }
             _ => true,
         }
