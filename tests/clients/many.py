@@ -29,20 +29,22 @@ class Many(Lab):
     def namespace(self, place):
         return f"fb-{self.name}-{place}"
 
-    def start(self, host):
-        """Asks for an instance on a host."""
+    def start(self, host, group=None):
+        """Asks for an instance on a host, in the group that lets everybody in unless another is named."""
         placement = {"Tenancy": "host", "HostId": host}
         reply = self.ec2.run_instances(
-            ImageId=self.image, MinCount=1, MaxCount=1, UserData=USER_DATA, SecurityGroupIds=[self.group], Placement=placement
+            ImageId=self.image, MinCount=1, MaxCount=1, UserData=USER_DATA, Placement=placement,
+            SecurityGroupIds=[group or self.group],
         )
         return reply["Instances"][0]["InstanceId"]
 
     def launch(self, *hosts):
         """Instances that run, one on each of the hosts."""
-        made = [self.start(host) for host in hosts]
-        for instance in made:
-            until(lambda: "user-data done" in console(self.ec2, instance), 40)
-        return [describe(self.ec2, instance) for instance in made]
+        return [self.started(instance) for instance in [self.start(host) for host in hosts]]
+
+    def started(self, instance):
+        until(lambda: "user-data done" in console(self.ec2, instance), 40)
+        return describe(self.ec2, instance)
 
     def address(self):
         reply = self.ec2.allocate_address(Domain="vpc")

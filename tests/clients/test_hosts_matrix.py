@@ -96,3 +96,29 @@ def test_what_goes_out_has_the_address_of_its_gateway(many, instances, mode):
         with watching(many.namespace("internet"), "paths", OUTSIDE, source) as seen:
             pinged = many.exec(instance["InstanceId"], "timeout", "5", "ping", "-c", "1", OUTSIDE)
         assert pinged.returncode == 0 and seen.seen, (number, source, pinged.stdout)
+
+
+def test_a_source_group_and_egress_hold_across_hosts(many, instances, mode):
+    ec2 = many.ec2
+    callers, served = (
+        ec2.create_security_group(GroupName=f"{name}-{mode}", Description=name)["GroupId"] for name in ("callers", "served")
+    )
+    rule = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": callers}]}]
+    ec2.authorize_security_group_ingress(GroupId=served, IpPermissions=rule)
+    made = [many.start("host1", callers), many.start("host2", served)]
+    caller, server = (many.started(instance) for instance in made)
+    address = server["PrivateIpAddress"]
+    reaches(many, caller["InstanceId"], address, server)
+    for stranger in instances:
+        assert page(many, stranger["InstanceId"], address, seconds=1) is None
+    # What the caller's own group does not let out never reaches the other host.
+    everything = ec2.describe_security_groups(GroupIds=[callers])["SecurityGroups"][0]["IpPermissionsEgress"]
+    ec2.revoke_security_group_egress(GroupId=callers, IpPermissions=everything)
+    with watching(many.namespace("host2"), "paths", caller["PrivateIpAddress"], address) as seen:
+        assert page(many, caller["InstanceId"], address, seconds=1) is None
+    assert not seen.seen
+    ec2.authorize_security_group_egress(GroupId=callers, IpPermissions=everything)
+    reaches(many, caller["InstanceId"], address, server)
+    ec2.revoke_security_group_ingress(GroupId=served, IpPermissions=rule)
+    until(lambda: page(many, caller["InstanceId"], address, seconds=1) is None)
+    ec2.terminate_instances(InstanceIds=made)
