@@ -29,7 +29,7 @@ pub fn start(name: &Name, place: &str) -> Result<(), BoxError> {
     match part {
         Part::Database => database::start(name),
         // Whether it reaches a server may be the very question: that it runs is all that is waited for.
-        Part::Agent(_) => service::start(name, part, None).map(drop),
+        Part::Agent(_) => service::await_process(name, part, &mut service::start(name, part, None)?),
         Part::Serve => serve(&lab, part, 1),
         Part::Server(number) => serve(&lab, part, number),
     }

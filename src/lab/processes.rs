@@ -34,13 +34,21 @@ pub fn end(name: &Name) -> Vec<i32> {
 /// # Errors
 /// It goes on.
 pub fn end_part(name: &Name, part: Part, killed: bool) -> Result<(), BoxError> {
-    match (part, killed) {
-        (_, true) => signal(&of_part(name, part), Signal::SIGKILL),
+    match part {
+        _ if killed => {}
         // By a SIGTERM Postgres waits for its clients, and each of its processes has its own idea of signals.
-        (Part::Database, false) => signal(database_leader(name).as_slice(), Signal::SIGINT),
-        (_, false) => signal(&of_part(name, part), Signal::SIGTERM),
+        Part::Database => signal(database_leader(name).as_slice(), Signal::SIGINT),
+        _ => signal(&of_part(name, part), Signal::SIGTERM),
     }
-    match gone(|| of_part(name, part)).as_slice() {
+    let left = || {
+        let pids = of_part(name, part);
+        if killed {
+            // Each time: one that another was just starting is not among the first.
+            signal(&pids, Signal::SIGKILL);
+        }
+        pids
+    };
+    match gone(left).as_slice() {
         [] => Ok(()),
         left => Err(format!("{} does not end (processes {left:?}); --kill ends it", part.place()).into()),
     }

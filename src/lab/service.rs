@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::database;
 use super::layout::{self, Layout, Part, Segment, Store};
 use super::place::Name;
+use super::processes;
 use crate::operator::{self, OperatorCommand};
 use crate::server::{self, BoxError};
 
@@ -136,6 +137,22 @@ pub fn bind_again(address: SocketAddr) -> Result<TcpListener, BoxError> {
             bound => return Ok(bound?),
         }
     }
+}
+
+/// Waits until a part's process is in its namespace, where [`processes::of_part`] finds it: who stops the part
+/// from then on stops this one.
+///
+/// # Errors
+/// It ended, with what it said, or takes too long.
+pub fn await_process(name: &Name, part: Part, child: &mut Child) -> Result<(), BoxError> {
+    let start = Instant::now();
+    while processes::of_part(name, part).is_empty() {
+        if child.try_wait()?.is_some() || start.elapsed() > PATIENCE {
+            return Err(format!("{} did not start: {}", part.place(), log(name, part)).into());
+        }
+        std::thread::sleep(EVERY);
+    }
+    Ok(())
 }
 
 /// Waits until a server answers its operator.

@@ -226,3 +226,10 @@ def test_a_gateway_host_dies_and_another_takes_its_place(many, instances, addres
     many.operator("network", "gateway", "flat", "--distributed")
     back(many, instances[2])
     answered(many, address)
+
+
+def test_who_is_started_can_be_killed_at_once(many):
+    for _ in range(8):
+        many.lab("stop", "--kill", "host3")
+        many.lab("start", "host3")
+    many.settle()
