@@ -16,4 +16,5 @@ pub mod query;
 pub mod server;
 pub mod store;
 pub mod types;
+pub mod verdict;
 pub mod world;

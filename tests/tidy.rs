@@ -15,6 +15,7 @@ const PURE: &[&str] = &[
     "src/control",
     "src/plan",
     "src/world",
+    "src/verdict",
     "src/agent/diff",
     "src/agent/kernel/render",
 ];

@@ -45,9 +45,10 @@ impl Keep {
         let ports = state.ports.values().map(|port| port.private_ip);
         let instances = ports.chain(flat::remote(state).map(|place| place.private_ip)).collect();
         let networks = state.networks.values().map(|network| network.cidr).collect();
+        let outward = addresses().map(|a| (a.private_ip, a.public_ip));
         Self {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
-            to_elastic: addresses().map(|a| (a.private_ip, a.public_ip)).collect(),
+            to_elastic: outward.chain(paths::relayed_to_elastic(state)).collect(),
             pools: state.pools.to_vec(),
             gone,
             instances,
@@ -90,8 +91,10 @@ pub fn stale(flow: &Flow, keep: &Keep) -> bool {
     let to_elastic = to != answerer && keep.elastic(to) && keep.to_private.get(&to) != Some(&answerer);
     let as_elastic =
         from != answered && keep.elastic(answered) && keep.to_elastic.get(&from) != Some(&answered);
-    // By the address of a host that translates for it no more.
-    let as_host = from != answered && keep.instances.contains(&from) && !keep.translated.contains(&from);
+    // By the address of a host that translates for it no more; what it asks of an elastic address here is translated always.
+    let here = to != answerer && keep.to_private.get(&to) == Some(&answerer);
+    let translated = here || keep.translated.contains(&from);
+    let as_host = from != answered && keep.instances.contains(&from) && !translated;
     to_elastic || as_elastic || as_host || keep.has_turned(from, answerer)
 }
 

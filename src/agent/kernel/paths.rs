@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::flat;
 use super::model::*;
 use super::render::{Host, any_port, from_host, ipv6, networks, no_port, number, range};
-use crate::plan::{Exit, HostState, PeerSection};
+use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
 const ICMP_REDIRECT: u32 = 5;
 
@@ -22,21 +22,25 @@ pub fn render(state: &HostState, host: &Host, table: &mut Table) {
 }
 
 /// Whether this host is the way out for the instances of others.
-fn is_gateway(state: &HostState) -> bool {
+pub fn is_gateway(state: &HostState) -> bool {
     state.networks.values().any(|network| network.exit == Exit::ForAll)
 }
 
 /// The local ports whose way out is, or is not, by a peer.
-fn ports(state: &HostState, by_peer: bool) -> impl Iterator<Item = Ipv4Addr> {
+fn ports(state: &HostState, by_peer: bool) -> impl Iterator<Item = &Arc<PortSection>> {
     let relayed =
         |name: &str| state.networks.get(name).is_some_and(|network| matches!(network.exit, Exit::By(_)));
-    let ports = state.ports.values().filter(move |port| relayed(&port.network) == by_peer);
-    ports.map(|port| port.private_ip)
+    state.ports.values().filter(move |port| relayed(&port.network) == by_peer)
+}
+
+/// What instances whose way out is by a peer are for an elastic address that this host answers for.
+pub fn relayed_to_elastic(state: &HostState) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> {
+    ports(state, true).filter_map(|port| Some((port.private_ip, port.public_ip?)))
 }
 
 /// The instances whose source this host translates when they go outside.
 pub fn translated(state: &HostState) -> impl Iterator<Item = Ipv4Addr> {
-    ports(state, false).chain(flat::central(state).map(|place| place.private_ip))
+    ports(state, false).map(|port| port.private_ip).chain(flat::central(state).map(|place| place.private_ip))
 }
 
 /// The peers that are the way out for networks of this host.
@@ -52,10 +56,12 @@ fn sets(state: &HostState, table: &mut Table) {
         let keys = addresses.map(|address| vec![Value::Address(address)]);
         table.sets.insert(name.into(), Set::keys(&["ipv4_addr"], keys));
     };
-    set("relayed", &mut ports(state, true));
+    set("relayed", &mut ports(state, true).map(|port| port.private_ip));
     set("central", &mut flat::central(state).map(|place| place.private_ip));
     set("translated", &mut translated(state));
     set("hops", &mut state.hosts.values().map(|peer| peer.next_hop));
+    let relayed = relayed_to_elastic(state).map(|(private, public)| (Value::Address(private), public));
+    table.sets.insert("relayed_to_elastic".into(), Set::addresses("ipv4_addr", relayed));
 }
 
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
@@ -63,7 +69,7 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
     if is_gateway(state) {
         let central = |field| Match::within(&[field], "central");
-        rules.push(Rule::goto(vec![from_public(), central(Field::Destination)], "from_public"));
+        rules.push(Rule::goto(vec![from_public(), central(Field::Destination)], "inward"));
         let from_flat = || host.flat(Field::InInterface);
         rules.push(Rule::accept(vec![from_flat(), host.public(Field::OutInterface), central(Field::Source)]));
         // To another's elastic IP, and the answers.
@@ -80,7 +86,11 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
         rules.push(Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]));
     }
     table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
-    let mut rules = vec![Rule::by_state(), Rule::accept(vec![Match::Dnat(true)])];
+    let asked = || vec![Rule::by_state(), Rule::accept(vec![Match::Dnat(true)])];
+    let mut inward = asked();
+    inward.push(Rule::drop(vec![]));
+    table.chains.insert("inward".into(), Chain::of(inward));
+    let mut rules = asked();
     // With one NIC the flat network's other machines come the same way.
     if host.one_nic() {
         rules.extend(networks(state).map(|net| Rule::accept(vec![range(Field::Source, net)])));
@@ -112,6 +122,11 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
     // To an elastic IP that leads here: translated as if it had gone by the public segment.
     let mut rules = vec![Rule::accept(vec![Match::Dnat(false)]), elastic()];
     rules.extend(to_host(instance()));
+    // Whose way out is by a peer, and yet asks for an address that is here.
+    if flat::relays(state) {
+        rules.push(Rule::then(vec![], Action::Snat(Target::Map(Field::Source, "relayed_to_elastic".into()))));
+        rules.extend(to_host(vec![Match::within(&[Field::Source], "relayed")]));
+    }
     rules.extend(to_host(vec![from_host()]));
     table.chains.insert("hairpin".into(), Chain::of(rules));
     let mut rules = vec![elastic()];
@@ -121,15 +136,25 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
 
 fn enter(state: &HostState, host: &Host, table: &mut Table) {
     let public = || host.public(Field::OutInterface);
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
-    let to_range = |net| {
-        let matches = vec![
-            any_port(Field::InInterface),
-            host.flat(Field::OutInterface),
-            range(Field::Destination, net),
-        ];
-        Rule::goto(matches, "to_flat")
+    // Who asks for an elastic address is never seen as it is: a host without a public address, which cannot translate, drops.
+    let bare = |mut at: Vec<Match>| {
+        at.extend([Match::Dnat(true), Match::Snat(false)]);
+        Rule::drop(at)
     };
+    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
+    if is_gateway(state) {
+        let within = |field, set| Match::within(&[field], set);
+        let central = |set| {
+            vec![
+                host.flat(Field::OutInterface),
+                within(Field::Destination, "central"),
+                within(Field::Source, set),
+            ]
+        };
+        rules.extend(["instances", "central"].map(|set| bare(central(set))));
+    }
+    let to_range =
+        |net| Rule::goto(vec![host.flat(Field::OutInterface), range(Field::Destination, net)], "to_flat");
     rules.extend(state.networks.values().map(|network| to_range(network.range)));
     if host.one_nic() {
         rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
@@ -151,10 +176,13 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
     ]));
     table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
     to_flat(state, table);
+    let from_central = Match::within(&[Field::Source], "central");
     let rules = vec![
         Rule::drop(vec![ipv6()]),
         // An instance that speaks to its own elastic IP goes out the way it came in.
         Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
+        bare(vec![any_port(Field::InInterface)]),
+        bare(vec![host.flat(Field::InInterface), from_central]),
         Rule::by_state(),
         Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),

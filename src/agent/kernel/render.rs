@@ -100,6 +100,8 @@ pub(super) fn networks(state: &HostState) -> impl Iterator<Item = Range4> {
 
 const LINK_LOCAL: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 0, 0), Ipv4Addr::new(169, 254, 255, 255));
 const ICMP_ECHO: u32 = 8;
+/// The key of the set of what a host serves its instances.
+const SERVICE_FIELDS: [Field; 3] = [Field::Destination, Field::Protocol, Field::AnyDestPort];
 
 /// Everything that nftables must hold of ours.
 pub fn render(state: &HostState, host: &Host) -> Ruleset {
@@ -111,7 +113,7 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
     source(state, host, &mut inet);
     leave(state, host, &mut inet);
     dnat(&mut inet);
-    input(state, &mut inet);
+    input(state, host, &mut inet);
     paths::render(state, host, &mut inet);
     Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
 }
@@ -234,6 +236,16 @@ fn leave(state: &HostState, host: &Host, table: &mut Table) {
         Rule::accept(vec![Match::within(&[Field::Destination], "elastic")]),
         Rule::accept(vec![Match::within(&[Field::Destination], "own")]),
     ];
+    // The gateways' addresses are on the instances' side only.
+    let gateways = Match::within(&[Field::Destination], "gateways");
+    rules.push(Rule::drop(vec![host.outside(Field::InInterface), gateways]));
+    // What a gateway host is handed for another's elastic address goes on to there.
+    if paths::is_gateway(state) {
+        rules.push(Rule::accept(vec![
+            host.flat(Field::InInterface),
+            Match::within(&[Field::Source], "central"),
+        ]));
+    }
     // Elastic addresses without a mapping here: nobody answers for them, nothing is forwarded.
     rules.extend(
         state
@@ -246,10 +258,7 @@ fn leave(state: &HostState, host: &Host, table: &mut Table) {
         Rule::by_state(),
         // Only the host is a DHCP server.
         Rule::drop(vec![number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
-        Rule::accept(vec![Match::within(
-            &[Field::Destination, Field::Protocol, Field::AnyDestPort],
-            "services",
-        )]),
+        Rule::accept(vec![Match::within(&SERVICE_FIELDS, "services")]),
         Rule::accept(vec![
             Match::within(&[Field::Destination], "gateways"),
             number(Field::IcmpType, ICMP_ECHO),
@@ -292,11 +301,14 @@ fn dnat(table: &mut Table) {
     table.chains.insert("dnat_own".into(), Chain::base(("nat", "output", -110), vec![elastic()]));
 }
 
-fn input(state: &HostState, table: &mut Table) {
-    let mut rules = vec![
-        Rule::goto(vec![any_port(Field::InInterface)], "to_host"),
-        Rule::accept(vec![Match::within(&[Field::Destination], "own")]),
-    ];
+fn input(state: &HostState, host: &Host, table: &mut Table) {
+    let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
+    // For the instances of others it is their way out, and nothing else.
+    if paths::is_gateway(state) {
+        let central = Match::within(&[Field::Source], "central");
+        rules.push(Rule::goto(vec![host.flat(Field::InInterface), central], "to_host"));
+    }
+    rules.push(Rule::accept(vec![Match::within(&[Field::Destination], "own")]));
     // The /32 of an elastic IP makes the host listen on it; only replies to the host's own flows to
     // an elastic IP may arrive there.
     rules.extend(
@@ -308,7 +320,8 @@ fn input(state: &HostState, table: &mut Table) {
     table.chains.insert("elastic_in".into(), Chain::of(rules));
     let rules = vec![
         Rule::by_state(),
-        Rule::accept(vec![number(Field::UdpDestPort, 67)]),
+        // DHCP; the others have been translated by now.
+        Rule::accept(vec![Match::within(&SERVICE_FIELDS, "services")]),
         Rule::accept(vec![Match::Dnat(true), number(Field::TcpDestPort, METADATA_PORT.into())]),
         Rule::accept(vec![Match::Dnat(true), number(Field::UdpDestPort, DNS_PORT.into())]),
         Rule::accept(vec![Match::Dnat(true), number(Field::TcpDestPort, DNS_PORT.into())]),

@@ -1,0 +1,68 @@
+//! Security groups, rule by rule.
+//!
+//! A group's rules only allow. What any rule of any group of an interface allows passes, nothing else does, and the
+//! order of rules means nothing
+//! (<https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html>).
+
+use std::net::Ipv4Addr;
+
+use super::packet::{Packet, Transport};
+use crate::types::{Direction, EniId, GroupId, IcmpMatch, PortRange, RuleId, RuleTarget, Traffic};
+use crate::world::{Eni, Rule, World};
+
+/// What the groups of an interface say to a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    pub interface: EniId,
+    pub direction: Direction,
+    /// Every rule that allows it, with its group; none: it is dropped.
+    pub allowed_by: Vec<(GroupId, RuleId)>,
+    /// The groups that were asked.
+    pub groups: Vec<GroupId>,
+}
+
+/// Asks every rule of every group of the interface.
+pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -> Decision {
+    let peer = match direction {
+        Direction::Ingress => packet.source,
+        Direction::Egress => packet.destination,
+    };
+    let rules = world.rules.values().filter(|rule| rule.direction == direction);
+    let allowed_by = rules
+        .filter(|rule| eni.groups.contains(&rule.group))
+        .filter(|rule| allows(world, rule, peer, packet.transport))
+        .map(|rule| (rule.group, rule.id))
+        .collect();
+    Decision { interface: eni.id, direction, allowed_by, groups: eni.groups.to_vec() }
+}
+
+fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> bool {
+    let who = match &rule.target {
+        RuleTarget::Cidr4(block) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(block.prefix_len())).unwrap_or(0);
+            peer.to_bits() & mask == block.network().to_bits()
+        }
+        RuleTarget::Cidr6(_) => false,
+        // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
+        RuleTarget::Group { group, .. } => {
+            world.enis.values().any(|eni| eni.groups.contains(group) && eni.private_ip == peer)
+        }
+    };
+    who && carries(&rule.traffic, transport)
+}
+
+fn carries(traffic: &Traffic, transport: Transport) -> bool {
+    let port = |range: &PortRange, port: u16| range.from() <= port && port <= range.to();
+    match (traffic, transport) {
+        (Traffic::All, _) => true,
+        (Traffic::Tcp(range), Transport::Tcp { to, .. })
+        | (Traffic::Udp(range), Transport::Udp { to, .. }) => port(range, to),
+        (Traffic::Icmp(what), Transport::Icmp { kind, code }) => match *what {
+            IcmpMatch::Any => true,
+            IcmpMatch::Type(wanted) => wanted == kind,
+            IcmpMatch::TypeCode(wanted, of) => wanted == kind && of == code,
+        },
+        (Traffic::Other(wanted), Transport::Other(number)) => *wanted == number,
+        _ => false,
+    }
+}

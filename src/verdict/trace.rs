@@ -1,0 +1,124 @@
+//! What came of a packet, and how.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::groups::Decision;
+use super::packet::Packet;
+use crate::types::EniId;
+
+/// Where a packet begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// At an instance, with a source of its choice.
+    Interface(EniId),
+    /// Beyond the public segment. Its router hands the packet to the host that answers for the destination.
+    Outside,
+    /// Another machine on the flat segment, which hands it to the host that answers for the destination there.
+    Flat,
+    /// A program on a host.
+    Host(Arc<str>),
+}
+
+/// An interface of a host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Interface {
+    Port(EniId),
+    Public,
+    Flat,
+    /// The host's own programs.
+    Own,
+}
+
+/// One host's part of the way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    pub host: Arc<str>,
+    pub entered: Interface,
+    /// `None` where the packet ends.
+    pub left: Option<Interface>,
+    pub egress: Option<Decision>,
+    pub translations: Vec<Translation>,
+    pub ingress: Option<Decision>,
+}
+
+/// An address of the packet that became another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Translation {
+    Source(Ipv4Addr, Ipv4Addr),
+    Destination(Ipv4Addr, Ipv4Addr),
+}
+
+/// What a host serves its instances.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Service {
+    Dhcp,
+    Dns,
+    Metadata,
+    /// An echo of the gateway.
+    Gateway,
+}
+
+/// Where a packet ends.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Place {
+    Interface(EniId),
+    Service(Service),
+    /// Beyond the public segment.
+    Outside,
+    /// A machine on the flat segment that is no instance.
+    Flat,
+    /// A program on a host, which is not ours to judge.
+    Host(Arc<str>),
+}
+
+/// Why a packet does not arrive.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Blocked {
+    /// No rule of the sender's groups lets it out.
+    Egress,
+    /// No rule of the target's groups lets it in.
+    Ingress,
+    /// An instance has no other address than its own; no machine has an instance's.
+    ForgedSource,
+    /// The interface is attached to no instance that runs, or its host has not got its address yet.
+    NotRunning,
+    /// The rest of 169.254.0.0/16, and multicast, lead nowhere from an instance.
+    NowhereToGo,
+    /// An instance reaches nothing of a host but its services.
+    HostIsProtected,
+    /// Only a host is a DHCP server.
+    OnlyHostsServeDhcp,
+    /// An answer to nothing.
+    Unasked,
+    /// No instance has the address, and another machine must not.
+    NobodyHasIt,
+    /// No association leads on from the elastic address.
+    NoAssociation,
+    /// From outside only elastic addresses are reached; from the flat segment only instances.
+    NotForwarded,
+    /// The host has no public address to translate to.
+    NoPublicAddress,
+    /// By another host it would come back to the one that translated it. So it is between networks of which one has a
+    /// gateway host and the other has not, or another.
+    BackWhereItCameFrom,
+    /// The network's gateway host, or the host of the target, is not known or was declared failed.
+    HostUnknown,
+}
+
+/// The end of the way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It arrives, looking like this.
+    Reaches(Place, Packet),
+    Blocked(Blocked),
+}
+
+/// The whole way of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    pub origin: Origin,
+    pub packet: Packet,
+    pub hops: Vec<Hop>,
+    pub outcome: Outcome,
+}

@@ -1,0 +1,162 @@
+//! The verdict that is read off the World is the one that the hosts' rules give.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fogbank::verdict::{Origin, Outcome, Packet, Place, Transport, verdict};
+
+use crate::cases::{Case, Palette};
+use crate::dice::{Dice, seeds};
+use crate::tracer::Parcel;
+use crate::tracer::{Arrival, Segments, reversed};
+use crate::worlds::{Made, make};
+
+/// Worlds of a run, and packets of each: a million packets in all, answers and errors not counted.
+const WORLDS: u64 = 2_000;
+const PACKETS: usize = 500;
+
+#[test]
+fn a_million_packets_are_judged_alike() {
+    let seeds = seeds(WORLDS);
+    let (packets, passed) = (AtomicU64::new(0), AtomicU64::new(0));
+    let endings = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for part in seeds.chunks(seeds.len().div_ceil(2)) {
+            let (packets, passed, endings) = (&packets, &passed, &endings);
+            scope.spawn(move || {
+                for seed in part {
+                    let (some, open) = one_world(*seed, endings);
+                    packets.fetch_add(some, Ordering::Relaxed);
+                    passed.fetch_add(open, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let (packets, passed) = (packets.into_inner(), passed.into_inner());
+    println!("{packets} packets in {} worlds, {passed} of them arrived", seeds.len());
+    assert!(passed * 10 > packets, "too few arrive for the test to mean anything");
+    let endings = endings.into_inner().unwrap();
+    let missing: Vec<_> = ENDINGS.iter().filter(|ending| !endings.contains(**ending)).collect();
+    assert!(seeds.len() == 1 || missing.is_empty(), "no packet ended as {missing:?}, only as {endings:?}");
+}
+
+/// Packets that were compared, and those that arrived.
+fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
+    let mut dice = Dice::new(seed);
+    let made = make(&mut dice);
+    let palette = Palette::new(&made.world);
+    let mut segments = Segments::new(&made);
+    let (mut passed, mut here) = (0, BTreeSet::new());
+    for _ in 0..PACKETS {
+        let case = palette.case(&mut dice, &made);
+        segments.forget();
+        let outcome = agrees(seed, &made, &mut segments, &case);
+        passed += u64::from(matches!(outcome, Outcome::Reaches(..)));
+        here.insert(ending(&outcome));
+    }
+    endings.lock().unwrap().extend(here);
+    (PACKETS as u64, passed)
+}
+
+/// Every way to end: a run in which one is missing proves less than it says.
+const ENDINGS: [&str; 20] = [
+    "Interface",
+    "Dhcp",
+    "Dns",
+    "Metadata",
+    "Gateway",
+    "Outside",
+    "Flat",
+    "Host",
+    "Egress",
+    "Ingress",
+    "ForgedSource",
+    "NotRunning",
+    "NowhereToGo",
+    "HostIsProtected",
+    "OnlyHostsServeDhcp",
+    "Unasked",
+    "NobodyHasIt",
+    "NoAssociation",
+    "NotForwarded",
+    "NoPublicAddress",
+];
+
+fn ending(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Reaches(Place::Interface(_), _) => "Interface".into(),
+        Outcome::Reaches(Place::Host(_), _) => "Host".into(),
+        Outcome::Reaches(Place::Service(service), _) => format!("{service:?}"),
+        Outcome::Reaches(place, _) => format!("{place:?}"),
+        Outcome::Blocked(why) => format!("{why:?}"),
+    }
+}
+
+/// How it ends; that both say the same is asserted.
+fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outcome {
+    let entry = case.entry.as_deref();
+    let wanted = verdict(&made.world, &made.facts, &case.origin, case.packet, entry);
+    let parcel = Parcel { packet: case.packet, about: None, fragmented: case.fragmented };
+    let got = segments.send(&case.origin, entry, parcel);
+    let fail = |what: &str| {
+        panic!("{what}: FOGBANK_SEED={seed}\n{case:?}\nby the World: {wanted:?}\nby the rules: {got:?}")
+    };
+    match (&wanted.outcome, &got) {
+        (Outcome::Blocked(_), Arrival::Nowhere(_)) => return wanted.outcome,
+        (Outcome::Reaches(place, packet), Arrival::At(there, looking, _)) => {
+            if place != there {
+                fail("it arrives elsewhere");
+            }
+            // What a host serves is translated to where it listens; what comes is the business of the service.
+            if !matches!(place, Place::Service(_)) && packet != looking {
+                fail("it arrives looking otherwise");
+            }
+        }
+        (Outcome::Reaches(..), Arrival::Nowhere(_)) => fail("the rules drop what should arrive"),
+        (Outcome::Blocked(_), Arrival::At(..)) => fail("the rules let pass what should not"),
+    }
+    if let Outcome::Reaches(place, packet) = &wanted.outcome
+        && may_answer(case, place)
+    {
+        answers(segments, case, place, *packet, &fail);
+    }
+    wanted.outcome
+}
+
+/// Broadcasts are answered in other ways, a packet that another host was handed is a lie, and how a host itself speaks
+/// with others on the flat segment is not ours to say.
+fn may_answer(case: &Case, place: &Place) -> bool {
+    let by_flat = matches!((&case.origin, place), (Origin::Host(_), Place::Flat));
+    !case.packet.destination.is_broadcast() && case.entry.is_none() && !by_flat
+}
+
+/// The answer comes back to where the question began, whatever the rules, and so does an error about it.
+fn answers(segments: &mut Segments, case: &Case, place: &Place, packet: Packet, fail: &dyn Fn(&str)) {
+    let there = match place {
+        Place::Interface(eni) => Origin::Interface(*eni),
+        Place::Outside => Origin::Outside,
+        Place::Flat => Origin::Flat,
+        Place::Service(_) | Place::Host(_) => return,
+    };
+    let back = match &case.origin {
+        Origin::Interface(eni) => Place::Interface(*eni),
+        Origin::Outside => Place::Outside,
+        Origin::Flat => Place::Flat,
+        Origin::Host(name) => Place::Host(name.clone()),
+    };
+    let answer = reversed(&packet);
+    let parcel = Parcel { packet: answer, about: None, fragmented: false };
+    match segments.send(&there, None, parcel) {
+        Arrival::At(at, looking, _) if at == back && looking == reversed(&case.packet) => {}
+        other => fail(&format!("the answer {answer:?} ends as {other:?}")),
+    }
+    let unreachable = Transport::Icmp { kind: 3, code: 3 };
+    let error = Packet { transport: unreachable, ..answer };
+    let parcel = Parcel { packet: error, about: Some(packet), fragmented: false };
+    match segments.send(&there, None, parcel) {
+        Arrival::At(at, looking, Some(about))
+            if at == back && about == case.packet && looking.destination == case.packet.source => {}
+        other => fail(&format!("the error {error:?} ends as {other:?}")),
+    }
+}

@@ -1,0 +1,15 @@
+//! Proof that what the hosts' rules do is what the World says: random worlds and packets, judged three times over.
+//!
+//! - `fogbank::verdict` reads the answer off the World, rule by rule;
+//! - `tracer` walks the packet through the rules that `plan` and `render` make, as netfilter would;
+//! - `kernel` sends it through real kernels.
+//!
+//! `FOGBANK_SEED` runs one world again; `FOGBANK_SOAK=N` makes the run N times as long.
+
+#![allow(clippy::unwrap_used)]
+
+mod agree;
+mod cases;
+mod dice;
+mod tracer;
+mod worlds;

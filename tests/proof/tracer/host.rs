@@ -1,0 +1,367 @@
+//! One host: its rules in netfilter's order, its routes, its connection tracking.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fogbank::agent::kernel::model::{Family, Ruleset, Table};
+use fogbank::agent::kernel::render::{self, Host as Rendered};
+use fogbank::agent::names::port_name;
+use fogbank::plan::{Exit, HostState};
+use fogbank::types::{EniId, MacAddr};
+use fogbank::verdict::{Packet, Service, Transport};
+
+use super::conntrack::{Conntrack, Flow, Known, reversed, to_port};
+use super::lookup::{End, View, run};
+
+/// A packet on its way, with what an ICMP error quotes.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel {
+    pub packet: Packet,
+    pub about: Option<Packet>,
+    pub fragmented: bool,
+}
+
+/// Where a host puts a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Exits {
+    Port(EniId),
+    /// On the flat segment: to a peer by its name, or to whoever answers for the address.
+    Flat(Option<Arc<str>>),
+    Public,
+    Served(Service),
+    /// To a program of the host's.
+    Own,
+    /// Dropped, and where.
+    Dropped(&'static str),
+}
+
+pub struct Host {
+    pub name: Arc<str>,
+    pub state: HostState,
+    facts: Rendered,
+    rules: Ruleset,
+    pub flows: Conntrack,
+}
+
+/// A route: the interface, and by way of whom.
+struct Route {
+    interface: String,
+    to: Exits,
+    next_hop: Option<Ipv4Addr>,
+}
+
+type Base<'a> = Vec<(&'a str, i32)>;
+
+impl Host {
+    pub fn new(state: HostState, facts: Rendered) -> Self {
+        let rules = render::render(&state, &facts);
+        Self { name: state.host.clone(), state, facts, rules, flows: Conntrack::default() }
+    }
+
+    fn table(&self) -> &Table {
+        &self.rules.tables[&Family::Inet]
+    }
+
+    /// The base chains of a hook, by priority.
+    fn chains(&self, kind: &str, hook: &str) -> Base<'_> {
+        let chains = self.table().chains.iter();
+        let of_hook = chains.filter_map(|(name, chain)| {
+            let (of, at, priority) = chain.hook?;
+            (of == kind && at == hook).then_some((name.as_str(), priority))
+        });
+        let mut found: Vec<_> = of_hook.collect();
+        found.sort_by_key(|(_, priority)| *priority);
+        found
+    }
+
+    /// Whether every filter chain of the hook from one priority up to another lets it pass.
+    fn passes(&self, hook: &str, priorities: std::ops::RangeInclusive<i32>, view: &View<'_>) -> bool {
+        let chains = self.chains("filter", hook).into_iter().filter(|(_, at)| priorities.contains(at));
+        chains.into_iter().all(|(chain, _)| match run(self.table(), chain, view) {
+            End::Accept | End::Return => true,
+            End::Drop => false,
+            other => panic!("a filter chain translates: {other:?}"),
+        })
+    }
+
+    fn is_local(&self, ip: Ipv4Addr) -> bool {
+        self.facts.own.contains(&ip)
+            || self.state.addresses.contains_key(&ip)
+            || self.state.networks.values().any(|network| network.gateway == ip)
+    }
+
+    /// Whether the host itself has the address, outside.
+    pub fn is_own(&self, ip: Ipv4Addr) -> bool {
+        self.facts.own.contains(&ip)
+    }
+
+    pub fn port(&self, eni: EniId) -> String {
+        port_name(eni)
+    }
+
+    pub fn public(&self) -> String {
+        self.facts.public.clone()
+    }
+
+    pub fn flat(&self) -> String {
+        self.facts.flat.clone()
+    }
+
+    /// A frame that arrived.
+    pub fn receive(&mut self, parcel: Parcel, input: &str, mac: MacAddr) -> (Exits, Parcel) {
+        self.process(parcel, Some(input), Some(mac))
+    }
+
+    /// A packet of the host's own.
+    pub fn send(&mut self, parcel: Parcel) -> (Exits, Parcel) {
+        self.process(parcel, None, None)
+    }
+
+    fn process(&mut self, mut parcel: Parcel, input: Option<&str>, mac: Option<MacAddr>) -> (Exits, Parcel) {
+        let known = self.flows.look(&parcel.packet, parcel.about.as_ref());
+        let (state, dnat, snat) = self.standing(known);
+        let source_is_local = self.is_local(parcel.packet.source);
+        let mut view = View {
+            packet: parcel.packet,
+            input,
+            output: None,
+            ether_source: mac,
+            state,
+            dnat,
+            snat,
+            source_is_local,
+            next_hop: None,
+            headless: false,
+        };
+        if input.is_some() {
+            let pieces: &[bool] = if parcel.fragmented { &[false, true] } else { &[false] };
+            for headless in pieces {
+                view.headless = *headless;
+                if !self.passes("prerouting", i32::MIN..=-401, &view) {
+                    return (Exits::Dropped("before defragmentation"), parcel);
+                }
+            }
+            view.headless = false;
+            if !self.passes("prerouting", -400..=-101, &view) {
+                return (Exits::Dropped("prerouting"), parcel);
+            }
+        }
+        let mut flow = self.flow(known, &parcel);
+        let hook = if input.is_some() { "prerouting" } else { "output" };
+        self.destination(hook, known, &mut flow, &mut parcel, &mut view);
+        if input.is_none() {
+            assert!(
+                self.chains("filter", "output").is_empty(),
+                "an output filter that the tracer does not know"
+            );
+        }
+        let exits = self.onward(known, &mut flow, &mut parcel, &mut view);
+        if let (Known::New, Some(flow), false) = (known, flow, matches!(exits, Exits::Dropped(_))) {
+            self.flows.0.push(Flow { confirmed: true, ..flow });
+        }
+        (exits, parcel)
+    }
+
+    fn standing(&self, known: Known) -> (&'static str, bool, bool) {
+        match known {
+            Known::New => ("new", false, false),
+            Known::Invalid => ("invalid", false, false),
+            Known::Of(flow, _) => ("established", self.flows.0[flow].dnat, self.flows.0[flow].snat),
+            Known::About(flow, _) => ("related", self.flows.0[flow].dnat, self.flows.0[flow].snat),
+        }
+    }
+
+    fn flow(&self, known: Known, parcel: &Parcel) -> Option<Flow> {
+        match known {
+            Known::New => {
+                let (original, reply) = (parcel.packet, reversed(&parcel.packet));
+                Some(Flow { original, reply, dnat: false, snat: false, confirmed: false })
+            }
+            Known::Of(flow, _) | Known::About(flow, _) => Some(self.flows.0[flow]),
+            Known::Invalid => None,
+        }
+    }
+
+    /// Translation of where it goes, before the way is looked up.
+    fn destination(
+        &self,
+        hook: &str,
+        known: Known,
+        flow: &mut Option<Flow>,
+        parcel: &mut Parcel,
+        view: &mut View<'_>,
+    ) {
+        let Some(flow) = flow else { return };
+        match known {
+            Known::New => {
+                for (chain, _) in self.chains("nat", hook) {
+                    match run(self.table(), chain, view) {
+                        End::Dnat(to, port) => {
+                            let before = parcel.packet;
+                            parcel.packet.destination = to;
+                            parcel.packet.transport = to_port(before.transport, port);
+                            flow.reply = reversed(&parcel.packet);
+                            flow.dnat = parcel.packet != before;
+                            view.dnat = flow.dnat;
+                            break;
+                        }
+                        End::Accept | End::Return => {}
+                        other => panic!("{hook} ends with {other:?}"),
+                    }
+                }
+            }
+            Known::Of(_, true) => {
+                let reply = reversed(&flow.reply);
+                (parcel.packet.destination, parcel.packet.transport) = (reply.destination, reply.transport);
+            }
+            Known::Of(_, false) => {
+                parcel.packet.destination = flow.original.source;
+            }
+            // What is quoted went one way, its error comes the other: to the quoted packet's sender.
+            Known::About(_, first) => {
+                parcel.packet.destination = if first { flow.original.source } else { flow.reply.source };
+            }
+            Known::Invalid => {}
+        }
+        view.packet = parcel.packet;
+    }
+
+    fn route(&self, packet: &Packet, input: Option<&str>) -> Result<Route, Exits> {
+        let to = packet.destination;
+        if to.is_multicast() {
+            return Err(Exits::Dropped("multicast"));
+        }
+        if input.is_some() && self.is_local(packet.source) {
+            return Err(Exits::Dropped("martian source"));
+        }
+        if self.is_local(to) || to.is_broadcast() {
+            return Err(Exits::Own);
+        }
+        let flat = |peer: &fogbank::plan::PeerSection| Route {
+            interface: self.facts.flat.clone(),
+            to: Exits::Flat(Some(peer.name.clone())),
+            next_hop: Some(peer.next_hop),
+        };
+        let mut networks = self.state.networks.values();
+        let within = networks.any(|network| network.cidr.contains(to));
+        let from_port = input.is_some_and(|name| *name != *self.facts.flat);
+        let away = self.state.networks.values().find(|network| network.cidr.contains(packet.source));
+        if let Some(network) = away
+            && let Exit::By(gateway) = &network.exit
+            && from_port
+            && !within
+        {
+            let peer = self.state.hosts.get(gateway);
+            return peer.map(|peer| flat(peer)).ok_or(Exits::Dropped("unreachable"));
+        }
+        if let Some(port) = self.state.ports.values().find(|port| port.private_ip == to) {
+            return Ok(Route {
+                interface: port_name(port.eni),
+                to: Exits::Port(port.eni),
+                next_hop: Some(to),
+            });
+        }
+        let place =
+            self.state.places.values().find(|place| place.private_ip == to && place.host != self.state.host);
+        if let Some(peer) = place.and_then(|place| self.state.hosts.get(&place.host)) {
+            return Ok(flat(peer));
+        }
+        if within {
+            return Ok(Route {
+                interface: self.facts.flat.clone(),
+                to: Exits::Flat(None),
+                next_hop: Some(to),
+            });
+        }
+        Ok(Route { interface: self.facts.public.clone(), to: Exits::Public, next_hop: Some(to) })
+    }
+
+    fn onward(
+        &mut self,
+        known: Known,
+        flow: &mut Option<Flow>,
+        parcel: &mut Parcel,
+        view: &mut View<'_>,
+    ) -> Exits {
+        let route = match self.route(&parcel.packet, view.input) {
+            Ok(route) => route,
+            Err(Exits::Own) if view.input.is_some() => {
+                if !self.passes("input", i32::MIN..=i32::MAX, view) {
+                    return Exits::Dropped("input");
+                }
+                let served = self.own(view);
+                // Answers to what the host itself sent are put back after the filter.
+                if known != Known::New {
+                    self.source(known, flow, parcel, view);
+                }
+                return served;
+            }
+            Err(end) => return end,
+        };
+        view.output = Some(route.interface.clone());
+        view.next_hop = route.next_hop;
+        if view.input.is_some() && !self.passes("forward", i32::MIN..=i32::MAX, view) {
+            return Exits::Dropped("forward");
+        }
+        self.source(known, flow, parcel, view);
+        if !self.passes("postrouting", i32::MIN..=i32::MAX, view) {
+            return Exits::Dropped("postrouting");
+        }
+        route.to
+    }
+
+    /// Translation of where it comes from, after the way is known and before the last filter.
+    fn source(&self, known: Known, flow: &mut Option<Flow>, parcel: &mut Parcel, view: &mut View<'_>) {
+        let Some(flow) = flow else { return };
+        match known {
+            Known::New => {
+                for (chain, priority) in self.chains("nat", "postrouting") {
+                    assert!(priority < 150, "ingress must see the source that the target sees");
+                    match run(self.table(), chain, view) {
+                        End::Snat(to) => {
+                            flow.snat = parcel.packet.source != to;
+                            parcel.packet.source = to;
+                            flow.reply = reversed(&parcel.packet);
+                            view.snat = flow.snat;
+                            break;
+                        }
+                        End::Accept | End::Return => {}
+                        other => panic!("postrouting ends with {other:?}"),
+                    }
+                }
+            }
+            Known::Of(_, true) => parcel.packet = reversed(&flow.reply),
+            Known::Of(_, false) => parcel.packet = reversed(&flow.original),
+            Known::About(_, first) => {
+                // The sender of an error is the host or the target itself; as a translated target it is the address asked for.
+                let target = if first { flow.reply.source } else { flow.original.source };
+                if parcel.packet.source == target {
+                    parcel.packet.source =
+                        if first { flow.original.destination } else { flow.reply.destination };
+                }
+                // So is what it quotes put back.
+                parcel.about = Some(if first { flow.original } else { flow.reply });
+            }
+            Known::Invalid => {}
+        }
+        view.packet = parcel.packet;
+    }
+
+    /// What of the host a packet reached.
+    fn own(&self, view: &View<'_>) -> Exits {
+        let by_port = view.input.is_some_and(|name| name.starts_with(fogbank::agent::names::PORT_PREFIX));
+        if !by_port || view.state != "new" {
+            return Exits::Own;
+        }
+        use fogbank::agent::names::{DNS_PORT, METADATA_PORT};
+        match view.packet.transport {
+            Transport::Udp { to: 67, .. } => Exits::Served(Service::Dhcp),
+            Transport::Tcp { to: METADATA_PORT, .. } if view.dnat => Exits::Served(Service::Metadata),
+            Transport::Udp { to: DNS_PORT, .. } | Transport::Tcp { to: DNS_PORT, .. } if view.dnat => {
+                Exits::Served(Service::Dns)
+            }
+            Transport::Icmp { kind: 8, .. } => Exits::Served(Service::Gateway),
+            _ => Exits::Own,
+        }
+    }
+}

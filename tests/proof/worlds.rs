@@ -1,0 +1,367 @@
+//! Random worlds: few things, close together, so that they meet at their edges.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fogbank::types::*;
+use fogbank::verdict::{Facts, HostFacts};
+use fogbank::world::*;
+
+use crate::dice::Dice;
+
+/// A machine of the outside, and one on the flat segment.
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+pub const POOL: &str = "203.0.113.100-203.0.113.107";
+
+/// A world and what its hosts are.
+pub struct Made {
+    pub world: World,
+    pub facts: Facts,
+    pub one_nic: bool,
+}
+
+pub fn name(host: usize) -> Arc<str> {
+    format!("host{}", host + 1).into()
+}
+
+pub fn mac(host: usize) -> MacAddr {
+    MacAddr([2, 0, 0, 0xff, 0, host as u8 + 1])
+}
+
+/// A host's own address on the public segment.
+pub fn own(host: usize) -> Ipv4Addr {
+    Ipv4Addr::new(203, 0, 113, 11 + host as u8)
+}
+
+fn owner(account: usize) -> Owner {
+    Owner { account: AccountId::from_random(account as u64 + 1), region: "us-east-1".into() }
+}
+
+struct Maker<'a> {
+    dice: &'a mut Dice,
+    world: World,
+    hosts: usize,
+    accounts: usize,
+    networks: Vec<Network>,
+}
+
+/// Makes one.
+pub fn make(dice: &mut Dice) -> Made {
+    let (hosts, accounts) = (1 + dice.below(3), 1 + dice.below(2));
+    let one_nic = dice.once_in(4);
+    let mut maker = Maker { dice, world: World::default(), hosts, accounts, networks: vec![] };
+    maker.fabric();
+    let groups = maker.groups();
+    let enis = maker.instances(&groups);
+    maker.addresses(&enis);
+    maker.rules(&groups);
+    let mut facts = BTreeMap::new();
+    for host in 0..hosts {
+        let snat = Some(own(host)).filter(|_| !maker.dice.once_in(12));
+        let flat = if one_nic { "eth0" } else { "eth1" };
+        let row = HostFacts { public_interface: "eth0".into(), flat_interface: flat.into(), snat };
+        facts.insert(name(host), row);
+    }
+    Made { world: maker.world, facts: Facts { hosts: facts }, one_nic }
+}
+
+impl Maker<'_> {
+    fn put(&mut self, row: impl Into<Row>) {
+        self.world.apply(&Change::put(row));
+    }
+
+    /// Pools, networks, hosts, and each account's default VPC.
+    fn fabric(&mut self) {
+        let range: Range4 = POOL.parse().unwrap();
+        self.put(Pool {
+            id: PoolId::from_random(1),
+            name: "p".into(),
+            range,
+            next: None,
+            created: Micros(0),
+        });
+        for number in 0..1 + self.dice.below(2) {
+            let gateway_host = self.dice.once_in(3).then(|| name(self.dice.below(self.hosts)));
+            let reserved: &[Range4] = if self.dice.once_in(2) {
+                &[format!("10.{number}.0.40-10.{number}.0.43").parse().unwrap()]
+            } else {
+                &[]
+            };
+            let network = Network {
+                name: format!("net{number}").into(),
+                cidr: format!("10.{number}.0.0/25").parse().unwrap(),
+                gateway: Ipv4Addr::new(10, number as u8, 0, 1),
+                range: format!("10.{number}.0.4-10.{number}.0.63").parse().unwrap(),
+                reserved: reserved.into(),
+                zone: "a".into(),
+                domain: "d".into(),
+                next: None,
+                gateway_host,
+                created: Micros(0),
+            };
+            self.networks.push(network.clone());
+            self.put(network);
+        }
+        for host in 0..self.hosts {
+            self.put(Host {
+                name: name(host),
+                zone: "a".into(),
+                number: host as u16 + 1,
+                condition: Condition::Active,
+                flat_mac: Some(mac(host)),
+                join: None,
+                sealed_secret: None,
+                created: Micros(0),
+            });
+        }
+        for account in 0..self.accounts {
+            let (vpc, owner) = (VpcId::from_random(account as u64 + 1), owner(account));
+            let dhcp_options = DhcpOptionsId::from_random(1);
+            let cidr = "10.0.0.0/16".parse().unwrap();
+            self.put(Account { id: owner.account, name: "a".into(), created: Micros(0) });
+            self.put(Vpc {
+                id: vpc,
+                owner: owner.clone(),
+                cidr,
+                is_default: true,
+                dhcp_options,
+                created: Micros(0),
+            });
+            for (n, network) in self.networks.clone().into_iter().enumerate() {
+                self.put(Subnet {
+                    id: subnet(account, n),
+                    owner: owner.clone(),
+                    vpc,
+                    cidr: network.cidr,
+                    zone: "a".into(),
+                    network: network.name,
+                    is_default: true,
+                    created: Micros(0),
+                });
+            }
+        }
+    }
+
+    /// Groups with the account that each is of.
+    fn groups(&mut self) -> Vec<(usize, GroupId)> {
+        let count = 1 + self.dice.below(4);
+        let mut made = Vec::new();
+        for n in 0..count {
+            let account = if n < self.accounts { n } else { self.dice.below(self.accounts) };
+            let id = GroupId::from_random(0xa0 + n as u64);
+            let (vpc, name) = (VpcId::from_random(account as u64 + 1), format!("g{n}").into());
+            let owner = owner(account);
+            self.put(Group { id, owner, vpc, name, description: "".into(), created: Micros(0) });
+            made.push((account, id));
+        }
+        made
+    }
+
+    fn instances(&mut self, groups: &[(usize, GroupId)]) -> Vec<EniId> {
+        let count = 1 + self.dice.below(6);
+        let mut made = Vec::new();
+        for n in 0..count {
+            let account = groups[self.dice.below(groups.len())].0;
+            let own: Vec<GroupId> =
+                groups.iter().filter(|group| group.0 == account).map(|group| group.1).collect();
+            let mut of: Vec<GroupId> = own.iter().copied().filter(|_| self.dice.once_in(2)).collect();
+            if of.is_empty() {
+                of.push(*self.dice.pick(&own));
+            }
+            let at = self.dice.below(self.networks.len());
+            // At the edges of the range, and one beyond the other.
+            let last = [4, 5, 6, 31, 32, 62, 63][n];
+            made.push(self.instance(n, account, &of, at, Ipv4Addr::new(10, at as u8, 0, last)));
+        }
+        made
+    }
+
+    fn instance(&mut self, n: usize, account: usize, groups: &[GroupId], at: usize, ip: Ipv4Addr) -> EniId {
+        let (id, host) = (InstanceId::from_random(n as u64 + 1), name(self.dice.below(self.hosts)));
+        let state = if self.dice.once_in(8) { InstanceState::Stopped } else { InstanceState::Running };
+        let network = self.networks[at].name.clone();
+        self.put(Instance {
+            id,
+            owner: owner(account),
+            reservation: ReservationId::from_random(1),
+            launch_index: 0,
+            image: ImageId::from_random(1),
+            instance_type: "m1.small".into(),
+            key_name: None,
+            public_key: None,
+            user_data: None,
+            host: host.clone(),
+            zone: "a".into(),
+            state,
+            state_reason: None,
+            boot: 1,
+            metadata: MetadataOptions {
+                tokens_required: false,
+                hop_limit: 1,
+                enabled: true,
+                instance_tags: false,
+            },
+            terminate_on_shutdown: false,
+            disable_api_termination: false,
+            disable_api_stop: false,
+            launched: Micros(0),
+            terminated: None,
+            seen_boot: 1,
+            state_since: Micros(0),
+            client_token: None,
+        });
+        let attachment = Attachment {
+            id: AttachmentId::from_random(n as u64 + 1),
+            instance: id,
+            device_index: 0,
+            delete_on_termination: true,
+            attached: Micros(0),
+        };
+        let eni = EniId::from_random(0xe0 + n as u64);
+        self.put(Eni {
+            id: eni,
+            owner: owner(account),
+            vpc: VpcId::from_random(account as u64 + 1),
+            subnet: subnet(account, at),
+            network: network.clone(),
+            description: "".into(),
+            mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
+            private_ip: ip,
+            groups: groups.into(),
+            source_dest_check: true,
+            attachment: Some(attachment),
+            created: Micros(0),
+        });
+        if state == InstanceState::Running && !self.dice.once_in(12) {
+            self.claim(Space::Network(network), ip, host);
+        }
+        eni
+    }
+
+    fn claim(&mut self, space: Space, address: Ipv4Addr, host: Arc<str>) {
+        let leaving = self.dice.once_in(15).then_some(0);
+        self.put(Claim { space, address, host, leaving });
+    }
+
+    fn addresses(&mut self, enis: &[EniId]) {
+        let range: Range4 = POOL.parse().unwrap();
+        let mut free: Vec<EniId> = enis.to_vec();
+        for n in 0..self.dice.below(6) {
+            let public_ip = Ipv4Addr::from_bits(range.first().to_bits() + n as u32);
+            let pool = PoolId::from_random(1);
+            let to =
+                (!free.is_empty() && !self.dice.once_in(4)).then(|| free.remove(self.dice.below(free.len())));
+            let eni = to.map(|id| self.world.enis[&id].clone());
+            let association = eni.as_ref().map(|eni| Association {
+                id: AssociationId::from_random(n as u64 + 1),
+                eni: eni.id,
+                private_ip: eni.private_ip,
+            });
+            let (id, account) = (AllocationId::from_random(n as u64 + 1), self.dice.below(self.accounts));
+            let owner = eni.as_ref().map_or_else(|| owner(account), |eni| eni.owner.clone());
+            self.put(Address { id, owner, public_ip, pool, association, allocated: Micros(0) });
+            let Some(eni) = eni else { continue };
+            let instance = self.world.instances[&eni.attachment.unwrap().instance].clone();
+            let network = self.networks.iter().find(|network| network.name == eni.network).unwrap();
+            let holder = network.gateway_host.clone().unwrap_or_else(|| instance.host.clone());
+            if instance.state == InstanceState::Running && !self.dice.once_in(12) {
+                self.claim(Space::Pool(pool), public_ip, holder);
+            }
+        }
+    }
+
+    fn rules(&mut self, groups: &[(usize, GroupId)]) {
+        let interesting = interesting(&self.world);
+        for n in 0..self.dice.below(24) {
+            let (account, group) = *self.dice.pick(groups);
+            let direction = if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress };
+            let target = self.target(&interesting, groups);
+            let traffic = traffic(self.dice);
+            let (id, owner) = (RuleId::from_random(n as u64 + 1), owner(account));
+            self.put(Rule {
+                id,
+                owner,
+                group,
+                direction,
+                traffic,
+                target,
+                description: None,
+                created: Micros(0),
+            });
+        }
+        // As EC2 makes each group, in most.
+        for (n, (account, group)) in groups.iter().enumerate() {
+            if !self.dice.once_in(4) {
+                let target = RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap());
+                let (id, owner) = (RuleId::from_random(100 + n as u64), owner(*account));
+                let (group, direction, traffic) = (*group, Direction::Egress, Traffic::All);
+                self.put(Rule {
+                    id,
+                    owner,
+                    group,
+                    direction,
+                    traffic,
+                    target,
+                    description: None,
+                    created: Micros(0),
+                });
+            }
+        }
+    }
+
+    fn target(&mut self, interesting: &[Ipv4Addr], groups: &[(usize, GroupId)]) -> RuleTarget {
+        match self.dice.below(8) {
+            0 => RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap()),
+            1 | 2 => {
+                let (account, group) = *self.dice.pick(groups);
+                RuleTarget::Group { group, account: owner(account).account }
+            }
+            3 if self.dice.once_in(3) => RuleTarget::Cidr6("::/0".parse().unwrap()),
+            _ => {
+                let length = *self.dice.pick(&[32, 32, 31, 30, 28, 25, 24, 16, 8, 1]);
+                RuleTarget::Cidr4(Cidr4::new(*self.dice.pick(interesting), length).unwrap())
+            }
+        }
+    }
+}
+
+fn subnet(account: usize, network: usize) -> SubnetId {
+    SubnetId::from_random((account * 8 + network) as u64 + 1)
+}
+
+/// Ports at the ends of what there is, and a few that rules share.
+pub const PORTS: [u16; 12] = [0, 1, 22, 52, 53, 54, 67, 68, 80, 443, 65534, 65535];
+
+fn traffic(dice: &mut Dice) -> Traffic {
+    let ports = |dice: &mut Dice| {
+        let (one, other) = (*dice.pick(&PORTS), *dice.pick(&PORTS));
+        PortRange::new(one.min(other), one.max(other)).unwrap()
+    };
+    match dice.below(9) {
+        0 => Traffic::All,
+        1..=3 => Traffic::Tcp(ports(dice)),
+        4 | 5 => Traffic::Udp(ports(dice)),
+        6 => Traffic::Icmp(*dice.pick(&[
+            IcmpMatch::Any,
+            IcmpMatch::Type(8),
+            IcmpMatch::TypeCode(8, 0),
+            IcmpMatch::TypeCode(13, 0),
+        ])),
+        7 => Traffic::Other(*dice.pick(&[0, 2, 47, 50, 132, 255])),
+        _ => Traffic::Icmpv6(IcmpMatch::Any),
+    }
+}
+
+/// Every address that something has.
+pub fn interesting(world: &World) -> Vec<Ipv4Addr> {
+    let mut found: Vec<Ipv4Addr> = world.enis.values().map(|eni| eni.private_ip).collect();
+    found.extend(world.addresses.values().map(|row| row.public_ip));
+    found.extend((0..world.hosts.len()).map(own));
+    for network in world.networks.values() {
+        let block = network.cidr.network().to_bits();
+        found.extend([2, 40, 50, 64, 100].map(|n| Ipv4Addr::from_bits(block + n)));
+    }
+    found.extend([CLIENT, Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(203, 0, 113, 107)]);
+    found
+}
