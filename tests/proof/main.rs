@@ -11,5 +11,18 @@
 mod agree;
 mod cases;
 mod dice;
+mod frames;
+mod kernel;
 mod tracer;
+mod wires;
 mod worlds;
+
+#[path = "../dataplane/hosts.rs"]
+#[allow(dead_code)]
+mod hosts;
+#[path = "../dataplane/lab.rs"]
+#[allow(dead_code)]
+mod lab;
+#[path = "../dataplane/state.rs"]
+#[allow(dead_code)]
+mod state;
