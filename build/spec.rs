@@ -20,6 +20,8 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("SubnetId", "InvalidSubnetID.Malformed", "subnet ID"),
     ("ImageId", "InvalidAMIID.Malformed", "image ID"),
     ("KeyPairId", "InvalidParameterValue", "key pair ID"),
+    ("InsightsPathId", "InvalidParameterValue", "network insights path ID"),
+    ("InsightsAnalysisId", "InvalidParameterValue", "network insights analysis ID"),
     ("DhcpOptionsId", "InvalidDhcpOptionsID.Malformed", "DHCP options ID"),
     ("PoolId", "InvalidParameterValue", "pool ID"),
     ("AccountId", "InvalidParameterValue", "account ID"),

@@ -28,7 +28,7 @@ use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
 use super::kernel::{flat, neighbours, render, sysctl};
 use super::names::GATEWAY_BRIDGE;
-use crate::plan::{Exit, Failure, HostState};
+use crate::plan::{Exit, Failure, HostState, Wiring};
 use crate::types::{Cidr4, EniId, MacAddr};
 
 /// How long notifications are gathered before the kernel is looked at.
@@ -55,6 +55,7 @@ pub struct Applied {
     /// See `HostReport::holding`.
     pub holding: Vec<Ipv4Addr>,
     pub flat_mac: Option<MacAddr>,
+    pub wiring: Option<Wiring>,
     /// Ports whose interface the driver has not made yet; no failures.
     pub pending: Vec<EniId>,
 }
@@ -223,10 +224,10 @@ impl Reconciler {
         }
         self.interest.ports = pass.port_indexes();
         self.public = pass.public_link();
-        let (holding, flat_mac) = (pass.holding(), pass.flat_mac());
+        let (holding, flat_mac, wiring) = (pass.holding(), pass.flat_mac(), Some(pass.wiring()));
         let (epoch, generation) = (state.epoch.clone(), state.generation);
         let (failures, pending) = (pass.failures, pass.pending);
-        Applied { epoch, generation, failures, pending, holding, flat_mac }
+        Applied { epoch, generation, failures, pending, holding, flat_mac, wiring }
     }
 
     /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.

@@ -89,6 +89,7 @@ fn whole(
         instances: compute.instances.clone(),
         holding: kernel.holding.clone(),
         flat_mac: kernel.flat_mac,
+        wiring: kernel.wiring.clone(),
         memory_mib,
     };
     (kernel.epoch.clone(), report)

@@ -1,8 +1,8 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
 use super::{
-    Decision, View, account, addresses, groups, images, instances, key_pairs, network_interfaces, regions,
-    rules, sts, tagging, vpcs,
+    Decision, View, account, addresses, groups, images, insights, instances, key_pairs, network_interfaces,
+    regions, rules, sts, tagging, vpcs,
 };
 use crate::query::api::*;
 
@@ -41,6 +41,8 @@ reads! {
     groups: describe_security_groups, DescribeSecurityGroupsRequest, DescribeSecurityGroupsResponse;
     rules: describe_security_group_rules, DescribeSecurityGroupRulesRequest, DescribeSecurityGroupRulesResponse;
     key_pairs: describe_key_pairs, DescribeKeyPairsRequest, DescribeKeyPairsResponse;
+    insights: describe_network_insights_paths, DescribeNetworkInsightsPathsRequest, DescribeNetworkInsightsPathsResponse;
+    insights: describe_network_insights_analyses, DescribeNetworkInsightsAnalysesRequest, DescribeNetworkInsightsAnalysesResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
@@ -57,6 +59,10 @@ writes! {
     key_pairs: create_key_pair, CreateKeyPairRequest, CreateKeyPairResponse;
     key_pairs: import_key_pair, ImportKeyPairRequest, ImportKeyPairResponse;
     key_pairs: delete_key_pair, DeleteKeyPairRequest, DeleteKeyPairResponse;
+    insights: create_network_insights_path, CreateNetworkInsightsPathRequest, CreateNetworkInsightsPathResponse;
+    insights: delete_network_insights_path, DeleteNetworkInsightsPathRequest, DeleteNetworkInsightsPathResponse;
+    insights: start_network_insights_analysis, StartNetworkInsightsAnalysisRequest, StartNetworkInsightsAnalysisResponse;
+    insights: delete_network_insights_analysis, DeleteNetworkInsightsAnalysisRequest, DeleteNetworkInsightsAnalysisResponse;
     tagging: create_tags, CreateTagsRequest, CreateTagsResponse;
     tagging: delete_tags, DeleteTagsRequest, DeleteTagsResponse;
     rules: authorize_security_group_egress, AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResponse;

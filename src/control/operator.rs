@@ -114,12 +114,24 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
     let groups = world.groups.values().filter(|row| row.owner.account == id).map(|row| Key::Group(row.id));
     let subnets = world.subnets.values().filter(|row| row.owner.account == id).map(|row| Key::Subnet(row.id));
     let vpcs = world.vpcs.values().filter(|row| row.owner.account == id).map(|row| Key::Vpc(row.id));
+    let analyses = world.insights_analyses.values().filter(|row| row.owner.account == id);
+    let analyses = analyses.map(|row| Key::InsightsAnalysis(row.id));
+    let paths = world.insights_paths.values().filter(|row| row.owner.account == id);
+    let paths = paths.map(|row| Key::InsightsPath(row.id));
     let tags = world.tags.values().filter(|row| row.owner.account == id);
     let tags = tags.map(|row| Key::Tag((row.resource, row.key.clone())));
     let tokens =
         world.tokens.values().filter(|row| row.key.0.account == id).map(|row| Key::Token(row.key.clone()));
-    let all =
-        keys.chain(pairs).chain(rules).chain(groups).chain(subnets).chain(vpcs).chain(tags).chain(tokens);
+    let all = keys
+        .chain(pairs)
+        .chain(analyses)
+        .chain(paths)
+        .chain(rules)
+        .chain(groups)
+        .chain(subnets)
+        .chain(vpcs)
+        .chain(tags)
+        .chain(tokens);
     all.for_each(|key| decision.delete(key));
     decision.delete(Key::Account(id));
     Ok(())

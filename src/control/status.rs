@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Failure;
+use crate::plan::{Failure, Wiring};
 use crate::types::{InstanceId, Micros};
 
 /// The last report of one host.
@@ -17,6 +17,8 @@ pub struct HostStatus {
     pub memory_mib: u64,
     pub failures: Vec<Failure>,
     pub last_seen: Micros,
+    /// `None` where it has not said.
+    pub wiring: Option<Wiring>,
     /// The server that heard of it last has not for a second.
     pub away: bool,
 }

@@ -79,6 +79,16 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
         ResourceId::KeyPair(id) => {
             (world.key_pairs.get(&id).map(|row| &row.owner), InvalidKeyPairNotFound, "key pair")
         }
+        ResourceId::InsightsPath(id) => (
+            world.insights_paths.get(&id).map(|row| &row.owner),
+            InvalidNetworkInsightsPathIdNotFound,
+            "network insights path",
+        ),
+        ResourceId::InsightsAnalysis(id) => (
+            world.insights_analyses.get(&id).map(|row| &row.owner),
+            InvalidNetworkInsightsAnalysisIdNotFound,
+            "network insights analysis",
+        ),
         ResourceId::NetworkInterface(id) => {
             (world.enis.get(&id).map(|row| &row.owner), InvalidNetworkInterfaceIDNotFound, "networkInterface")
         }

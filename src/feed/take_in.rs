@@ -37,6 +37,7 @@ impl Hub {
             applied: report.applied,
             memory_mib: report.memory_mib,
             failures: report.failures.clone(),
+            wiring: report.wiring.clone(),
             last_seen: at,
             away: false,
         };

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
 use crate::types::{AccountId, Cidr4, ImageId, Range4};
@@ -30,11 +30,28 @@ pub enum OperatorCommand {
     /// What holds for all hosts.
     #[command(subcommand)]
     Deployment(DeploymentCommand),
+    /// Says whether a packet passes, by which hosts and interfaces it goes, and which rules decide.
+    Trace(TraceCommand),
     /// The database that everything is in.
     #[command(subcommand)]
     Store(StoreCommand),
     /// Brings the configured database up to this version's tables, and says what that was.
     Migrate,
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub struct TraceCommand {
+    /// An instance, a network interface, an IPv4 address (of an instance, or of another machine) or a host's name.
+    #[arg(long)]
+    pub from: String,
+    /// The same, and a port: i-0123456789abcdef0:22, 203.0.113.7:443. Without a port an ICMP echo is asked about.
+    #[arg(long)]
+    pub to: String,
+    /// tcp, udp, icmp or a protocol's number; tcp by default where there is a port.
+    #[arg(long)]
+    pub protocol: Option<String>,
+    #[arg(long, default_value_t = 40_000)]
+    pub source_port: u16,
 }
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]

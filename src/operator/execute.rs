@@ -37,6 +37,7 @@ impl Operator {
             OperatorCommand::Image(command) => self.image(command).await,
             OperatorCommand::Host(command) => self.host(command).await,
             OperatorCommand::Deployment(command) => self.deployment(command).await,
+            OperatorCommand::Trace(command) => self.trace(&command),
             OperatorCommand::Store(StoreCommand::Reload) => self.reload().await,
             OperatorCommand::Store(StoreCommand::Copy { .. }) | OperatorCommand::Migrate => {
                 Err("this is not done by a running server".into())

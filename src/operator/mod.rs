@@ -8,6 +8,7 @@ mod execute;
 mod hosts;
 mod print;
 mod socket;
+mod trace;
 mod upkeep;
 
 pub use cli::{KeyCommand, OperatorCommand, parse};

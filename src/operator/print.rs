@@ -4,6 +4,9 @@ use serde_json::Value;
 
 /// The text of an answer.
 pub fn print(answer: &Value) -> String {
+    if let Some(text) = super::trace::text(answer) {
+        return text;
+    }
     match answer {
         Value::Array(rows) => table(rows),
         Value::Object(fields) => fields

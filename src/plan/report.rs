@@ -46,6 +46,15 @@ pub struct InstanceReport {
     pub phase: Phase,
 }
 
+/// By which interfaces a host is on the wires.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Wiring {
+    pub public_interface: Arc<str>,
+    pub flat_interface: Arc<str>,
+    /// What instances without an elastic address are outside; `None` while the host has no address there.
+    pub snat: Option<std::net::Ipv4Addr>,
+}
+
 /// What a host reports.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct HostReport {
@@ -60,4 +69,7 @@ pub struct HostReport {
     pub memory_mib: u64,
     /// The flat interface's address.
     pub flat_mac: Option<crate::types::MacAddr>,
+    /// `None` from a host that has not applied anything, or is of an older version.
+    #[serde(default)]
+    pub wiring: Option<Wiring>,
 }

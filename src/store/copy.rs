@@ -165,7 +165,8 @@ fn rows(world: &World) -> Vec<Change> {
     }
     add!(
         accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
-        vpcs: Vpc, subnets: Subnet, groups: Group, rules: Rule, key_pairs: KeyPair, instances: Instance, enis: Eni,
+        vpcs: Vpc, subnets: Subnet, groups: Group, rules: Rule, key_pairs: KeyPair,
+        insights_paths: InsightsPath, insights_analyses: InsightsAnalysis, instances: Instance, enis: Eni,
         addresses: Address, tags: Tag, claims: Claim, freed: Freed, tokens: Token
     );
     all

@@ -15,6 +15,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     (include_str!("../../migrations/0004_epochs_begin.sql"), ""),
     (include_str!("../../migrations/0005_leases_begin.sql"), ""),
+    (
+        include_str!("../../migrations/0006_insights.sql"),
+        include_str!("../../migrations/postgres/0006_insights.sql"),
+    ),
 ];
 
 /// The schema that this Fogbank knows.

@@ -279,6 +279,8 @@ fn differences(before: &World, after: &World) -> BTreeMap<&'static str, usize> {
         groups,
         rules,
         key_pairs,
+        insights_paths,
+        insights_analyses,
         instances,
         enis,
         addresses,

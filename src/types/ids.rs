@@ -119,6 +119,10 @@ ids! {
     DhcpOptionsId = "dopt";
     /// A pool of public IPv4 addresses.
     PoolId = "ipv4pool-ec2";
+    /// A path that Reachability Analyzer is asked about.
+    InsightsPathId = "nip";
+    /// What Reachability Analyzer found of a path.
+    InsightsAnalysisId = "nia";
 }
 
 /// Any id that can carry tags, in the order in which DescribeTags lists them.
@@ -128,6 +132,8 @@ pub enum ResourceId {
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
+    InsightsAnalysis(InsightsAnalysisId),
+    InsightsPath(InsightsPathId),
     NetworkInterface(EniId),
     SecurityGroup(GroupId),
     SecurityGroupRule(RuleId),
@@ -144,6 +150,8 @@ impl ResourceId {
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
+            Self::InsightsAnalysis(_) => "network-insights-analysis",
+            Self::InsightsPath(_) => "network-insights-path",
             Self::NetworkInterface(_) => "network-interface",
             Self::SecurityGroup(_) => "security-group",
             Self::SecurityGroupRule(_) => "security-group-rule",
@@ -160,6 +168,8 @@ impl fmt::Display for ResourceId {
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
+            Self::InsightsAnalysis(id) => id.fmt(f),
+            Self::InsightsPath(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
             Self::SecurityGroup(id) => id.fmt(f),
             Self::SecurityGroupRule(id) => id.fmt(f),
@@ -178,6 +188,8 @@ impl FromStr for ResourceId {
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),
+            InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
+            InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),
             GroupId::PREFIX => Self::SecurityGroup(text.parse()?),
             RuleId::PREFIX => Self::SecurityGroupRule(text.parse()?),

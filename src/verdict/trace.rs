@@ -1,5 +1,6 @@
 //! What came of a packet, and how.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -104,6 +105,33 @@ pub enum Blocked {
     BackWhereItCameFrom,
     /// The network's gateway host, or the host of the target, is not known or was declared failed.
     HostUnknown,
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Egress => "no rule of the sender's security groups lets it out",
+            Self::Ingress => "no rule of the target's security groups lets it in",
+            Self::ForgedSource => "the source is not one that the sender may have",
+            Self::NotRunning => {
+                "the interface is attached to no instance that runs, or its host has not got its address yet"
+            }
+            Self::NowhereToGo => "link-local and multicast addresses lead nowhere from an instance",
+            Self::HostIsProtected => "an instance reaches nothing of a host but DHCP, DNS and metadata",
+            Self::OnlyHostsServeDhcp => "only a host is a DHCP server",
+            Self::Unasked => "it is an answer, and there was no question",
+            Self::NobodyHasIt => "no instance has the address",
+            Self::NoAssociation => "the elastic IP is associated with no instance that runs",
+            Self::NotForwarded => {
+                "from outside only elastic IPs are reached, and from the flat segment only instances"
+            }
+            Self::NoPublicAddress => "the host has no public address for instances without an elastic IP",
+            Self::BackWhereItCameFrom => {
+                "it would come back to the host that translated its source: the networks have different gateway hosts"
+            }
+            Self::HostUnknown => "the gateway host, or the target's host, was declared failed or was never heard of",
+        })
+    }
 }
 
 /// The end of the way.

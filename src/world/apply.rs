@@ -51,6 +51,14 @@ impl World {
                 let old = self.key_pairs.insert(row.id, row.clone());
                 self.index.key_pair(old.as_deref(), Some(row));
             }
+            Row::InsightsPath(row) => {
+                self.index.insights_paths_by_owner.insert((row.owner.clone(), row.id));
+                self.insights_paths.insert(row.id, row.clone());
+            }
+            Row::InsightsAnalysis(row) => {
+                self.index.insights_analyses_by_path.insert((row.path, row.id));
+                self.insights_analyses.insert(row.id, row.clone());
+            }
             Row::Instance(row) => {
                 let old = self.instances.insert(row.id, row.clone());
                 self.index.instance(old.as_deref(), Some(row));
@@ -96,6 +104,16 @@ impl World {
             Key::Group(id) => self.index.group(self.groups.remove(id).as_deref(), None),
             Key::Rule(id) => self.index.rule(self.rules.remove(id).as_deref(), None),
             Key::KeyPair(id) => self.index.key_pair(self.key_pairs.remove(id).as_deref(), None),
+            Key::InsightsPath(id) => {
+                if let Some(row) = self.insights_paths.remove(id) {
+                    self.index.insights_paths_by_owner.remove(&(row.owner.clone(), row.id));
+                }
+            }
+            Key::InsightsAnalysis(id) => {
+                if let Some(row) = self.insights_analyses.remove(id) {
+                    self.index.insights_analyses_by_path.remove(&(row.path, row.id));
+                }
+            }
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
             Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),

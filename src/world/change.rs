@@ -44,6 +44,8 @@ tables! {
     Group: Group, GroupId, |row| row.id;
     Rule: Rule, RuleId, |row| row.id;
     KeyPair: KeyPair, KeyPairId, |row| row.id;
+    InsightsPath: InsightsPath, InsightsPathId, |row| row.id;
+    InsightsAnalysis: InsightsAnalysis, InsightsAnalysisId, |row| row.id;
     Instance: Instance, InstanceId, |row| row.id;
     Eni: Eni, EniId, |row| row.id;
     Address: Address, AllocationId, |row| row.id;

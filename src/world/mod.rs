@@ -49,6 +49,8 @@ pub struct World {
     pub groups: OrdMap<GroupId, Arc<Group>>,
     pub rules: OrdMap<RuleId, Arc<Rule>>,
     pub key_pairs: OrdMap<KeyPairId, Arc<KeyPair>>,
+    pub insights_paths: OrdMap<InsightsPathId, Arc<InsightsPath>>,
+    pub insights_analyses: OrdMap<InsightsAnalysisId, Arc<InsightsAnalysis>>,
     pub instances: OrdMap<InstanceId, Arc<Instance>>,
     pub enis: OrdMap<EniId, Arc<Eni>>,
     pub addresses: OrdMap<AllocationId, Arc<Address>>,
@@ -72,6 +74,8 @@ pub struct Index {
     /// Rules that name a group as their source or destination: (the group named, the rule).
     pub rules_by_target: OrdSet<(GroupId, RuleId)>,
     pub key_pair_by_name: OrdMap<(Owner, Arc<str>), KeyPairId>,
+    pub insights_paths_by_owner: OrdSet<(Owner, InsightsPathId)>,
+    pub insights_analyses_by_path: OrdSet<(InsightsPathId, InsightsAnalysisId)>,
     pub instances_by_owner: OrdSet<(Owner, InstanceId)>,
     pub instances_by_host: OrdSet<(Arc<str>, InstanceId)>,
     /// Terminated instances, oldest first, for the reaper.

@@ -194,6 +194,37 @@ pub struct KeyPair {
     pub created: Micros,
 }
 
+/// A path that Reachability Analyzer is asked about
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NetworkInsightsPath.html>).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InsightsPath {
+    pub id: InsightsPathId,
+    pub owner: Owner,
+    /// An instance or a network interface.
+    pub source: ResourceId,
+    /// The same; `None` where only an address is asked about.
+    pub destination: Option<ResourceId>,
+    pub source_ip: Option<Ipv4Addr>,
+    pub destination_ip: Option<Ipv4Addr>,
+    /// Of UDP, else of TCP.
+    pub udp: bool,
+    /// `None`: any.
+    pub destination_port: Option<u16>,
+    pub created: Micros,
+}
+
+/// What was found of a path, when it was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InsightsAnalysis {
+    pub id: InsightsAnalysisId,
+    pub owner: Owner,
+    pub path: InsightsPathId,
+    pub found: bool,
+    /// The way and the reasons, in JSON: a picture of that moment, which no later change touches.
+    pub finding: Arc<str>,
+    pub started: Micros,
+}
+
 /// EC2's instance states, with their codes
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html>).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

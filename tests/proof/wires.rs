@@ -67,7 +67,8 @@ impl Wires {
         }
         let (hosts, guests, macs) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let (ears, mouths) = (Vec::new(), BTreeMap::new());
-        let mut wires = Self { heard: Heard::default(), ears, mouths, guests, macs, hosts, internet, machine };
+        let mut wires =
+            Self { heard: Heard::default(), ears, mouths, guests, macs, hosts, internet, machine };
         for number in 0..made.world.hosts.len() {
             wires.add_host(made, number);
         }

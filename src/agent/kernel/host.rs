@@ -18,7 +18,7 @@ use super::routes::{self, Route};
 use super::{flat, neighbours, policy, render, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
-use crate::plan::{Failure, HostState, PortSection};
+use crate::plan::{Failure, HostState, PortSection, Wiring};
 use crate::types::{EniId, MacAddr};
 
 /// How elastic IPs are taken.
@@ -42,6 +42,8 @@ pub struct Pass<'a> {
     pub(super) policy: Vec<policy::Rule>,
     /// Elastic addresses on the public interface, as far as the pass has come.
     held: BTreeSet<Ipv4Addr>,
+    /// What instances without an elastic address are outside.
+    snat: Option<Ipv4Addr>,
     /// Whether no ARP is to be answered for instances on the flat segment.
     silent: bool,
     pub failures: Vec<Failure>,
@@ -78,6 +80,7 @@ impl<'a> Pass<'a> {
             routes,
             policy,
             held,
+            snat: None,
             silent,
             failures,
             pending,
@@ -119,6 +122,14 @@ impl<'a> Pass<'a> {
         self.held.iter().copied().collect()
     }
 
+    /// By which interfaces the host is on the wires.
+    pub fn wiring(&self) -> Wiring {
+        let HostConfig { public_interface, flat_interface, .. } = self.config;
+        let (public_interface, flat_interface) =
+            (public_interface.as_str().into(), flat_interface.as_str().into());
+        Wiring { public_interface, flat_interface, snat: self.snat }
+    }
+
     /// The public interface's index and address.
     pub fn public_link(&self) -> Option<(u32, MacAddr)> {
         let link = self.links.get(&self.config.public_interface)?;
@@ -141,6 +152,7 @@ impl<'a> Pass<'a> {
     pub fn facts(&mut self) -> render::Host {
         let primary = self.public().and_then(|index| self.addresses.primary(index, &self.ours));
         let snat = self.config.snat_address.or(primary);
+        self.snat = snat;
         if snat.is_none() && self.public().is_some() {
             let subject = format!("interface {}", self.config.public_interface);
             self.fail(subject, "has no IPv4 address: instances without an elastic IP cannot go out");

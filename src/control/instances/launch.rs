@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::Decision;
 use super::super::allocate::Unavailable;
+use super::super::idempotency::Once;
 use super::facts::Facts;
 use super::options::{self, Options};
 use super::place::{self, Hosts};
@@ -12,17 +13,16 @@ use super::{of_owner, shape};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Attachment, Eni, Instance, InstanceState, Subnet, Token, TokenKey};
+use crate::world::{Attachment, Eni, Instance, InstanceState, Subnet};
 
 pub fn run_instances(
     decision: &mut Decision,
     request: &RunInstancesRequest,
 ) -> Result<RunInstancesResponse, Fault> {
-    let key = request.client_token.as_deref().map(|token| token_key(decision, token));
-    let parameters =
-        Digest::of(format!("{:?}", RunInstancesRequest { dry_run: false, ..request.clone() }).as_bytes());
-    if let Some(token) = key.as_ref().and_then(|key| decision.world.tokens.get(key)).cloned() {
-        return replay(decision, &token, parameters);
+    let plain = RunInstancesRequest { dry_run: false, ..request.clone() };
+    let once = Once::new(decision, "RunInstances", request.client_token.as_deref(), &plain);
+    if let Some(made) = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten() {
+        return replay(decision, &made);
     }
     place::prepare(decision);
     let options = options::check(&decision.view(), request)?;
@@ -33,31 +33,20 @@ pub fn run_instances(
         options,
     };
     launch.run(decision, request.min_count, request.max_count)?;
-    if let Some(key) = key {
-        let made = launch.reservation.to_string().into();
-        decision.put(Token { key, parameters, made, created: decision.env.now });
+    if let Some(once) = once {
+        once.remember(decision, launch.reservation.to_string().into());
     }
     Ok(describe(decision, launch.reservation))
 }
 
-fn token_key(decision: &Decision, token: &str) -> TokenKey {
-    (decision.caller.owner.clone(), "RunInstances".into(), token.into())
-}
-
 /// The same request again: what it made is described again, as it is now.
-fn replay(decision: &Decision, token: &Token, parameters: Digest) -> Result<RunInstancesResponse, Fault> {
-    if token.parameters != parameters {
-        return Err(FaultCode::IdempotentParameterMismatch.with(
-            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s): use \
-             another client token",
-        ));
-    }
+fn replay(decision: &Decision, made: &str) -> Result<RunInstancesResponse, Fault> {
     let gone = || {
         FaultCode::IdempotentInstanceTerminated.with(
             "The client token was used for instances that have been terminated: use another client token",
         )
     };
-    let reservation = token.made.parse().map_err(|_| gone())?;
+    let reservation = made.parse().map_err(|_| gone())?;
     let answer = describe(decision, reservation);
     if answer.instances_set.is_empty() { Err(gone()) } else { Ok(answer) }
 }

@@ -1,6 +1,7 @@
 //! The columns of each table.
 
 mod groups;
+mod insights;
 mod instances;
 mod operator;
 mod resources;
@@ -35,7 +36,7 @@ macro_rules! every_table {
     ($with:ident) => {
         $with! {
             Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair, Instance, Eni, Address,
-            Tag, Claim, Deployment, Freed, Token
+            InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
         }
     };
 }

@@ -1,0 +1,296 @@
+//! What is found of a path, as it is kept: a picture of the moment when it was asked.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::View;
+use crate::control::reach::{self, Reach};
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::verdict::{
+    Blocked, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Translation, Transport,
+};
+use crate::world::{Eni, InsightsPath, World};
+
+/// Where a client's ephemeral port may be.
+const SOURCE_PORT: u16 = 40_000;
+
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Finding {
+    /// Why nothing could be found out.
+    pub failed: Option<String>,
+    pub found: bool,
+    pub steps: Vec<Step>,
+    pub reasons: Vec<Reason>,
+    pub warning: Option<String>,
+}
+
+/// One thing on the way: an instance, an interface, a group, a host.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Step {
+    pub id: String,
+    pub name: Option<String>,
+    pub attached_to: Option<InstanceId>,
+    pub place: Option<(SubnetId, VpcId)>,
+    pub rule: Option<Rule>,
+    pub inbound: Option<Header>,
+    pub outbound: Option<Header>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Rule {
+    pub id: RuleId,
+    pub group: GroupId,
+    pub egress: bool,
+    pub cidr: Option<String>,
+    pub traffic: Traffic,
+}
+
+/// How the packet looks.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Header {
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+    pub udp: bool,
+    pub from_port: u16,
+    pub to_port: u16,
+}
+
+/// Why it does not pass.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Reason {
+    pub code: String,
+    pub egress: Option<bool>,
+    pub component: Option<String>,
+    pub interface: Option<EniId>,
+    pub groups: Vec<GroupId>,
+    pub address: Option<Ipv4Addr>,
+    pub state: Option<String>,
+}
+
+impl Finding {
+    /// Asks now.
+    pub fn of(view: &View, path: &InsightsPath) -> Self {
+        match ends(view, path) {
+            Ok((source, destination)) => Self::between(view, path, &source, destination),
+            Err(missing) => {
+                let failed = Some(format!("The request failed due to missing component {missing}"));
+                Self { failed, ..Self::default() }
+            }
+        }
+    }
+
+    fn between(view: &View, path: &InsightsPath, source: &Eni, destination: Ipv4Addr) -> Self {
+        let origin = Origin::Interface(source.id);
+        let ask = |to: u16| {
+            let from = SOURCE_PORT;
+            let transport = if path.udp { Transport::Udp { from, to } } else { Transport::Tcp { from, to } };
+            let packet =
+                Packet { source: path.source_ip.unwrap_or(source.private_ip), destination, transport };
+            reach::reach(view.world, view.status, &origin, packet)
+        };
+        let mut reach = ask(path.destination_port.unwrap_or(SOURCE_PORT));
+        if path.destination_port.is_none() {
+            // Any port: where the rules change their mind, one of these passes if any does.
+            let mut others = edges(view.world, path.udp).into_iter().map(ask);
+            let passes = |reach: &Reach| matches!(reach.trace.outcome, Outcome::Reaches(..));
+            if !passes(&reach) {
+                reach = others.find(passes).unwrap_or(reach);
+            }
+        }
+        let found = matches!(reach.trace.outcome, Outcome::Reaches(..));
+        let teller = Teller { view, facts: reach::facts(view.status) };
+        let reasons = match &reach.trace.outcome {
+            Outcome::Blocked(why) => vec![teller.reason(*why, &reach, source)],
+            Outcome::Reaches(..) => Vec::new(),
+        };
+        let steps = if found { teller.steps(&reach, source) } else { Vec::new() };
+        let warning = (!reach.notes.is_empty()).then(|| reach.notes.join("; "));
+        Self { failed: None, found, steps, reasons, warning }
+    }
+
+    pub fn to_json(&self) -> Result<Arc<str>, Fault> {
+        let text = serde_json::to_string(self);
+        text.map(Into::into).map_err(|error| FaultCode::InternalError.with(error.to_string()))
+    }
+
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        serde_json::from_str(text).map_err(|error| FaultCode::InternalError.with(error.to_string()))
+    }
+}
+
+/// Whose packet it is, and where to; else what is not there any more.
+fn ends(view: &View, path: &InsightsPath) -> Result<(Arc<Eni>, Ipv4Addr), ResourceId> {
+    let eni = |id: ResourceId| {
+        let found = match id {
+            ResourceId::Instance(instance) => view.world.interfaces_of(instance).into_iter().next(),
+            ResourceId::NetworkInterface(eni) => view.world.enis.get(&eni).cloned(),
+            _ => None,
+        };
+        found.filter(|eni| eni.owner == view.caller.owner).ok_or(id)
+    };
+    let source = eni(path.source)?;
+    let destination = match (path.destination_ip, path.destination) {
+        (Some(ip), _) => ip,
+        (None, Some(id)) => eni(id)?.private_ip,
+        (None, None) => return Err(path.source),
+    };
+    Ok((source, destination))
+}
+
+/// The first port of every range that a rule has.
+fn edges(world: &World, udp: bool) -> std::collections::BTreeSet<u16> {
+    let first = |traffic: Traffic| match traffic {
+        Traffic::Tcp(range) if !udp => Some(range.from()),
+        Traffic::Udp(range) if udp => Some(range.from()),
+        _ => None,
+    };
+    world.rules.values().filter_map(|rule| first(rule.traffic)).collect()
+}
+
+struct Teller<'a> {
+    view: &'a View<'a>,
+    facts: Facts,
+}
+
+impl Teller<'_> {
+    fn steps(&self, reach: &Reach, source: &Eni) -> Vec<Step> {
+        let mut steps = self.interface(source);
+        let mut packet = reach.trace.packet;
+        steps[0].outbound = header(&packet);
+        for hop in &reach.trace.hops {
+            steps.extend(hop.egress.as_ref().and_then(|decision| self.group(decision)));
+            let inbound = header(&packet);
+            for translation in &hop.translations {
+                match *translation {
+                    Translation::Source(_, to) => packet.source = to,
+                    Translation::Destination(_, to) => packet.destination = to,
+                }
+            }
+            let name = Some(self.interfaces(hop));
+            steps.push(Step {
+                id: hop.host.to_string(),
+                name,
+                inbound,
+                outbound: header(&packet),
+                ..Step::default()
+            });
+            steps.extend(hop.ingress.as_ref().and_then(|decision| self.group(decision)));
+        }
+        if let Outcome::Reaches(Place::Interface(id), _) = &reach.trace.outcome
+            && let Some(target) = self.own(*id)
+        {
+            let mut target = self.interface(target);
+            target.reverse();
+            target[0].inbound = header(&packet);
+            steps.extend(target);
+        }
+        steps
+    }
+
+    /// Of other accounts nothing is told.
+    fn own(&self, id: EniId) -> Option<&Eni> {
+        let row = self.view.world.enis.get(&id)?;
+        (row.owner == self.view.caller.owner).then_some(&**row)
+    }
+
+    /// An instance and its interface.
+    fn interface(&self, eni: &Eni) -> Vec<Step> {
+        let instance = eni.attachment.map(|attachment| attachment.instance);
+        let vpc = self.view.world.subnets.get(&eni.subnet).map(|subnet| subnet.vpc);
+        let place = vpc.map(|vpc| (eni.subnet, vpc));
+        let mut steps: Vec<Step> =
+            instance.iter().map(|id| Step { id: id.to_string(), ..Step::default() }).collect();
+        steps.push(Step { id: eni.id.to_string(), attached_to: instance, place, ..Step::default() });
+        steps
+    }
+
+    /// The first rule that lets it pass.
+    fn group(&self, decision: &Decision) -> Option<Step> {
+        self.own(decision.interface)?;
+        let (group, id) = *decision.allowed_by.first()?;
+        let row = self.view.world.rules.get(&id)?;
+        let cidr = match &row.target {
+            RuleTarget::Cidr4(block) => Some(block.to_string()),
+            RuleTarget::Cidr6(_) | RuleTarget::Group { .. } => None,
+        };
+        let egress = row.direction == Direction::Egress;
+        let rule = Rule { id, group, egress, cidr, traffic: row.traffic };
+        Some(Step { id: group.to_string(), rule: Some(rule), ..Step::default() })
+    }
+
+    fn interfaces(&self, hop: &Hop) -> String {
+        let name = |interface: Interface| {
+            let facts = self.facts.hosts.get(&hop.host);
+            match interface {
+                Interface::Port(id) if self.own(id).is_some() => id.to_string(),
+                Interface::Port(_) => "an instance's port".into(),
+                Interface::Public => {
+                    facts.map_or_else(|| "public".into(), |host| host.public_interface.to_string())
+                }
+                Interface::Flat => {
+                    facts.map_or_else(|| "flat".into(), |host| host.flat_interface.to_string())
+                }
+                Interface::Own => "the host itself".into(),
+            }
+        };
+        match hop.left {
+            Some(left) => format!("{} to {}", name(hop.entered), name(left)),
+            None => name(hop.entered),
+        }
+    }
+
+    /// With the codes of
+    /// <https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html>.
+    fn reason(&self, why: Blocked, reach: &Reach, source: &Eni) -> Reason {
+        let hop = reach.trace.hops.last();
+        let component = hop.map(|hop| hop.host.to_string());
+        let address = Some(reach.trace.packet.destination);
+        let code = match why {
+            Blocked::Egress | Blocked::Ingress => "ENI_SG_RULES_MISMATCH",
+            Blocked::ForgedSource => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
+            Blocked::NotRunning | Blocked::HostUnknown => "BAD_STATE",
+            Blocked::NoAssociation => "IGW_PUBLIC_IP_ASSOCIATION_FOR_INGRESS",
+            Blocked::NoPublicAddress => "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
+            Blocked::NowhereToGo
+            | Blocked::NobodyHasIt
+            | Blocked::NotForwarded
+            | Blocked::BackWhereItCameFrom => "NO_ROUTE_TO_DESTINATION",
+            Blocked::HostIsProtected | Blocked::OnlyHostsServeDhcp | Blocked::Unasked => "NO_PATH",
+        };
+        let reason = Reason { code: code.into(), component, address, ..Reason::default() };
+        let decided = match why {
+            Blocked::Egress => hop.and_then(|hop| hop.egress.as_ref()).map(|decision| (true, decision)),
+            Blocked::Ingress => hop.and_then(|hop| hop.ingress.as_ref()).map(|decision| (false, decision)),
+            _ => None,
+        };
+        if let Some((egress, decision)) = decided {
+            let own = self.own(decision.interface).is_some();
+            let interface = own.then_some(decision.interface);
+            let groups = if own { decision.groups.clone() } else { Vec::new() };
+            return Reason { egress: Some(egress), interface, groups, ..reason };
+        }
+        match why {
+            Blocked::ForgedSource => Reason { interface: Some(source.id), ..reason },
+            Blocked::NotRunning if reach.trace.hops.is_empty() => {
+                let instance = source.attachment.map(|attachment| attachment.instance);
+                let row = instance.and_then(|id| self.view.world.instances.get(&id));
+                let state = row.map(|row| row.state.name().to_owned());
+                Reason { component: instance.map(|id| id.to_string()), state, ..reason }
+            }
+            _ => reason,
+        }
+    }
+}
+
+fn header(packet: &Packet) -> Option<Header> {
+    let Packet { source, destination, transport } = *packet;
+    let (udp, from_port, to_port) = match transport {
+        Transport::Tcp { from, to } => (false, from, to),
+        Transport::Udp { from, to } => (true, from, to),
+        Transport::Icmp { .. } | Transport::Other(_) => return None,
+    };
+    Some(Header { source, destination, udp, from_port, to_port })
+}

@@ -1,0 +1,249 @@
+//! `fogbank trace`: whether a packet passes, by which hosts and interfaces, and which rules decide.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Operator;
+use super::cli::TraceCommand;
+use super::execute::Answer;
+use crate::agent::names::port_name;
+use crate::control::reach;
+use crate::types::{EniId, InstanceId};
+use crate::verdict::{
+    Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Translation, Transport,
+};
+use crate::world::{Eni, World};
+
+const ECHO: Transport = Transport::Icmp { kind: 8, code: 0 };
+
+impl Operator {
+    pub(super) fn trace(&self, command: &TraceCommand) -> Answer {
+        let (world, status) = (self.handle.world(), self.handle.status());
+        let facts = reach::facts(&status);
+        let (to, port) = match command.to.rsplit_once(':') {
+            Some((to, port)) => (to, Some(port.parse().map_err(|_| format!("{port:?} is no port"))?)),
+            None => (command.to.as_str(), None),
+        };
+        let transport = transport(command, port)?;
+        let ends = Ends { world: &world, facts: &facts };
+        let (origin, source) = ends.origin(&command.from)?;
+        let destination = ends.destination(to, &origin)?;
+        let packet = Packet { source, destination, transport };
+        let reach = reach::reach(&world, &status, &origin, packet);
+        let teller = Teller { world: &world, facts: &facts };
+        let hops: Vec<Value> = reach.trace.hops.iter().map(|hop| teller.hop(hop)).collect();
+        let (passes, end, reason) = match &reach.trace.outcome {
+            Outcome::Reaches(place, packet) => {
+                (true, Some(format!("{}, as {}", teller.place(place), say(packet))), None)
+            }
+            Outcome::Blocked(why) => (false, None, Some(why.to_string())),
+        };
+        Ok(json!({
+            "from": teller.origin(&origin), "packet": say(&packet), "passes": passes, "reaches": end, "reason": reason,
+            "hops": hops, "notes": reach.notes,
+        }))
+    }
+}
+
+fn transport(command: &TraceCommand, port: Option<u16>) -> Result<Transport, String> {
+    let from = command.source_port;
+    let protocol = command.protocol.as_deref().unwrap_or(if port.is_some() { "tcp" } else { "icmp" });
+    let needs = || format!("{protocol} needs a port: --to ADDRESS:PORT");
+    let has_none = |transport| match port {
+        Some(_) => Err(format!("{protocol} has no ports: leave the port out")),
+        None => Ok(transport),
+    };
+    match protocol {
+        "tcp" | "6" => Ok(Transport::Tcp { from, to: port.ok_or_else(needs)? }),
+        "udp" | "17" => Ok(Transport::Udp { from, to: port.ok_or_else(needs)? }),
+        "icmp" | "1" => has_none(ECHO),
+        number => match number.parse() {
+            Ok(number) => has_none(Transport::Other(number)),
+            Err(_) => Err(format!("{number:?} is no protocol: give tcp, udp, icmp, or a number up to 255")),
+        },
+    }
+}
+
+/// Who is meant.
+struct Ends<'a> {
+    world: &'a World,
+    facts: &'a Facts,
+}
+
+impl Ends<'_> {
+    fn origin(&self, text: &str) -> Result<(Origin, Ipv4Addr), String> {
+        if let Some(eni) = self.interface(text)? {
+            return Ok((Origin::Interface(eni.id), eni.private_ip));
+        }
+        if self.world.hosts.contains_key(text) {
+            return Ok((Origin::Host(text.into()), self.of_host(text)?));
+        }
+        let ip = address(text, "--from")?;
+        if let Some(eni) = self.having(ip) {
+            return Ok((Origin::Interface(eni.id), eni.private_ip));
+        }
+        let flat = self.world.networks.values().any(|network| network.cidr.contains(ip));
+        Ok((if flat { Origin::Flat } else { Origin::Outside }, ip))
+    }
+
+    /// From outside, an instance is its elastic address.
+    fn destination(&self, text: &str, origin: &Origin) -> Result<Ipv4Addr, String> {
+        if let Some(eni) = self.interface(text)? {
+            let elastic =
+                self.world.addresses.values().find(|row| row.association.is_some_and(|at| at.eni == eni.id));
+            let outside = elastic.filter(|_| *origin == Origin::Outside).map(|row| row.public_ip);
+            return Ok(outside.unwrap_or(eni.private_ip));
+        }
+        if self.world.hosts.contains_key(text) {
+            return self.of_host(text);
+        }
+        address(text, "--to")
+    }
+
+    /// An instance's first interface, or an interface, by its id.
+    fn interface(&self, text: &str) -> Result<Option<Arc<Eni>>, String> {
+        if let Ok(id) = text.parse::<InstanceId>() {
+            let first = self.world.interfaces_of(id).into_iter().next();
+            return first
+                .map(Some)
+                .ok_or_else(|| format!("{id}: there is no such instance, or it has ended"));
+        }
+        if let Ok(id) = text.parse::<EniId>() {
+            let row = self.world.enis.get(&id).cloned();
+            return row.map(Some).ok_or_else(|| format!("{id}: there is no such network interface"));
+        }
+        Ok(None)
+    }
+
+    /// Whose address it is, private or elastic.
+    fn having(&self, ip: Ipv4Addr) -> Option<&Arc<Eni>> {
+        let elastic = self.world.addresses.values().find(|row| row.public_ip == ip);
+        let led = elastic.and_then(|row| self.world.enis.get(&row.association?.eni));
+        led.or_else(|| self.world.enis.values().find(|eni| eni.private_ip == ip))
+    }
+
+    fn of_host(&self, name: &str) -> Result<Ipv4Addr, String> {
+        let own = self.facts.hosts.get(name).and_then(|host| host.snat);
+        own.ok_or_else(|| format!("host {name} has not said which public address it has"))
+    }
+}
+
+fn address(text: &str, option: &str) -> Result<Ipv4Addr, String> {
+    text.parse().map_err(|_| {
+        format!(
+            "{option} {text:?} is nobody: give an instance (i-…), a network interface (eni-…), an IPv4 address or a host's name"
+        )
+    })
+}
+
+fn say(packet: &Packet) -> String {
+    format!("{} to {} {}", packet.source, packet.destination, packet.transport)
+}
+
+/// Finds the words.
+struct Teller<'a> {
+    world: &'a World,
+    facts: &'a Facts,
+}
+
+impl Teller<'_> {
+    fn hop(&self, hop: &Hop) -> Value {
+        let translations = hop.translations.iter().map(|translation| match translation {
+            Translation::Source(from, to) => format!("source {from} becomes {to}"),
+            Translation::Destination(from, to) => format!("destination {from} becomes {to}"),
+        });
+        json!({
+            "host": hop.host,
+            "enters": self.interface(&hop.host, hop.entered),
+            "egress": hop.egress.as_ref().map(decided),
+            "translations": translations.collect::<Vec<_>>(),
+            "ingress": hop.ingress.as_ref().map(decided),
+            "leaves": hop.left.map(|left| self.interface(&hop.host, left)),
+        })
+    }
+
+    /// As `ip link` names it.
+    fn interface(&self, host: &Arc<str>, interface: Interface) -> String {
+        let facts = self.facts.hosts.get(host);
+        match interface {
+            Interface::Port(id) => port_name(id),
+            Interface::Public => {
+                facts.map_or_else(|| "the public interface".into(), |host| host.public_interface.to_string())
+            }
+            Interface::Flat => {
+                facts.map_or_else(|| "the flat interface".into(), |host| host.flat_interface.to_string())
+            }
+            Interface::Own => "the host itself".into(),
+        }
+    }
+
+    fn eni(&self, id: EniId) -> String {
+        let attachment = self.world.enis.get(&id).and_then(|eni| eni.attachment);
+        match attachment {
+            Some(attachment) => format!("{} ({id})", attachment.instance),
+            None => id.to_string(),
+        }
+    }
+
+    fn origin(&self, origin: &Origin) -> String {
+        match origin {
+            Origin::Interface(id) => self.eni(*id),
+            Origin::Outside => "outside".into(),
+            Origin::Flat => "a machine on the flat segment".into(),
+            Origin::Host(name) => format!("host {name}"),
+        }
+    }
+
+    fn place(&self, place: &Place) -> String {
+        match place {
+            Place::Interface(id) => self.eni(*id),
+            Place::Service(service) => format!("{service:?} at the host").to_lowercase(),
+            Place::Outside => "the outside".into(),
+            Place::Flat => "a machine on the flat segment".into(),
+            Place::Host(name) => format!("host {name}"),
+        }
+    }
+}
+
+fn decided(decision: &Decision) -> Value {
+    let rules = decision.allowed_by.iter().map(|(group, rule)| json!({"rule": rule, "group": group}));
+    json!({"allowed_by": rules.collect::<Vec<_>>(), "groups": decision.groups})
+}
+
+/// The answer for people; `None` for other commands' answers.
+pub(super) fn text(answer: &Value) -> Option<String> {
+    let hops = answer.get("hops")?.as_array()?;
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = vec![format!("{}: {}", words(&answer["from"]), words(&answer["packet"]))];
+    for hop in hops {
+        lines.push(format!("  {}: enters by {}", words(&hop["host"]), words(&hop["enters"])));
+        lines.extend(decision(&hop["egress"], "out"));
+        lines.extend(
+            hop["translations"].as_array().into_iter().flatten().map(|line| format!("    {}", words(line))),
+        );
+        lines.extend(decision(&hop["ingress"], "in"));
+        lines.extend(hop["leaves"].as_str().map(|interface| format!("    leaves by {interface}")));
+    }
+    lines.push(match answer["passes"].as_bool() {
+        Some(true) => format!("passes: it reaches {}", words(&answer["reaches"])),
+        _ => format!("blocked: {}", words(&answer["reason"])),
+    });
+    lines.extend(
+        answer["notes"].as_array().into_iter().flatten().map(|note| format!("note: {}", words(note))),
+    );
+    Some(lines.join("\n") + "\n")
+}
+
+fn decision(decision: &Value, way: &str) -> Option<String> {
+    let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rules = decision.get("allowed_by")?.as_array()?;
+    let allowed: Vec<_> =
+        rules.iter().map(|rule| format!("{} of {}", words(&rule["rule"]), words(&rule["group"]))).collect();
+    if !allowed.is_empty() {
+        return Some(format!("    let {way} by {}", allowed.join(", ")));
+    }
+    let groups: Vec<_> = decision["groups"].as_array().into_iter().flatten().map(words).collect();
+    Some(format!("    let {way} by no rule of {}", groups.join(", ")))
+}
