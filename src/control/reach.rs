@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Status;
+use crate::types::Micros;
 use crate::verdict::{Facts, HostFacts, Origin, Packet, Trace, verdict};
 use crate::world::{Condition, World};
+
+/// Hosts report every few seconds, and other servers hear of that a little later.
+const SILENT: i64 = 20;
 
 /// A packet's way, and what to keep in mind about it.
 #[derive(Debug)]
@@ -30,14 +34,14 @@ pub fn facts(status: &Status) -> Facts {
 }
 
 /// Judges a packet.
-pub fn reach(world: &World, status: &Status, origin: &Origin, packet: Packet) -> Reach {
+pub fn reach(world: &World, status: &Status, now: Micros, origin: &Origin, packet: Packet) -> Reach {
     let trace = verdict(world, &facts(status), origin, packet, None);
     let hosts: BTreeSet<_> = trace.hops.iter().map(|hop| hop.host.clone()).collect();
-    let notes = hosts.iter().flat_map(|host| notes(world, status, host)).collect();
+    let notes = hosts.iter().flat_map(|host| notes(world, status, now, host)).collect();
     Reach { trace, notes }
 }
 
-fn notes(world: &World, status: &Status, name: &Arc<str>) -> Vec<String> {
+fn notes(world: &World, status: &Status, now: Micros, name: &Arc<str>) -> Vec<String> {
     let mut notes = Vec::new();
     if world.hosts.get(name).is_some_and(|host| host.condition == Condition::Failed) {
         notes.push(format!("host {name} was declared failed"));
@@ -55,8 +59,8 @@ fn notes(world: &World, status: &Status, name: &Arc<str>) -> Vec<String> {
             "host {name} is at generation {applied} of {generation}: it may still do what was right before"
         ));
     }
-    if host.away {
-        notes.push(format!("host {name} has not been heard of for a while"));
+    if host.last_seen.plus_seconds(SILENT) < now {
+        notes.push(format!("host {name} was last heard of at {}", host.last_seen));
     }
     let said = host.failures.iter();
     notes.extend(said.map(|failure| format!("host {name}: {}: {}", failure.subject, failure.message)));

@@ -10,7 +10,7 @@ use super::cli::TraceCommand;
 use super::execute::Answer;
 use crate::agent::names::port_name;
 use crate::control::reach;
-use crate::types::{EniId, InstanceId};
+use crate::types::{EniId, InstanceId, Micros};
 use crate::verdict::{
     Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Translation, Transport,
 };
@@ -31,7 +31,7 @@ impl Operator {
         let (origin, source) = ends.origin(&command.from)?;
         let destination = ends.destination(to, &origin)?;
         let packet = Packet { source, destination, transport };
-        let reach = reach::reach(&world, &status, &origin, packet);
+        let reach = reach::reach(&world, &status, Micros::now(), &origin, packet);
         let teller = Teller { world: &world, facts: &facts };
         let hops: Vec<Value> = reach.trace.hops.iter().map(|hop| teller.hop(hop)).collect();
         let (passes, end, reason) = match &reach.trace.outcome {

@@ -21,10 +21,10 @@ const DHCP_CLIENT: u16 = 68;
 pub fn verdict(world: &World, facts: &Facts, origin: &Origin, packet: Packet, entry: Option<&str>) -> Trace {
     let mut walk = Walk { world, facts, packet, hops: Vec::new() };
     let result = match origin {
-        Origin::Interface(eni) => walk.from_interface(*eni),
-        Origin::Outside => walk.from_outside(entry),
-        Origin::Flat => walk.from_flat(entry),
-        Origin::Host(host) => walk.from_host(host),
+        Origin::Interface(eni) => walk.at_interface(*eni),
+        Origin::Outside => walk.at_outside(entry),
+        Origin::Flat => walk.at_flat(entry),
+        Origin::Host(host) => walk.at_host(host),
     };
     let outcome = match result {
         Ok(place) => Outcome::Reaches(place, walk.packet),
@@ -71,7 +71,7 @@ impl Walk<'_> {
         self.here(|hop| hop.translations.push(Translation::Destination(from, to)));
     }
 
-    fn from_interface(&mut self, id: EniId) -> Way {
+    fn at_interface(&mut self, id: EniId) -> Way {
         let from = places::served(self.world, id).ok_or(Blocked::NotRunning)?;
         self.enter(&from.host, Interface::Port(id));
         if let Some(service) = self.service(&from) {
@@ -93,7 +93,7 @@ impl Walk<'_> {
         if let Some(network) = places::network_of(self.world, to) {
             return match places::at(self.world, to) {
                 Some(target) => self.carry(&from.host.clone(), &target),
-                None => self.to_machine(network, to),
+                None => self.reach_machine(network, to),
             };
         }
         self.away(&from)
@@ -221,7 +221,7 @@ impl Walk<'_> {
         Ok(Place::Interface(target.eni.id))
     }
 
-    fn from_outside(&mut self, entry: Option<&str>) -> Way {
+    fn at_outside(&mut self, entry: Option<&str>) -> Way {
         let to = self.packet.destination;
         let elastic = places::elastic(self.world, to);
         let host: Arc<str> = match (entry, &elastic) {
@@ -248,7 +248,7 @@ impl Walk<'_> {
         if elastic { Blocked::NoAssociation } else { Blocked::NotForwarded }
     }
 
-    fn from_flat(&mut self, entry: Option<&str>) -> Way {
+    fn at_flat(&mut self, entry: Option<&str>) -> Way {
         let Packet { source, destination, .. } = self.packet;
         let target = places::at(self.world, destination);
         let host: Arc<str> = match (entry, &target) {
@@ -267,7 +267,7 @@ impl Walk<'_> {
     }
 
     /// A host's own packets are filtered, too, save what serves the instance: the answers of DHCP.
-    fn from_host(&mut self, host: &Arc<str>) -> Way {
+    fn at_host(&mut self, host: &Arc<str>) -> Way {
         self.enter(host, Interface::Own);
         let to = self.packet.destination;
         let elastic = places::elastic(self.world, to);
@@ -288,7 +288,7 @@ impl Walk<'_> {
             }
             Some(target) => self.carry(host, &target),
             None => match places::network_of(self.world, to) {
-                Some(network) => self.to_machine(network, to),
+                Some(network) => self.reach_machine(network, to),
                 None => {
                     self.leave(Interface::Public);
                     self.by_public()
@@ -298,7 +298,7 @@ impl Walk<'_> {
     }
 
     /// To a machine on the flat segment that is no instance.
-    fn to_machine(&mut self, network: &Network, to: Ipv4Addr) -> Way {
+    fn reach_machine(&mut self, network: &Network, to: Ipv4Addr) -> Way {
         if places::of_instances(network, to) {
             return Err(Blocked::NobodyHasIt);
         }

@@ -153,6 +153,8 @@ VALUES = {
     "EniId": "eni-0123456789abcdef0",
     "GroupId": "sg-0123456789abcdef0",
     "ImageId": "ami-0123456789abcdef0",
+    "InsightsAnalysisId": "nia-0123456789abcdef0",
+    "InsightsPathId": "nip-0123456789abcdef0",
     "InstanceId": "i-0123456789abcdef0",
     "Ipv4Addr": "192.0.2.7",
     "KeyPairId": "key-0123456789abcdef0",

@@ -89,7 +89,7 @@ impl Finding {
             let transport = if path.udp { Transport::Udp { from, to } } else { Transport::Tcp { from, to } };
             let packet =
                 Packet { source: path.source_ip.unwrap_or(source.private_ip), destination, transport };
-            reach::reach(view.world, view.status, &origin, packet)
+            reach::reach(view.world, view.status, view.now, &origin, packet)
         };
         let mut reach = ask(path.destination_port.unwrap_or(SOURCE_PORT));
         if path.destination_port.is_none() {
