@@ -13,79 +13,50 @@ impl World {
 
     fn put(&mut self, row: &Row) {
         match row {
-            Row::Account(row) => {
-                self.accounts.insert(row.id, row.clone());
-            }
-            Row::AccessKey(row) => {
-                self.access_keys.insert(row.id.clone(), row.clone());
-            }
-            Row::Pool(row) => {
-                self.pools.insert(row.id, row.clone());
-            }
-            Row::Network(row) => {
-                self.networks.insert(row.name.clone(), row.clone());
-            }
-            Row::Host(row) => {
-                self.hosts.insert(row.name.clone(), row.clone());
-            }
-            Row::Image(row) => {
-                self.images.insert(row.id, row.clone());
-            }
-            Row::Vpc(row) => {
-                let old = self.vpcs.insert(row.id, row.clone());
-                self.index.vpc(old.as_deref(), Some(row));
-            }
+            Row::Account(row) => drop(self.accounts.insert(row.id, row.clone())),
+            Row::AccessKey(row) => drop(self.access_keys.insert(row.id.clone(), row.clone())),
+            Row::Pool(row) => drop(self.pools.insert(row.id, row.clone())),
+            Row::Network(row) => drop(self.networks.insert(row.name.clone(), row.clone())),
+            Row::Host(row) => drop(self.hosts.insert(row.name.clone(), row.clone())),
+            Row::Image(row) => drop(self.images.insert(row.id, row.clone())),
+            Row::Tag(row) => drop(self.tags.insert((row.resource, row.key.clone()), row.clone())),
+            Row::Deployment(row) => self.deployment = Some(row.clone()),
+            Row::Vpc(row) => self.index.vpc(self.vpcs.insert(row.id, row.clone()).as_deref(), Some(row)),
             Row::Subnet(row) => {
-                let old = self.subnets.insert(row.id, row.clone());
-                self.index.subnet(old.as_deref(), Some(row));
+                self.index.subnet(self.subnets.insert(row.id, row.clone()).as_deref(), Some(row));
             }
             Row::Group(row) => {
-                let old = self.groups.insert(row.id, row.clone());
-                self.index.group(old.as_deref(), Some(row));
+                self.index.group(self.groups.insert(row.id, row.clone()).as_deref(), Some(row));
             }
-            Row::Rule(row) => {
-                let old = self.rules.insert(row.id, row.clone());
-                self.index.rule(old.as_deref(), Some(row));
-            }
+            Row::Rule(row) => self.index.rule(self.rules.insert(row.id, row.clone()).as_deref(), Some(row)),
             Row::KeyPair(row) => {
-                let old = self.key_pairs.insert(row.id, row.clone());
-                self.index.key_pair(old.as_deref(), Some(row));
+                self.index.key_pair(self.key_pairs.insert(row.id, row.clone()).as_deref(), Some(row));
             }
             Row::InsightsPath(row) => {
-                self.index.insights_paths_by_owner.insert((row.owner.clone(), row.id));
-                self.insights_paths.insert(row.id, row.clone());
+                self.index
+                    .insights_path(self.insights_paths.insert(row.id, row.clone()).as_deref(), Some(row));
             }
             Row::InsightsAnalysis(row) => {
-                self.index.insights_analyses_by_path.insert((row.path, row.id));
-                self.insights_analyses.insert(row.id, row.clone());
+                let old = self.insights_analyses.insert(row.id, row.clone());
+                self.index.insights_analysis(old.as_deref(), Some(row));
             }
             Row::Instance(row) => {
-                let old = self.instances.insert(row.id, row.clone());
-                self.index.instance(old.as_deref(), Some(row));
+                self.index.instance(self.instances.insert(row.id, row.clone()).as_deref(), Some(row));
             }
-            Row::Eni(row) => {
-                let old = self.enis.insert(row.id, row.clone());
-                self.index.eni(old.as_deref(), Some(row));
-            }
+            Row::Eni(row) => self.index.eni(self.enis.insert(row.id, row.clone()).as_deref(), Some(row)),
             Row::Address(row) => {
-                let old = self.addresses.insert(row.id, row.clone());
-                self.index.address(old.as_deref(), Some(row));
-            }
-            Row::Tag(row) => {
-                self.tags.insert((row.resource, row.key.clone()), row.clone());
+                self.index.address(self.addresses.insert(row.id, row.clone()).as_deref(), Some(row));
             }
             Row::Claim(row) => {
                 let old = self.claims.insert((row.space.clone(), row.address), row.clone());
                 self.index.claim(old.as_deref(), Some(row));
             }
-            Row::Deployment(row) => self.deployment = Some(row.clone()),
             Row::Freed(row) => {
                 let old = self.freed.insert((row.space.clone(), row.address), row.clone());
                 self.index.freed(old.as_deref(), Some(row));
             }
             Row::Token(row) => {
-                let old = self.tokens.insert(row.key.clone(), row.clone());
-                self.index.token(old.as_deref(), Some(row));
+                self.index.token(self.tokens.insert(row.key.clone(), row.clone()).as_deref(), Some(row));
             }
         }
     }
@@ -105,14 +76,10 @@ impl World {
             Key::Rule(id) => self.index.rule(self.rules.remove(id).as_deref(), None),
             Key::KeyPair(id) => self.index.key_pair(self.key_pairs.remove(id).as_deref(), None),
             Key::InsightsPath(id) => {
-                if let Some(row) = self.insights_paths.remove(id) {
-                    self.index.insights_paths_by_owner.remove(&(row.owner.clone(), row.id));
-                }
+                self.index.insights_path(self.insights_paths.remove(id).as_deref(), None);
             }
             Key::InsightsAnalysis(id) => {
-                if let Some(row) = self.insights_analyses.remove(id) {
-                    self.index.insights_analyses_by_path.remove(&(row.path, row.id));
-                }
+                self.index.insights_analysis(self.insights_analyses.remove(id).as_deref(), None);
             }
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
@@ -177,6 +144,14 @@ impl Index {
         if let Some(row) = new {
             self.key_pair_by_name.insert((row.owner.clone(), row.name.clone()), row.id);
         }
+    }
+
+    fn insights_path(&mut self, old: Option<&InsightsPath>, new: Option<&InsightsPath>) {
+        reindex!(old, new, |row| self.insights_paths_by_owner => (row.owner.clone(), row.id));
+    }
+
+    fn insights_analysis(&mut self, old: Option<&InsightsAnalysis>, new: Option<&InsightsAnalysis>) {
+        reindex!(old, new, |row| self.insights_analyses_by_path => (row.path, row.id));
     }
 
     fn instance(&mut self, old: Option<&Instance>, new: Option<&Instance>) {
