@@ -11,7 +11,8 @@ use fogbank::plan::{HostReport, HostState, InstanceReport, Phase};
 use fogbank::types::MacAddr;
 use tokio::sync::{Semaphore, watch};
 
-use super::servers::{Deployment, operate};
+use super::server::operate;
+use super::servers::Deployment;
 
 /// Joins at one time.
 const AT_ONCE: usize = 32;
@@ -34,7 +35,7 @@ impl Agents {
                 let turn = number % feeds.len();
                 feeds.rotate_left(turn);
                 let (gate, state_dir) = (gate.clone(), deployment.state_dir().to_owned());
-                let folder = deployment.folder.join(format!("agent{number}"));
+                let folder = deployment.folder().join(format!("agent{number}"));
                 async move {
                     let _turn = gate.acquire_owned().await.unwrap();
                     join(&format!("host{number}"), &feeds, &state_dir, &folder).await

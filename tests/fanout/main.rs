@@ -5,12 +5,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "../common/database.rs"]
+#[allow(dead_code)]
+mod database;
+#[path = "../common/server.rs"]
+#[allow(dead_code)]
+mod server;
 #[path = "../common/sign.rs"]
 #[allow(dead_code)]
 mod sign;
 
 mod agents;
-mod database;
 mod servers;
 
 use std::time::{Duration, Instant};
@@ -49,7 +54,7 @@ fn a_rule_change_reaches_a_thousand_hosts() {
     agents.until(PATIENCE, "has its instance", |held| held.ports.len() == 1 && held.places.len() == count);
     println!("each had its instance and knew all others' places after {:.1?}", begun.elapsed());
 
-    let before: Vec<_> = deployment.servers.iter().map(servers::Process::usage).collect();
+    let before: Vec<_> = deployment.servers.iter().map(server::Server::usage).collect();
     let mut slowest = Duration::ZERO;
     const CHANGES: u16 = 5;
     for change in 0..CHANGES {
@@ -57,7 +62,7 @@ fn a_rule_change_reaches_a_thousand_hosts() {
         let begun = Instant::now();
         let reply = deployment.authorize(usize::from(change) % servers(), &group, port);
         let answered = begun.elapsed();
-        let named = servers::header(&reply, "x-fogbank-applied").unwrap_or_default().to_owned();
+        let named = reply.header("x-fogbank-applied").unwrap_or_default().to_owned();
         agents.until(PATIENCE, "has the rule", |held| servers::allows(held, port));
         let last = agents.last_word().duration_since(begun);
         slowest = slowest.max(last);

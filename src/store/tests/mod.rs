@@ -1,6 +1,8 @@
 //! The store against the World: what is committed is what is loaded.
 
 mod lease;
+#[path = "../../../tests/common/linear.rs"]
+#[allow(dead_code)] // not every test that includes this file loses answers
 mod linear;
 mod measure;
 mod property;

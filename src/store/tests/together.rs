@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::linear::{Call, Op, Pool3, Released, is_linearizable};
+use super::linear::{self, Call, Held, Op, Released, is_linearizable};
 use super::property::{CALLS, check, fill};
 use super::servers::{agree, two};
 use super::testing::{Bed, Cluster, commit};
@@ -16,12 +16,13 @@ use crate::store::*;
 use crate::types::*;
 use crate::world::*;
 
-fn pool_of(world: &World) -> Pool3 {
-    let mut pool: Pool3 = (1..=3).map(|last| (Ipv4Addr::new(203, 0, 113, last), None)).collect();
+fn pool_of(world: &World) -> linear::Pool {
+    let mut pool: linear::Pool = (1..=3).map(|last| (Ipv4Addr::new(203, 0, 113, last), None)).collect();
     for address in world.addresses.values() {
         let instance =
             address.association.and_then(|to| world.enis[&to.eni].attachment).map(|at| at.instance);
-        pool.insert(address.public_ip, Some((address.id, instance)));
+        let held = Held { to: instance.map(|id| id.to_string()), ..Held::by(&address.id.to_string()) };
+        pool.insert(address.public_ip, Some(held));
     }
     pool
 }
@@ -107,9 +108,9 @@ async fn client(
         let op = one_call(&handle, &caller, what, id, instance, ip).await;
         let ended = Instant::now();
         if let Op::Allocate(Some((_, id))) = &op {
-            known.lock().unwrap().push(*id);
+            known.lock().unwrap().push(id.parse().unwrap());
         }
-        calls.push(Call { begun, ended, op });
+        calls.push(Call { begun, ended: Some(ended), op });
     }
     calls
 }
@@ -129,9 +130,9 @@ async fn one_call(
             let form =
                 [("Action", "AssociateAddress"), ("AllocationId", &*text), ("InstanceId", &*instance_text)];
             match ask(&[form.as_slice(), &[("AllowReassociation", "true")]].concat()).await {
-                Ok(_) => Op::Associate(id, instance, true),
+                Ok(_) => Op::Associate(text, instance_text, true),
                 Err(fault) if fault.code == FaultCode::InvalidAllocationIDNotFound => {
-                    Op::Associate(id, instance, false)
+                    Op::Associate(text, instance_text, false)
                 }
                 Err(fault) => panic!("{fault:?}"),
             }
@@ -147,16 +148,14 @@ async fn one_call(
             Err(fault) => panic!("{fault:?}"),
         },
         (4, Some(id)) => {
-            match ask(&[("Action", "ReleaseAddress"), ("AllocationId", &id.to_string())]).await {
-                Ok(_) => Op::Release(id, Released::Yes),
-                Err(fault) if fault.code == FaultCode::InvalidAllocationIDNotFound => {
-                    Op::Release(id, Released::Unknown)
-                }
-                Err(fault) if fault.code == FaultCode::InvalidIPAddressInUse => {
-                    Op::Release(id, Released::InUse)
-                }
+            let id = id.to_string();
+            let released = match ask(&[("Action", "ReleaseAddress"), ("AllocationId", &id)]).await {
+                Ok(_) => Released::Yes,
+                Err(fault) if fault.code == FaultCode::InvalidAllocationIDNotFound => Released::Unknown,
+                Err(fault) if fault.code == FaultCode::InvalidIPAddressInUse => Released::InUse,
                 Err(fault) => panic!("{fault:?}"),
-            }
+            };
+            Op::Release(id, released)
         }
         (5, _) => {
             // As DescribeAddresses: what is published once the view is fresh.
@@ -165,7 +164,7 @@ async fn one_call(
         }
         _ => match ask(&[("Action", "AllocateAddress")]).await {
             Ok(Response::AllocateAddress(given)) => {
-                Op::Allocate(Some((given.public_ip, given.allocation_id)))
+                Op::Allocate(Some((given.public_ip, given.allocation_id.to_string())))
             }
             Err(fault) if fault.code == FaultCode::InsufficientAddressCapacity => Op::Allocate(None),
             other => panic!("{other:?}"),
@@ -205,7 +204,8 @@ async fn calls_at_two_servers_are_as_calls_at_one() {
 }
 
 /// What a broken server might have answered is found in the same history.
-fn breaks(begin: &Pool3, history: &[Call]) {
+fn breaks(begin: &linear::Pool, history: &[Call]) {
+    let nobodys = AllocationId::from_random(u64::MAX).to_string();
     let broken = |change: &dyn Fn(&mut Vec<Call>)| {
         let mut history = history.to_vec();
         change(&mut history);
@@ -213,29 +213,28 @@ fn breaks(begin: &Pool3, history: &[Call]) {
     };
     // An address given twice.
     broken(&|history| {
-        let given = history.iter().find_map(|call| match call.op {
-            Op::Allocate(Some((ip, _))) => Some((ip, call.ended)),
+        let given = history.iter().find_map(|call| match &call.op {
+            Op::Allocate(Some((ip, _))) => Some((*ip, call.ended)),
             _ => None,
         });
         let (ip, ended) = given.unwrap();
-        let at = ended + std::time::Duration::from_nanos(1);
-        let op = Op::Allocate(Some((ip, AllocationId::from_random(u64::MAX))));
-        history.push(Call { begun: at, ended: at, op });
-        let op = Op::Release(AllocationId::from_random(u64::MAX), Released::Yes);
-        history.push(Call { begun: at, ended: at, op });
+        let at = ended.unwrap() + std::time::Duration::from_nanos(1);
+        let op = Op::Allocate(Some((ip, nobodys.clone())));
+        history.push(Call { begun: at, ended: Some(at), op });
+        let op = Op::Release(nobodys.clone(), Released::Yes);
+        history.push(Call { begun: at, ended: Some(at), op });
     });
     // A server that has not heard: what was before all calls, seen after them.
     broken(&|history| {
         let end = history.iter().map(|call| call.ended).max().unwrap();
-        let op = Op::Release(AllocationId::from_random(u64::MAX), Released::Yes);
-        history.push(Call { begun: end, ended: end, op });
+        let op = Op::Release(nobodys.clone(), Released::Yes);
+        history.push(Call { begun: end.unwrap(), ended: end, op });
     });
     // A call that was answered and did not happen.
     broken(&|history| {
         let end = history.iter().map(|call| call.ended).max().unwrap();
-        let id = AllocationId::from_random(u64::MAX);
-        let pool = begin.keys().map(|ip| (*ip, Some((id, None)))).collect();
-        history.push(Call { begun: end, ended: end, op: Op::Describe(pool) });
+        let pool = begin.keys().map(|ip| (*ip, Some(Held::by(&nobodys)))).collect();
+        history.push(Call { begun: end.unwrap(), ended: end, op: Op::Describe(pool) });
     });
 }
 
