@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 ARGS ?=
 
-.PHONY: build run test lint bench deps deps-lint clean help
+.PHONY: build run test soak lint bench deps deps-lint clean help
 
 help: ## what there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ run: deps build ## build, start the lab, play the story, leave it serving (ARGS=
 
 test: deps ## every test
 	@tests/run.sh
+
+soak: deps ## the random tests for longer (FOGBANK_SOAK=N: as long as N runs of `make test`, 10 by default)
+	@tests/soak.sh
 
 bench: deps ## figures of a release build: size, memory, rule changes to packets, repair after a flush
 	cargo build --release --locked

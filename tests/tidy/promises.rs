@@ -61,6 +61,11 @@ impl Tests {
     }
 
     fn read(&mut self, text: &str, ending: &str) {
+        // The store's tests are handed to a macro that runs each on both databases.
+        if let Some((_, on_both)) = text.split_once("\non_both! {") {
+            let named = on_both.split('}').next().unwrap_or_default().split(',');
+            self.functions.extend(named.map(|name| name.trim().to_owned()));
+        }
         let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
         for (at, line) in lines.iter().enumerate() {
             let (word, name) = line.trim_start_matches("async ").split_once(' ').unwrap_or_default();
@@ -103,7 +108,7 @@ impl Tests {
 fn every_promise_is_kept_by_tests_that_there_are() {
     let text = fs::read_to_string(root().join("docs/SPECIFICATION.md")).unwrap();
     let (promises, tests) = (promises(&text), Tests::gather());
-    assert!(promises.len() > 60, "only {} promises were read", promises.len());
+    assert!(promises.len() > 50, "only {} promises were read", promises.len());
     let mut complaints = Vec::new();
     for Promise { number, kept_by } in &promises {
         let named = names(kept_by);
