@@ -356,8 +356,14 @@ fn run(bed: &Bed, steps: &[Step]) {
     assert_eq!(loaded, bench.world);
 }
 
+/// As many, or as many times that as FOGBANK_SOAK says.
+fn cases(count: u32) -> ProptestConfig {
+    let soak = std::env::var("FOGBANK_SOAK").map_or(1, |times| times.parse().unwrap());
+    ProptestConfig { cases: count * soak, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn what_was_applied_is_what_is_loaded(steps in proptest::collection::vec(step(), 1..60)) {
@@ -368,8 +374,7 @@ proptest! {
 #[test]
 fn what_was_applied_is_what_is_loaded_from_postgres() {
     let cluster = Cluster::new();
-    let config = ProptestConfig { cases: 16, ..ProptestConfig::default() };
-    proptest!(config, |(steps in proptest::collection::vec(step(), 1..60))| {
+    proptest!(cases(16), |(steps in proptest::collection::vec(step(), 1..60))| {
         run(&Bed::postgres(&cluster), &steps);
     });
 }
