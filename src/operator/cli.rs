@@ -39,6 +39,24 @@ pub enum OperatorCommand {
     Migrate,
 }
 
+impl OperatorCommand {
+    /// Whether it changes nothing, and asks for what a store must be there for.
+    pub const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Account(AccountCommand::List)
+                | Self::Key(KeyCommand::List)
+                | Self::Pool(PoolCommand::List)
+                | Self::Network(NetworkCommand::List)
+                | Self::Image(ImageCommand::List)
+                | Self::Host(HostCommand::List)
+                | Self::Deployment(DeploymentCommand::Show)
+                | Self::Store(StoreCommand::Reload)
+                | Self::Trace(_)
+        )
+    }
+}
+
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct TraceCommand {
     /// An instance, a network interface, an IPv4 address (of an instance, or of another machine) or a host's name.

@@ -46,7 +46,12 @@ impl StateDir {
 
     /// The store's file.
     pub fn database(&self) -> PathBuf {
-        self.path.join("fogbank.db")
+        Self::database_in(&self.path)
+    }
+
+    /// Where a SQLite store is in a state folder.
+    pub fn database_in(path: &Path) -> PathBuf {
+        path.join("fogbank.db")
     }
 
     /// The key that seals secrets.
