@@ -103,7 +103,7 @@ pub enum Blocked {
     /// By another host it would come back to the one that translated it. So it is between networks of which one has a
     /// gateway host and the other has not, or another.
     BackWhereItCameFrom,
-    /// The network's gateway host, or the host of the target, is not known or was declared failed.
+    /// The network's gateway host, or the host of the sender or of the target, is not known or was declared failed.
     HostUnknown,
 }
 
@@ -129,7 +129,7 @@ impl fmt::Display for Blocked {
             Self::BackWhereItCameFrom => {
                 "it would come back to the host that translated its source: the networks have different gateway hosts"
             }
-            Self::HostUnknown => "the gateway host, or the target's host, was declared failed or was never heard of",
+            Self::HostUnknown => "the gateway host, or the sender's or the target's host, was declared failed or was never heard of",
         })
     }
 }

@@ -184,12 +184,25 @@ impl Walk<'_> {
     }
 
     fn cross_flat(&mut self, to: &Arc<str>) -> Result<(), Blocked> {
+        let here = self.hops.last().map(|hop| hop.host.clone());
         if !places::known(self.world, to) {
             return Err(Blocked::HostUnknown);
         }
         self.leave(Interface::Flat);
         self.enter(to, Interface::Flat);
+        if here.is_some_and(|here| !places::known(self.world, &here) && !self.heard_from_anybody(to)) {
+            return Err(Blocked::HostUnknown);
+        }
         self.arrives_from_elsewhere(to)
+    }
+
+    /// Whether a host takes the packet from the flat segment whoever hands it on there. An instance's address is heard only
+    /// by the MAC of its host; where one segment is all, so is what comes from outside, by that of the gateway host.
+    fn heard_from_anybody(&self, host: &str) -> bool {
+        let source = self.packet.source;
+        let of_instance = self.world.networks.values().any(|network| places::of_instances(network, source));
+        let outside = self.facts.one_nic(host) && places::network_of(self.world, source).is_none();
+        !of_instance && !outside
     }
 
     /// No kernel takes a packet whose source is an address of its own.

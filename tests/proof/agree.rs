@@ -10,7 +10,7 @@ use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
-use crate::worlds::{Made, make};
+use crate::worlds::{Made, make, way_back};
 
 /// Worlds of a run, and packets of each: a million packets in all, answers and errors not counted.
 const WORLDS: u64 = 2_000;
@@ -60,7 +60,7 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
 }
 
 /// Every way to end: a run in which one is missing proves less than it says.
-const ENDINGS: [&str; 20] = [
+const ENDINGS: [&str; 22] = [
     "Interface",
     "Dhcp",
     "Dns",
@@ -81,6 +81,8 @@ const ENDINGS: [&str; 20] = [
     "NoAssociation",
     "NotForwarded",
     "NoPublicAddress",
+    "BackWhereItCameFrom",
+    "HostUnknown",
 ];
 
 fn ending(outcome: &Outcome) -> String {
@@ -118,6 +120,7 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outco
     }
     if let Outcome::Reaches(place, packet) = &wanted.outcome
         && may_answer(case, place)
+        && way_back(made, &wanted)
     {
         answers(segments, case, place, *packet, &fail);
     }

@@ -14,7 +14,7 @@ use crate::frames::frames;
 use crate::lab::within;
 use crate::tracer::reversed;
 use crate::wires::{MACHINE, MACHINES, Wires, public_mac};
-use crate::worlds::{CLIENT, Made, mac, make, name};
+use crate::worlds::{CLIENT, Made, mac, make, name, way_back};
 
 const WORLDS: u64 = 12;
 const PACKETS: usize = 1500;
@@ -47,6 +47,7 @@ struct Sent {
     case: Case,
     outcome: Outcome,
     wanted: Wanted,
+    answerable: bool,
 }
 
 struct World {
@@ -102,7 +103,8 @@ impl World {
             if of_its_own(&mut flows, &case.packet, &trace.outcome) {
                 way.put(&self.wires, &case, sent.len() as u32);
                 let wanted = wanted(made, &trace.outcome);
-                sent.push(Sent { case, outcome: trace.outcome, wanted });
+                let answerable = way_back(made, &trace);
+                sent.push(Sent { case, outcome: trace.outcome, wanted, answerable });
             }
         }
         sent
@@ -121,7 +123,8 @@ impl World {
     fn answer(&self, sent: &[Sent], heard: &BTreeMap<u32, Vec<(Place, Packet, MacAddr)>>) -> usize {
         let asked = sent.iter().enumerate().filter_map(|(mark, sent)| {
             let (place, packet, from) = heard.get(&(mark as u32))?.first()?;
-            let home = home(&self.made, &sent.case).filter(|_| matches!(sent.wanted, Wanted::At(..)))?;
+            let asked = sent.answerable && matches!(sent.wanted, Wanted::At(..));
+            let home = home(&self.made, &sent.case).filter(|_| asked)?;
             let answer = reversed(packet);
             let frames = frames(*from, self.wires.mac_at(place), &answer, mark as u32 | ANSWER, false);
             self.wires.put(place, &frames);

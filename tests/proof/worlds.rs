@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use fogbank::types::*;
-use fogbank::verdict::{Facts, HostFacts};
+use fogbank::verdict::{Facts, HostFacts, Trace};
 use fogbank::world::*;
 
 use crate::dice::Dice;
@@ -104,12 +104,14 @@ impl Maker<'_> {
             self.put(network);
         }
         for host in 0..self.hosts {
+            // One that was added and has not been heard of yet.
+            let heard_of = !self.dice.once_in(16);
             self.put(Host {
                 name: name(host),
                 zone: "a".into(),
                 number: host as u16 + 1,
                 condition: Condition::Active,
-                flat_mac: Some(mac(host)),
+                flat_mac: heard_of.then(|| mac(host)),
                 join: None,
                 sealed_secret: None,
                 created: Micros(0),
@@ -351,6 +353,12 @@ fn traffic(dice: &mut Dice) -> Traffic {
         7 => Traffic::Other(*dice.pick(&[0, 2, 47, 50, 132, 255])),
         _ => Traffic::Icmpv6(IcmpMatch::Any),
     }
+}
+
+/// Whether every host on the way is known to the others: an answer cannot be sent to one that is not.
+pub fn way_back(made: &Made, trace: &Trace) -> bool {
+    let known = |host: &str| made.world.hosts[host].flat_mac.is_some();
+    trace.hops.len() < 2 || trace.hops.iter().all(|hop| known(&hop.host))
 }
 
 /// Every address that something has.

@@ -191,11 +191,13 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("to_port".into(), Chain::of(rules));
 }
 
-/// An address of an instance that runs nowhere is nobody's: what is meant for it is not handed to who claims to have it.
+/// An address of an instance that runs nowhere, or on a host that is not known, is nobody's: what is meant for it is not handed
+/// to who claims to have it.
 fn to_flat(state: &HostState, table: &mut Table) {
     let reserved = state.networks.values().flat_map(|network| network.reserved.iter());
     let mut rules: Vec<_> =
         reserved.map(|part| Rule::accept(vec![range(Field::Destination, *part)])).collect();
+    rules.push(Rule::drop(vec![Match::within(&[Field::Destination], "unreached")]));
     rules.push(Rule::accept(vec![Match::within(&[Field::Destination], "remote")]));
     rules.push(Rule::drop(vec![]));
     table.chains.insert("to_flat".into(), Chain::of(rules));

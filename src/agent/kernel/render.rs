@@ -17,12 +17,13 @@
 //! | postrouting 150 | `enter` | ingress, by port, at the source that the target sees; no private source leaves |
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::model::*;
 use super::{flat, groups, paths};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
-use crate::plan::{HostState, PortSection};
+use crate::plan::{HostState, PlaceSection, PortSection};
 use crate::types::{Direction, Range4};
 
 /// What the renderer must know of a host beside its desired state.
@@ -181,8 +182,11 @@ fn peers(state: &HostState, table: &mut Table) {
         Some(vec![Value::Address(place.private_ip), Value::Mac(peer.mac)])
     });
     table.sets.insert("peers".into(), Set::keys(&["ipv4_addr", "ether_addr"], known));
-    let remote = flat::remote(state).map(|place| vec![Value::Address(place.private_ip)]);
-    table.sets.insert("remote".into(), Set::keys(&["ipv4_addr"], remote));
+    let address = |place: &Arc<PlaceSection>| vec![Value::Address(place.private_ip)];
+    table.sets.insert("remote".into(), Set::keys(&["ipv4_addr"], flat::remote(state).map(address)));
+    // None but for moments, so it costs nothing beside "remote".
+    let unreached = flat::remote(state).filter(|place| !state.hosts.contains_key(&place.host));
+    table.sets.insert("unreached".into(), Set::keys(&["ipv4_addr"], unreached.map(address)));
 }
 
 /// A source in the instances' range enters by the flat interface only from the host where its instance is; not from one
