@@ -14,6 +14,7 @@ pub mod backend;
 mod body;
 mod call;
 mod config;
+mod date;
 mod fairness;
 mod fault;
 mod listen;
@@ -29,6 +30,7 @@ mod tls;
 
 pub use backend::{Backend, Written};
 pub use config::{ApiConfig, ConfigError, Regions};
+pub(crate) use date::dated;
 pub(crate) use fairness::{Connections, Place};
 pub use listen::ListenError;
 pub use serve::{ServeError, Server};

@@ -21,6 +21,7 @@ use tower::Service;
 use super::backend::Backend;
 use super::body::Room;
 use super::config::{ApiConfig, ConfigError, Regions};
+use super::date::dated;
 use super::fairness::{Connections, Turn};
 use super::listen::{self, ListenError};
 use super::metrics::Metrics;
@@ -222,13 +223,15 @@ impl Connection {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
             request.extensions_mut().insert(turn.clone());
-            router.clone().call(request)
+            let answer = router.clone().call(request);
+            async { answer.await.map(dated) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD)
+            .auto_date_header(false)
             .serve_connection(TokioIo::new(Unstalled::new(stream, self.write_timeout)), service);
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {
