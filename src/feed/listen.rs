@@ -23,7 +23,7 @@ use tower::Service;
 use super::{FeedConfig, Hub, authority};
 use crate::auth::{self, Key, Rules, Secret};
 use crate::control::hosts;
-use crate::http::{Connections, Place};
+use crate::http::{Connections, Place, dated};
 use crate::plan::message::{JOIN_PATH, Join, POLL_PATH, Poll, REPORT_PATH, SERVICE, Said};
 use crate::types::{AccountId, Micros};
 
@@ -117,11 +117,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, tls: TlsAcceptor, route
     };
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let answer = router.clone().call(request.map(Body::new));
-        async { tokio::time::timeout(HEADER_TIMEOUT, answer).await.map(|Ok(response)| response) }
+        async { tokio::time::timeout(HEADER_TIMEOUT, answer).await.map(|Ok(response)| dated(response)) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
         tracing::debug!(%peer, %error, "an agent's connection ended");

@@ -75,7 +75,11 @@ impl Hub {
         let heard_here = heard.is_some_and(|heard| heard.elapsed() < AWAY);
         let status = self.operator.handle.status();
         let Some(status) = status.hosts.get(host) else { return (here, heard_here) };
-        let heard_there = !status.away && Micros::now() < status.last_seen.plus_seconds(SILENT_SECONDS);
+        // What was heard in the time to come was heard when the clock was wrong.
+        let now = Micros::now();
+        let lately = status.last_seen.plus_seconds(-SILENT_SECONDS) < now
+            && now < status.last_seen.plus_seconds(SILENT_SECONDS);
+        let heard_there = !status.away && lately;
         (here.max(status.applied), heard_here || heard_there)
     }
 }

@@ -1,24 +1,30 @@
 //! One API call: signature, decoding, decision, answer.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, EXPECT, HOST, USER_AGENT};
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, Request, Response as Reply, StatusCode};
 use futures_util::FutureExt;
 
 use super::backend::{Backend, Written};
 use super::config::Regions;
+use super::fairness::{Turn, peer_of};
 use super::request_id::RequestId;
-use super::router::Door;
+use super::router::{Door, Peer};
+use super::shares::apart;
 use super::{body, quirks, reply};
 use crate::auth::{self, Rules, Scope};
 use crate::control::{Caller, View};
-use crate::query::{self, Action, Fault, FaultCode};
+use crate::query::{self, Action, Fault, FaultCode, Response};
 use crate::types::{Micros, Owner};
 
+/// Bytes of a form that takes long to verify and to read.
+const LONG_FORM: usize = 16 * 1024;
 /// Which hosts have applied the write that was asked for.
 const APPLIED: HeaderName = HeaderName::from_static("x-fogbank-applied");
 
@@ -38,7 +44,7 @@ struct Trace {
 }
 
 /// Answers a request, whatever happens on the way.
-pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -> Response<Body> {
+pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -> Reply<Body> {
     let id = RequestId::random();
     let mut trace = Trace::default();
     let wrong_method = !matches!(*request.method(), Method::GET | Method::POST);
@@ -85,22 +91,71 @@ async fn call<B: Backend>(
     id: RequestId,
     trace: &mut Trace,
 ) -> Result<Answer, Fault> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     if !matches!(head.method, Method::GET | Method::POST) {
         return Err(FaultCode::MethodNotAllowed.with("The EC2 API takes the methods GET and POST"));
     }
     let waits = head.headers.contains_key(EXPECT);
-    let body = body::read(body, waits, &door.large_bodies, door.config.body_timeout()).await?;
+    let peer = head.extensions.get::<Peer>().map(|Peer(peer)| peer_of(peer.ip()));
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let body = body::read(body, peer, waits, &door.room, door.config.body_timeout()).await?;
     trace.started = Some(Instant::now());
+    let turn = head.extensions.remove::<Arc<Turn>>();
+    let _work = turn.as_ref().map(|turn| turn.work());
     // Before the signature, too: a key that another server has deleted signs nothing any more.
     door.backend.fresh().await?;
+    let share = door.of_peers.take(peer).await;
     let now = Micros::now();
+    let asked = match body.bytes().len() > LONG_FORM {
+        true => apart(|| understand(door, &head, body.bytes(), now, trace)),
+        false => understand(door, &head, body.bytes(), now, trace),
+    };
+    let Asked { caller, action, version } = asked?;
+    // A large form must not lie in memory while the writer is waited for.
+    drop((body, share));
+    let faults = action.faults();
+    let answer = if action.is_write() {
+        let written = door.backend.submit(caller, action).await;
+        written.map(|Written { response, applied }| Answer {
+            text: query::encode_response(&response, &version, &id.to_string()),
+            applied,
+        })
+    } else {
+        let _share = door.of_accounts.take(caller.owner.account).await;
+        let text = apart(|| {
+            let response = read(door, &caller, &action, now)?;
+            Ok(query::encode_response(&response, &version, &id.to_string()))
+        });
+        text.map(|text| Answer { text, applied: None })
+    };
+    answer.inspect_err(|fault: &Fault| {
+        // For tests: what a client may meet is written down in api-spec/.
+        let declared = faults.contains(&fault.code) || query::COMMON_FAULTS.contains(&fault.code);
+        debug_assert!(declared, "{} is not declared by {:?}", fault.code.as_str(), trace.action);
+    })
+}
+
+/// What a signed request asks for.
+struct Asked {
+    caller: Caller,
+    action: Action,
+    version: String,
+}
+
+/// Verifies the signature and reads the form.
+fn understand<B: Backend>(
+    door: &Door<B>,
+    head: &Parts,
+    body: &[u8],
+    now: Micros,
+    trace: &mut Trace,
+) -> Result<Asked, Fault> {
     let request = auth::Request {
         method: head.method.as_str(),
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         headers: &head.headers,
-        body: body.bytes(),
+        body,
     };
     let rules = Rules { now, sigv2: door.config.sigv2 };
     let mut verified = auth::verify(&request, &rules, |key| door.backend.key(key))?;
@@ -116,16 +171,7 @@ async fn call<B: Backend>(
     quirks::correct(user_agent, &mut verified.pairs);
     let query::Request { action, version } = query::decode(&verified.pairs)?;
     trace.action = Some(action.name());
-    // A large form must not lie in memory three times while the writer is waited for.
-    drop((body, verified.pairs));
-    let faults = action.faults();
-    let written = decide(door, caller, action, now).await.inspect_err(|fault| {
-        // For tests: what a client may meet is written down in api-spec/.
-        let declared = faults.contains(&fault.code) || query::COMMON_FAULTS.contains(&fault.code);
-        debug_assert!(declared, "{} is not declared by {:?}", fault.code.as_str(), trace.action);
-    })?;
-    let text = query::encode_response(&written.response, &version, &id.to_string());
-    Ok(Answer { text, applied: written.applied })
+    Ok(Asked { caller, action, version })
 }
 
 /// Refuses names that are not ours, where the operator wants that.
@@ -141,23 +187,18 @@ fn check_scope(regions: &Regions, scope: Option<&Scope>) -> Result<(), Fault> {
     }
 }
 
-async fn decide<B: Backend>(
+fn read<B: Backend>(
     door: &Door<B>,
-    caller: Caller,
-    action: Action,
+    caller: &Caller,
+    action: &Action,
     now: Micros,
-) -> Result<Written, Fault> {
+) -> Result<Response, Fault> {
     let (world, status) = (door.backend.world(), door.backend.status());
-    let view = View { world: &world, status: &status, caller: &caller, now };
-    match query::dispatch_read(&view, &action) {
-        None => {
-            // While a write waits, the World of before it must not be kept alive.
-            drop((world, status));
-            door.backend.submit(caller, action).await
-        }
-        Some(Ok(_)) if action.dry_run() => {
-            Err(FaultCode::DryRunOperation.with("Request would have succeeded, but DryRun flag is set."))
-        }
-        Some(outcome) => outcome.map(|response| Written { response, applied: None }),
+    let view = View { world: &world, status: &status, caller, now };
+    let response = query::dispatch_read(&view, action)
+        .unwrap_or_else(|| Err(FaultCode::InternalError.with(format!("{} does not read", action.name()))))?;
+    match action.dry_run() {
+        true => Err(FaultCode::DryRunOperation.with("Request would have succeeded, but DryRun flag is set.")),
+        false => Ok(response),
     }
 }

@@ -1,10 +1,20 @@
-//! How many connections there may be, in all and from one peer.
+//! How many connections there may be, in all and from one peer, and who goes when there are too many.
+//!
+//! Whoever holds a connection and asks for nothing holds a place that another could use. So a full house is not closed:
+//! the peer that has the most connections loses the one that has waited longest for its client, as long as that makes
+//! the shares more equal. A request that the server works on is never cut.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Counts connections; a full house or a greedy peer gets no more.
+use tokio::sync::Notify;
+
+/// A connection that has waited for so long may go for a peer that has as many.
+const LONG: Duration = Duration::from_secs(1);
+
+/// Counts connections; a greedy peer gets no more, and makes room where the house is full.
 pub(crate) struct Connections {
     total: usize,
     per_peer: usize,
@@ -13,18 +23,58 @@ pub(crate) struct Connections {
 
 #[derive(Default)]
 struct Open {
-    total: usize,
+    /// By number: who came first has the lowest.
+    guests: BTreeMap<u64, Guest>,
     by_peer: HashMap<IpAddr, usize>,
+    last: u64,
+}
+
+struct Guest {
+    peer: IpAddr,
+    turn: Arc<Turn>,
 }
 
 /// One connection's place, given back when dropped.
 pub(crate) struct Place {
     connections: Arc<Connections>,
-    peer: IpAddr,
+    number: u64,
+    turn: Arc<Turn>,
+}
+
+/// Whose turn it is on a connection: the client's, or ours.
+pub(crate) struct Turn {
+    /// Since when the client is waited for; `None` while we work for it.
+    waiting: Mutex<Option<Instant>>,
+    ended: Notify,
+}
+
+/// It is the client's turn again when this is dropped.
+pub(crate) struct Work<'a>(&'a Turn);
+
+impl Turn {
+    fn new() -> Self {
+        Self { waiting: Mutex::new(Some(Instant::now())), ended: Notify::new() }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The client has said all that it has to say: the connection stays until the answer is there.
+    pub fn work(&self) -> Work<'_> {
+        *self.waiting() = None;
+        Work(self)
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        *self.0.waiting() = Some(Instant::now());
+    }
 }
 
 /// Who counts as one peer: an IPv4 address, or an IPv6 /64, which one machine has to itself.
-fn peer_of(address: IpAddr) -> IpAddr {
+pub(super) fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
         other => other,
@@ -36,35 +86,95 @@ impl Connections {
         Arc::new(Self { total, per_peer, open: Mutex::default() })
     }
 
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A place for a connection from `address`, or none.
     pub fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let open = self.open();
+        (open.guests.len() < self.total).then(|| self.seat(open, address))?
+    }
+
+    /// As [`Self::admit`], where whoever holds a [`Place`] leaves when it is lost.
+    pub fn admit_making_room(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut open = self.open();
         let peer = peer_of(address);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_peer = open.by_peer.get(&peer).copied().unwrap_or(0);
-        if open.total >= self.total || of_peer >= self.per_peer {
+        if open.guests.len() >= self.total && open.of(peer) < self.per_peer {
+            let number = open.goes_for(peer, Instant::now())?;
+            if let Some(guest) = open.leave(number) {
+                guest.turn.ended.notify_one();
+            }
+        }
+        (open.guests.len() < self.total).then(|| self.seat(open, address))?
+    }
+
+    fn seat(self: &Arc<Self>, mut open: MutexGuard<'_, Open>, address: IpAddr) -> Option<Place> {
+        let peer = peer_of(address);
+        if open.of(peer) >= self.per_peer {
             return None;
         }
-        open.total += 1;
-        open.by_peer.insert(peer, of_peer + 1);
-        Some(Place { connections: Arc::clone(self), peer })
+        *open.by_peer.entry(peer).or_default() += 1;
+        open.last += 1;
+        let (number, turn) = (open.last, Arc::new(Turn::new()));
+        open.guests.insert(number, Guest { peer, turn: turn.clone() });
+        Some(Place { connections: Arc::clone(self), number, turn })
     }
 
     /// Connections at this moment.
     pub fn count(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.open().guests.len()
+    }
+}
+
+impl Open {
+    fn of(&self, peer: IpAddr) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// The connection that goes so that `peer` may have one more: the longest waiting of those who have the most.
+    fn goes_for(&self, peer: IpAddr, now: Instant) -> Option<u64> {
+        let most = self.by_peer.values().copied().max()?;
+        let fair = most >= self.of(peer) + 2;
+        if !fair && most <= self.of(peer) {
+            return None;
+        }
+        let waits = |(number, guest): (&u64, &Guest)| {
+            let since = (*guest.turn.waiting())?;
+            let may_go = fair || now.duration_since(since) >= LONG;
+            (self.of(guest.peer) == most && may_go).then_some((since, *number))
+        };
+        self.guests.iter().filter_map(waits).min().map(|(_, number)| number)
+    }
+
+    fn leave(&mut self, number: u64) -> Option<Guest> {
+        let guest = self.guests.remove(&number)?;
+        if let Some(count) = self.by_peer.get_mut(&guest.peer) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_peer.remove(&guest.peer);
+            }
+        }
+        Some(guest)
+    }
+}
+
+impl Place {
+    /// Whose turn it is on the connection that has this place.
+    pub fn turn(&self) -> Arc<Turn> {
+        self.turn.clone()
+    }
+
+    /// Resolves when the place is another's.
+    pub async fn lost(&self) {
+        self.turn.ended.notified().await;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.total -= 1;
-        if let Some(count) = open.by_peer.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_peer.remove(&self.peer);
-            }
-        }
+        // It may be another's already.
+        drop(self.connections.open().leave(self.number));
     }
 }
 
@@ -72,22 +182,65 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn has_lost(place: &Place) -> bool {
+        use futures_util::FutureExt;
+        place.lost().now_or_never().is_some()
+    }
+
     #[test]
     fn a_greedy_peer_leaves_room_for_others() {
         let connections = Connections::new(3, 2);
-        let greedy: IpAddr = "2001:db8::1".parse().unwrap();
-        let same: IpAddr = "2001:db8::ffff:2".parse().unwrap();
-        let other: IpAddr = "192.0.2.1".parse().unwrap();
+        let (greedy, same) = (address("2001:db8::1"), address("2001:db8::ffff:2"));
         let places = [connections.admit(greedy), connections.admit(same)];
         assert!(places.iter().all(Option::is_some));
         assert!(connections.admit(greedy).is_none());
-        let last = connections.admit(other);
+        let last = connections.admit(address("192.0.2.1"));
         assert!(last.is_some());
-        assert!(connections.admit("192.0.2.2".parse().unwrap()).is_none(), "the house is full");
         drop(places);
         assert_eq!(connections.count(), 1);
         assert!(connections.admit(greedy).is_some());
         drop(last);
-        assert!(connections.open.lock().unwrap().by_peer.is_empty());
+        assert!(connections.open().by_peer.is_empty());
+    }
+
+    #[test]
+    fn in_a_full_house_the_greediest_loses_what_has_waited_longest() {
+        let connections = Connections::new(3, 3);
+        let (greedy, other) = (address("192.0.2.1"), address("192.0.2.2"));
+        let places: Vec<_> = (0..3).map(|_| connections.admit_making_room(greedy).unwrap()).collect();
+        let turn = places[0].turn();
+        let work = turn.work();
+        let first = connections.admit_making_room(other).unwrap();
+        assert_eq!(
+            places.iter().map(has_lost).collect::<Vec<_>>(),
+            [false, true, false],
+            "the first is at work"
+        );
+        assert_eq!(connections.count(), 3);
+        assert!(connections.admit_making_room(other).is_none(), "two and one are as equal as can be");
+        assert!(connections.admit_making_room(greedy).is_none(), "nobody makes room for the greediest");
+        drop(work);
+        drop(places);
+        assert_eq!(connections.count(), 1, "a place that was lost is not given back twice");
+        drop(first);
+        assert!(connections.open().by_peer.is_empty());
+    }
+
+    #[test]
+    fn among_equals_only_what_has_waited_long_goes() {
+        let connections = Connections::new(2, 2);
+        let places =
+            ["192.0.2.1", "192.0.2.2"].map(|peer| connections.admit_making_room(address(peer)).unwrap());
+        let late = address("192.0.2.3");
+        assert!(connections.admit_making_room(late).is_none());
+        let now = Instant::now();
+        assert_eq!(connections.open().goes_for(late, now + LONG), Some(1));
+        let turns = places.each_ref().map(Place::turn);
+        let _work = turns.each_ref().map(|turn| turn.work());
+        assert_eq!(connections.open().goes_for(late, now + LONG), None, "all are at work");
     }
 }

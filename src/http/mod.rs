@@ -6,6 +6,7 @@
 //!
 //! - [`listen`] binds, or takes the socket it was started with; [`tls`] reads the certificate.
 //! - [`serve`] accepts, holds connections within their limits, and lets them finish at the end.
+//! - [`fairness`] and [`shares`] see to it that nobody takes the server from others.
 //! - [`call`] is one request: signature, decoding, decision, answer.
 //! - [`backend`] is what it needs of the rest: the published World, the hosts' reports, the writer.
 
@@ -13,6 +14,7 @@ pub mod backend;
 mod body;
 mod call;
 mod config;
+mod date;
 mod fairness;
 mod fault;
 mod listen;
@@ -22,11 +24,13 @@ mod reply;
 mod request_id;
 mod router;
 mod serve;
+mod shares;
 mod stall;
 mod tls;
 
 pub use backend::{Backend, Written};
 pub use config::{ApiConfig, ConfigError, Regions};
+pub(crate) use date::dated;
 pub(crate) use fairness::{Connections, Place};
 pub use listen::ListenError;
 pub use serve::{ServeError, Server};

@@ -1,6 +1,6 @@
 //! Which path is what.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,15 +9,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::any;
 
-use tokio::sync::Semaphore;
-
 use super::backend::Backend;
+use super::body::Room;
 use super::config::{ApiConfig, Regions};
 use super::fairness::Connections;
 use super::metrics::{Gauges, Metrics};
 use super::request_id::RequestId;
+use super::shares::Shares;
 use super::{call, reply};
 use crate::query::FaultCode;
+use crate::types::AccountId;
 
 /// Everything that requests share.
 pub(super) struct Door<B> {
@@ -26,8 +27,12 @@ pub(super) struct Door<B> {
     pub backend: Arc<B>,
     pub metrics: Metrics,
     pub connections: Arc<Connections>,
-    /// One permit for each body beyond a usual request's size.
-    pub large_bodies: Semaphore,
+    /// For bodies beyond a usual request's size.
+    pub room: Room,
+    /// What is done before it is known who asks: signatures are verified, forms are read.
+    pub of_peers: Shares<IpAddr>,
+    /// Reads of one account.
+    pub of_accounts: Shares<AccountId>,
 }
 
 /// The other end of the connection, as an extension of each request.

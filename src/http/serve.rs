@@ -13,24 +13,28 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::backend::Backend;
-use super::body::MAX_LARGE_BODIES;
+use super::body::Room;
 use super::config::{ApiConfig, ConfigError, Regions};
-use super::fairness::{Connections, Place};
+use super::date::dated;
+use super::fairness::{Connections, Turn};
 use super::listen::{self, ListenError};
 use super::metrics::Metrics;
 use super::router::{self, Door, Peer};
+use super::shares::Shares;
 use super::stall::Unstalled;
 use super::tls::{self, TlsError};
 
 /// Request line and headers together; a presigned RunInstances with user-data needs most of it.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
+/// What one peer may have verified, and one account answered, at a time.
+const AT_ONCE: usize = 4;
 /// How long to wait after accept(2) failed, which it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -94,7 +98,9 @@ impl Server {
             backend,
             metrics: Metrics::default(),
             connections,
-            large_bodies: Semaphore::new(MAX_LARGE_BODIES),
+            room: Room::default(),
+            of_peers: Shares::new(AT_ONCE),
+            of_accounts: Shares::new(AT_ONCE),
         });
         let (stopping, stopped) = watch::channel(false);
         let api = Acceptor {
@@ -164,7 +170,7 @@ impl<B: Backend> Acceptor<B> {
     }
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, tasks: &mut JoinSet<()>) {
-        let Some(place) = self.door.connections.admit(peer.ip()) else {
+        let Some(place) = self.door.connections.admit_making_room(peer.ip()) else {
             self.door.metrics.refused_connection();
             tracing::debug!(%peer, "no place for another connection");
             return;
@@ -175,10 +181,15 @@ impl<B: Backend> Acceptor<B> {
             header_timeout: self.door.config.header_timeout(),
             write_timeout: self.door.config.write_timeout(),
             stopped: self.stopped.clone(),
-            _place: place,
+            turn: place.turn(),
         };
         let tls = self.tls.clone();
-        tasks.spawn(async move { connection.begin(stream, tls).await });
+        tasks.spawn(async move {
+            tokio::select! {
+                () = connection.begin(stream, tls) => {}
+                () = place.lost() => tracing::debug!(%peer, "the connection made room for another's"),
+            }
+        });
     }
 }
 
@@ -189,8 +200,7 @@ struct Connection {
     header_timeout: Duration,
     write_timeout: Duration,
     stopped: watch::Receiver<bool>,
-    /// Held while the connection lives.
-    _place: Place,
+    turn: Arc<Turn>,
 }
 
 impl Connection {
@@ -208,17 +218,20 @@ impl Connection {
     }
 
     async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(mut self, stream: S) {
-        let (router, peer) = (self.router.clone(), self.peer);
+        let (router, peer, turn) = (self.router.clone(), self.peer, self.turn.clone());
         let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(Peer(peer));
-            router.clone().call(request)
+            request.extensions_mut().insert(turn.clone());
+            let answer = router.clone().call(request);
+            async { answer.await.map(dated) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.header_timeout)
             .max_headers(MAX_HEADERS)
             .max_header_size(MAX_HEAD)
+            .auto_date_header(false)
             .serve_connection(TokioIo::new(Unstalled::new(stream, self.write_timeout)), service);
         let mut connection = std::pin::pin!(connection);
         let result = tokio::select! {

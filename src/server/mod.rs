@@ -10,6 +10,7 @@ mod tick;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -146,10 +147,13 @@ pub fn stop_signals() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// How long a thread for long calculations stays when there is none.
+const IDLE_THREAD: Duration = Duration::from_secs(2);
+
 /// A runtime with everything in it.
 ///
 /// # Errors
 /// The kernel has no threads left for us.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().thread_keep_alive(IDLE_THREAD).enable_all().build()
 }
