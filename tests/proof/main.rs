@@ -11,8 +11,12 @@
 mod agree;
 mod cases;
 mod dice;
+mod drift;
 mod frames;
+mod history;
 mod kernel;
+mod replay;
+mod stage;
 mod tracer;
 mod wires;
 mod worlds;
