@@ -11,8 +11,13 @@
 mod agree;
 mod cases;
 mod dice;
+mod drift;
+mod flows;
 mod frames;
+mod history;
 mod kernel;
+mod replay;
+mod stage;
 mod tracer;
 mod wires;
 mod worlds;

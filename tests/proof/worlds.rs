@@ -34,30 +34,25 @@ pub fn own(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(203, 0, 113, 11 + host as u8)
 }
 
-fn owner(account: usize) -> Owner {
+pub fn owner(account: usize) -> Owner {
     Owner { account: AccountId::from_random(account as u64 + 1), region: "us-east-1".into() }
 }
 
-struct Maker<'a> {
-    dice: &'a mut Dice,
-    world: World,
-    hosts: usize,
+/// Makes rows of a world, at random.
+pub struct Maker<'a> {
+    pub dice: &'a mut Dice,
+    pub world: World,
+    pub hosts: usize,
     accounts: usize,
-    networks: Vec<Network>,
+    pub networks: Vec<Network>,
 }
 
 /// Makes one.
 pub fn make(dice: &mut Dice) -> Made {
-    let (hosts, accounts) = (1 + dice.below(3), 1 + dice.below(2));
     let one_nic = dice.once_in(4);
-    let mut maker = Maker { dice, world: World::default(), hosts, accounts, networks: vec![] };
-    maker.fabric();
-    let groups = maker.groups();
-    let enis = maker.instances(&groups);
-    maker.addresses(&enis);
-    maker.rules(&groups);
+    let maker = Maker::new(dice);
     let mut facts = BTreeMap::new();
-    for host in 0..hosts {
+    for host in 0..maker.hosts {
         let snat = Some(own(host)).filter(|_| !maker.dice.once_in(12));
         let flat = if one_nic { "eth0" } else { "eth1" };
         let row = HostFacts { public_interface: "eth0".into(), flat_interface: flat.into(), snat };
@@ -66,8 +61,20 @@ pub fn make(dice: &mut Dice) -> Made {
     Made { world: maker.world, facts: Facts { hosts: facts }, one_nic }
 }
 
-impl Maker<'_> {
-    fn put(&mut self, row: impl Into<Row>) {
+impl<'a> Maker<'a> {
+    /// One that has made a world.
+    pub fn new(dice: &'a mut Dice) -> Self {
+        let (hosts, accounts) = (1 + dice.below(3), 1 + dice.below(2));
+        let mut maker = Self { dice, world: World::default(), hosts, accounts, networks: vec![] };
+        maker.fabric();
+        let groups = maker.groups();
+        let enis = maker.instances(&groups);
+        maker.addresses(&enis);
+        maker.rules(&groups);
+        maker
+    }
+
+    pub fn put(&mut self, row: impl Into<Row>) {
         self.world.apply(&Change::put(row));
     }
 
@@ -82,26 +89,7 @@ impl Maker<'_> {
             created: Micros(0),
         });
         for number in 0..1 + self.dice.below(2) {
-            let gateway_host = self.dice.once_in(3).then(|| name(self.dice.below(self.hosts)));
-            let reserved: &[Range4] = if self.dice.once_in(2) {
-                &[format!("10.{number}.0.40-10.{number}.0.43").parse().unwrap()]
-            } else {
-                &[]
-            };
-            let network = Network {
-                name: format!("net{number}").into(),
-                cidr: format!("10.{number}.0.0/25").parse().unwrap(),
-                gateway: Ipv4Addr::new(10, number as u8, 0, 1),
-                range: format!("10.{number}.0.4-10.{number}.0.63").parse().unwrap(),
-                reserved: reserved.into(),
-                zone: "a".into(),
-                domain: "d".into(),
-                next: None,
-                gateway_host,
-                created: Micros(0),
-            };
-            self.networks.push(network.clone());
-            self.put(network);
+            self.network(number);
         }
         for host in 0..self.hosts {
             // One that was added and has not been heard of yet.
@@ -130,19 +118,56 @@ impl Maker<'_> {
                 dhcp_options,
                 created: Micros(0),
             });
-            for (n, network) in self.networks.clone().into_iter().enumerate() {
-                self.put(Subnet {
-                    id: subnet(account, n),
-                    owner: owner.clone(),
-                    vpc,
-                    cidr: network.cidr,
-                    zone: "a".into(),
-                    network: network.name,
-                    is_default: true,
-                    created: Micros(0),
-                });
+            for at in 0..self.networks.len() {
+                self.subnet(account, at);
             }
         }
+    }
+
+    fn network(&mut self, number: usize) {
+        let gateway_host = self.dice.once_in(3).then(|| name(self.dice.below(self.hosts)));
+        let reserved: &[Range4] = if self.dice.once_in(2) {
+            &[format!("10.{number}.0.40-10.{number}.0.43").parse().unwrap()]
+        } else {
+            &[]
+        };
+        let network = Network {
+            name: format!("net{number}").into(),
+            cidr: format!("10.{number}.0.0/25").parse().unwrap(),
+            gateway: Ipv4Addr::new(10, number as u8, 0, 1),
+            range: format!("10.{number}.0.4-10.{number}.0.63").parse().unwrap(),
+            reserved: reserved.into(),
+            zone: "a".into(),
+            domain: "d".into(),
+            next: None,
+            gateway_host,
+            created: Micros(0),
+        };
+        self.networks.push(network.clone());
+        self.put(network);
+    }
+
+    /// One network more.
+    pub fn another_network(&mut self) {
+        let at = self.networks.len();
+        self.network(at);
+        for account in 0..self.accounts {
+            self.subnet(account, at);
+        }
+    }
+
+    fn subnet(&mut self, account: usize, at: usize) {
+        let network = self.networks[at].clone();
+        self.put(Subnet {
+            id: subnet(account, at),
+            owner: owner(account),
+            vpc: VpcId::from_random(account as u64 + 1),
+            cidr: network.cidr,
+            zone: "a".into(),
+            network: network.name,
+            is_default: true,
+            created: Micros(0),
+        });
     }
 
     /// Groups with the account that each is of.
@@ -151,13 +176,17 @@ impl Maker<'_> {
         let mut made = Vec::new();
         for n in 0..count {
             let account = if n < self.accounts { n } else { self.dice.below(self.accounts) };
-            let id = GroupId::from_random(0xa0 + n as u64);
-            let (vpc, name) = (VpcId::from_random(account as u64 + 1), format!("g{n}").into());
-            let owner = owner(account);
-            self.put(Group { id, owner, vpc, name, description: "".into(), created: Micros(0) });
-            made.push((account, id));
+            made.push((account, self.group(n, account)));
         }
         made
+    }
+
+    pub fn group(&mut self, n: usize, account: usize) -> GroupId {
+        let id = GroupId::from_random(0xa0 + n as u64);
+        let (vpc, name) = (VpcId::from_random(account as u64 + 1), format!("g{n}").into());
+        let owner = owner(account);
+        self.put(Group { id, owner, vpc, name, description: "".into(), created: Micros(0) });
+        id
     }
 
     fn instances(&mut self, groups: &[(usize, GroupId)]) -> Vec<EniId> {
@@ -165,12 +194,7 @@ impl Maker<'_> {
         let mut made = Vec::new();
         for n in 0..count {
             let account = groups[self.dice.below(groups.len())].0;
-            let own: Vec<GroupId> =
-                groups.iter().filter(|group| group.0 == account).map(|group| group.1).collect();
-            let mut of: Vec<GroupId> = own.iter().copied().filter(|_| self.dice.once_in(2)).collect();
-            if of.is_empty() {
-                of.push(*self.dice.pick(&own));
-            }
+            let of = self.some_of(groups, account);
             let at = self.dice.below(self.networks.len());
             // At the edges of the range, and one beyond the other.
             let last = [4, 5, 6, 31, 32, 62, 63][n];
@@ -179,7 +203,25 @@ impl Maker<'_> {
         made
     }
 
-    fn instance(&mut self, n: usize, account: usize, groups: &[GroupId], at: usize, ip: Ipv4Addr) -> EniId {
+    /// Groups of an account for one interface: at least one.
+    pub fn some_of(&mut self, groups: &[(usize, GroupId)], account: usize) -> Vec<GroupId> {
+        let own: Vec<GroupId> =
+            groups.iter().filter(|group| group.0 == account).map(|group| group.1).collect();
+        let mut of: Vec<GroupId> = own.iter().copied().filter(|_| self.dice.once_in(2)).collect();
+        if of.is_empty() {
+            of.push(*self.dice.pick(&own));
+        }
+        of
+    }
+
+    pub fn instance(
+        &mut self,
+        n: usize,
+        account: usize,
+        groups: &[GroupId],
+        at: usize,
+        ip: Ipv4Addr,
+    ) -> EniId {
         let (id, host) = (InstanceId::from_random(n as u64 + 1), name(self.dice.below(self.hosts)));
         let state = if self.dice.once_in(8) { InstanceState::Stopped } else { InstanceState::Running };
         let network = self.networks[at].name.clone();
@@ -276,21 +318,7 @@ impl Maker<'_> {
     fn rules(&mut self, groups: &[(usize, GroupId)]) {
         let interesting = interesting(&self.world);
         for n in 0..self.dice.below(24) {
-            let (account, group) = *self.dice.pick(groups);
-            let direction = if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress };
-            let target = self.target(&interesting, groups);
-            let traffic = traffic(self.dice);
-            let (id, owner) = (RuleId::from_random(n as u64 + 1), owner(account));
-            self.put(Rule {
-                id,
-                owner,
-                group,
-                direction,
-                traffic,
-                target,
-                description: None,
-                created: Micros(0),
-            });
+            self.rule(n, &interesting, groups);
         }
         // As EC2 makes each group, in most.
         for (n, (account, group)) in groups.iter().enumerate() {
@@ -310,6 +338,24 @@ impl Maker<'_> {
                 });
             }
         }
+    }
+
+    pub fn rule(&mut self, n: usize, interesting: &[Ipv4Addr], groups: &[(usize, GroupId)]) {
+        let (account, group) = *self.dice.pick(groups);
+        let direction = if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress };
+        let target = self.target(interesting, groups);
+        let traffic = traffic(self.dice);
+        let (id, owner) = (RuleId::from_random(n as u64 + 1), owner(account));
+        self.put(Rule {
+            id,
+            owner,
+            group,
+            direction,
+            traffic,
+            target,
+            description: None,
+            created: Micros(0),
+        });
     }
 
     fn target(&mut self, interesting: &[Ipv4Addr], groups: &[(usize, GroupId)]) -> RuleTarget {

@@ -1,0 +1,165 @@
+//! However a host comes to its last state, it ends like one that was told nothing else.
+//!
+//! Each history is told in many ways: as it was, backwards, with gaps, to agents that are started again, to kernels that others
+//! flush. The idea is that of projectcalico/calico's calculation graph tests. Here the kernel is a fake, which is strict; in
+//! `real` it is the real one.
+
+mod real;
+mod tables;
+mod values;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fogbank::agent::kernel::batch;
+use fogbank::agent::kernel::model::Ruleset;
+use fogbank::agent::kernel::render::{Host, render};
+use fogbank::plan::HostState;
+
+use crate::dice::{Dice, seeds};
+use crate::history::History;
+use crate::worlds::{name, own};
+use tables::Tables;
+
+/// Worlds of a run, and how often each changes; every host's states are told in every way.
+const WORLDS: u64 = 100;
+const STEPS: usize = 12;
+
+/// What happens to an agent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It is told the state of this number.
+    Told(usize),
+    /// It is started again, without memory.
+    Restarted,
+    /// Somebody deletes everything that it has written.
+    Flushed,
+}
+
+/// The ways to tell so many states, by name. The last state that is told is the one that counts.
+pub fn ways(states: usize, dice: &mut Dice) -> Vec<(&'static str, Vec<Event>)> {
+    use Event::{Flushed, Restarted, Told};
+    let (all, last) = (0..states, states - 1);
+    let told = |list: Vec<usize>| list.into_iter().map(Told).collect::<Vec<_>>();
+    let between = |event| all.clone().flat_map(|n| [event, Told(n)]).collect();
+    let mut ways = vec![
+        ("as it was", told(all.clone().collect())),
+        ("backwards", told(all.clone().rev().collect())),
+        ("every second", told(all.clone().filter(|n| (last - n) % 2 == 0).collect())),
+        ("first and last", told(vec![0, last])),
+        ("each twice", told(all.clone().flat_map(|n| [n, n]).collect())),
+        ("there and back", told(all.clone().chain(all.clone().rev()).collect())),
+        ("started again each time", between(Restarted)),
+        ("flushed each time", between(Flushed)),
+    ];
+    ways.push(("with gaps", told(all.clone().filter(|n| *n == last || dice.once_in(2)).collect())));
+    ways.push(("in any order", told(all.clone().map(|_| dice.below(states)).collect())));
+    let mut anything = Vec::new();
+    for n in all {
+        anything.push(Told(n));
+        anything.extend([Restarted, Flushed].into_iter().filter(|_| dice.once_in(4)));
+    }
+    // Who was flushed last writes it anew when it hears of that.
+    anything.push(Told(last));
+    ways.push(("with anything between", anything));
+    ways
+}
+
+/// What the rules of each state are, and what a kernel has where they were written at once.
+struct Scene {
+    rules: Vec<Ruleset>,
+    fresh: Vec<Tables>,
+}
+
+impl Scene {
+    fn new(rules: Vec<Ruleset>) -> Self {
+        let write = |rules: &Ruleset| {
+            let mut tables = Tables::default();
+            tables.transact(&batch::replace(rules).document()).unwrap();
+            // Over whatever is there.
+            let mut again = tables.clone();
+            again.transact(&batch::replace(rules).document()).unwrap();
+            assert!(again == tables);
+            tables
+        };
+        let fresh = rules.iter().map(write).collect();
+        Self { rules, fresh }
+    }
+}
+
+/// The rules of one host, as `Nft` keeps them, on a kernel of ours.
+#[derive(Default)]
+struct Agent {
+    known: Option<usize>,
+    kernel: Tables,
+}
+
+impl Agent {
+    fn told(&mut self, scene: &Scene, state: usize) -> Result<(), String> {
+        let Some(before) = self.known.replace(state) else {
+            // It replaces the table, which begins with nothing: done once for each state, and costly.
+            self.kernel = scene.fresh[state].clone();
+            return Ok(());
+        };
+        let (have, want) = (&scene.rules[before], &scene.rules[state]);
+        let commands = batch::change(have, want);
+        if have == want && !commands.is_empty() {
+            return Err("writes where nothing differs".into());
+        }
+        let before = self.kernel.clone();
+        let written = self.kernel.transact(&commands.document())?;
+        if written > before.distance(&self.kernel) {
+            return Err(format!("{written} elements written, more than differ"));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn rules_end_as_a_fresh_agent_writes_them_however_the_states_came() {
+    let seeds = seeds(WORLDS);
+    let count = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for part in seeds.chunks(seeds.len().div_ceil(2)) {
+            let count = &count;
+            scope.spawn(move || part.iter().for_each(|seed| one_world(*seed, count)));
+        }
+    });
+    println!("{} histories replayed of {} worlds", count.into_inner(), seeds.len());
+}
+
+fn one_world(seed: u64, count: &AtomicUsize) {
+    let history = History::new(seed, STEPS);
+    let mut dice = Dice::new(!seed);
+    for number in 0..history.hosts {
+        let states = history.states(&name(number));
+        let scene = Scene::new(states.iter().map(|state| rules(&history, state)).collect());
+        for (way, events) in ways(states.len(), &mut dice) {
+            let mut agent = Agent::default();
+            let mut last = 0;
+            for event in &events {
+                match event {
+                    Event::Told(n) => {
+                        last = *n;
+                        agent.told(&scene, last).unwrap_or_else(|why| {
+                            panic!("FOGBANK_SEED={seed}, {}, {way}, state {n}: {why}", name(number))
+                        });
+                    }
+                    Event::Restarted => agent.known = None,
+                    Event::Flushed => agent = Agent::default(),
+                }
+            }
+            assert!(scene.fresh[last] == agent.kernel, "FOGBANK_SEED={seed}, {}, {way}", name(number));
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn rules(history: &History, state: &HostState) -> Ruleset {
+    let number = (0..history.hosts).find(|n| *name(*n) == *state.host).unwrap();
+    let flat = if history.one_nic { "eth0" } else { "eth1" };
+    // A host without a public address of its own has no rules to translate by.
+    let snat = (state.generation % 5 > 0).then(|| own(number));
+    let facts =
+        Host { public: "eth0".into(), flat: flat.into(), snat, own: vec![own(number)], router: false };
+    render(state, &facts)
+}

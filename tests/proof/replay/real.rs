@@ -1,0 +1,140 @@
+//! The same with a real agent on a real kernel: a sample.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fogbank::plan::HostState;
+
+use super::{Event, ways};
+use crate::dice::{Dice, seeds};
+use crate::flows::{self, Flow, Need};
+use crate::history::History;
+use crate::hosts::SOON;
+use crate::lab::{sweep, within};
+use crate::stage::{Dump, Stage, difference};
+use crate::worlds::{name, own};
+
+const WORLDS: u64 = 4;
+const STEPS: usize = 6;
+const AT_ONCE: usize = 4;
+
+#[test]
+fn a_kernel_ends_as_a_fresh_agent_makes_it_however_the_states_came() {
+    sweep();
+    let (seeds, count) = (seeds(WORLDS), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for part in seeds.chunks(seeds.len().div_ceil(AT_ONCE)) {
+            let count = &count;
+            scope.spawn(move || part.iter().for_each(|seed| one_world(*seed, count)));
+        }
+    });
+    println!("{} histories replayed of {} worlds", count.into_inner(), seeds.len());
+}
+
+fn one_world(seed: u64, count: &AtomicUsize) {
+    let history = History::new(seed, STEPS);
+    let number = busiest(&history);
+    let states = history.states(&name(number));
+    let mut dice = Dice::new(!seed);
+    let mut fresh = BTreeMap::new();
+    for (way, events) in ways(states.len(), &mut dice) {
+        let told = format!("FOGBANK_SEED={seed}, {}, {way}: {events:?}", name(number));
+        let mut play = Play::new(&history, number, &states, told);
+        events.iter().for_each(|event| play.on(*event, &mut dice));
+        let last = &states[play.last];
+        let wanted = fresh.entry(play.last).or_insert_with(|| alone(&history, number, last));
+        let mut got = Dump::new();
+        let same = within(SOON, || {
+            got = play.stage.dump(last);
+            got == *wanted
+        });
+        assert!(same, "{}\n{}", play.told, difference(&got, wanted));
+        play.flows_are_right();
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The host to which most happens.
+fn busiest(history: &History) -> usize {
+    let ports =
+        |number: &usize| history.states(&name(*number)).iter().map(|state| state.ports.len()).sum::<usize>();
+    (0..history.hosts).max_by_key(ports).unwrap()
+}
+
+/// What a fresh agent makes of a fresh kernel.
+fn alone(history: &History, number: usize, state: &HostState) -> Dump {
+    let mut stage = Stage::new(number, history.one_nic);
+    stage.plug(state);
+    stage.tell(state);
+    stage.dump(state)
+}
+
+/// An agent to which things happen, and the flows that there were on the way.
+struct Play<'a> {
+    stage: Stage,
+    own: Ipv4Addr,
+    states: &'a [HostState],
+    told: String,
+    last: usize,
+    /// What each flow lives by, and whether it has had that since.
+    flows: BTreeMap<Flow, (Vec<Need>, bool)>,
+    /// Whether an agent was started that remembers nothing: it cannot know whose an address was.
+    forgot: bool,
+}
+
+impl<'a> Play<'a> {
+    fn new(history: &History, number: usize, states: &'a [HostState], told: String) -> Self {
+        let stage = Stage::new(number, history.one_nic);
+        Self { stage, own: own(number), states, told, last: 0, flows: BTreeMap::new(), forgot: false }
+    }
+
+    fn on(&mut self, event: Event, dice: &mut Dice) {
+        match event {
+            Event::Told(n) => self.tell(n, dice),
+            Event::Restarted => {
+                self.stage.stop();
+                self.forgot = true;
+            }
+            Event::Flushed => self.stage.flush(),
+        }
+    }
+
+    fn tell(&mut self, n: usize, dice: &mut Dice) {
+        self.last = n;
+        let state = &self.states[n];
+        // The driver is sometimes sooner than the agent, sometimes later, and what has gone stays for a while.
+        if dice.once_in(2) {
+            self.stage.unplug(state);
+        }
+        if dice.once_in(2) {
+            self.stage.plug(state);
+        }
+        self.stage.tell(state);
+        assert_eq!(self.stage.failures(), [], "{}, state {n}", self.told);
+        self.stage.plug(state);
+        let given = flows::given(state);
+        for (needs, lives) in self.flows.values_mut() {
+            *lives &= needs.iter().all(|need| given.contains(need));
+        }
+        let made = flows::made(state, 10_000 + self.flows.len() as u16, self.own);
+        flows::put(&self.stage.host.ns, made.keys().copied());
+        self.flows.extend(made.into_iter().map(|(flow, needs)| (flow, (needs, true))));
+    }
+
+    /// No flow has outlived what it lived by, and none has ended that had it all the time.
+    fn flows_are_right(&self) {
+        let (there, given) = (flows::list(&self.stage.host.ns), flows::given(&self.states[self.last]));
+        let somebodys =
+            |ip: &Ipv4Addr| given.iter().any(|need| matches!(need, Need::Interface(has, _) if has == ip));
+        for (flow, (needs, lived)) in &self.flows {
+            let has = |need: &Need| match need {
+                Need::Interface(ip, _) if self.forgot => somebodys(ip),
+                need => given.contains(need),
+            };
+            let may = needs.iter().all(has);
+            assert!(may || !there.contains(flow), "{}\n{flow:?} lives on without {needs:?}", self.told);
+            assert!(!lived || there.contains(flow), "{}\n{flow:?} has ended, with {needs:?}", self.told);
+        }
+    }
+}
