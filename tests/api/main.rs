@@ -18,6 +18,7 @@ mod server;
 #[allow(dead_code)]
 mod sign;
 
+mod model;
 mod together;
 
 use server::{Folder, Server, Settings};
