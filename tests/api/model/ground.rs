@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::server::{Server, Settings};
+use crate::server::{Credentials, Reply, Server, Settings};
 
 use super::host::Host;
 use super::instances::NETWORK;
+use super::line::Line;
 use super::world::{Pool, ip_text};
 
 pub struct Ground {
     pub servers: Vec<Server>,
+    pub lines: Vec<Line>,
     pub host: Host,
     pub image: String,
     /// The pool that comes first by name.
@@ -40,13 +42,22 @@ impl Ground {
         host.report(&[]);
         let pool = Pool { name: "first".into(), range: (0xc612_0000, 0xc612_ffff) };
         let tally = Tally::default();
-        Self { servers: all, host, image, pool, highest: 0, tally, histories: 0, turn: 0 }
+        let lines = all.iter().map(|server| Line::to(server.api)).collect();
+        Self { servers: all, lines, host, image, pool, highest: 0, tally, histories: 0, turn: 0 }
     }
 
-    /// The server whose turn it is.
-    pub fn turn(&mut self) -> usize {
+    /// Asks the server whose turn it is.
+    pub fn ask(&mut self, by: &Credentials, pairs: &[(&str, &str)]) -> Reply {
         self.turn += 1;
-        self.turn % self.servers.len()
+        let at = self.turn % self.servers.len();
+        let reply = self.lines[at].call(by, pairs);
+        reply.unwrap_or_else(|error| panic!("{pairs:?}: {error}: {}", self.servers[at].last_words()))
+    }
+
+    /// As `kill -9` does, and a start after it.
+    pub fn restart(&mut self, at: usize) {
+        self.servers[at].restart(&[]);
+        self.lines[at].hang_up();
     }
 
     pub fn next_number(&mut self) -> u32 {

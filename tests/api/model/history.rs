@@ -85,8 +85,7 @@ impl<'g> History<'g> {
 
     /// Asks a server, another one each time.
     fn ask(&mut self, call: &Call) -> (Reply, Tree) {
-        let turn = self.ground.turn();
-        let reply = self.ground.servers[turn].call(&self.keys[call.who], &call.pairs());
+        let reply = self.ground.ask(&self.keys[call.who], &call.pairs());
         let tree = Tree::read(&reply.body);
         (reply, tree)
     }
@@ -101,7 +100,7 @@ impl<'g> History<'g> {
         if kills && dice.once_in(12) {
             let at = dice.below(self.ground.servers.len());
             self.told.push(format!("server {at} is killed and started again"));
-            self.ground.servers[at].restart(&[]);
+            self.ground.restart(at);
             return self.look();
         }
         match dice.below(100) {
@@ -297,7 +296,28 @@ impl<'g> History<'g> {
             }
             call.params.0.retain(|(name, _)| name != "NextToken");
             call.params.set("NextToken", token);
+            if dice.once_in(6) {
+                return self.strange_token(&call, dice);
+            }
         }
+    }
+
+    /// A token is good for the filters that it was made for.
+    fn strange_token(&mut self, call: &Call, dice: &mut Dice) -> Result<(), String> {
+        let mut call = call.clone();
+        match dice.below(2) {
+            0 => call = call.with("Filter.40.Name", "tag:x").with("Filter.40.Value", "y"),
+            _ => call
+                .params
+                .0
+                .iter_mut()
+                .filter(|(name, _)| name == "NextToken")
+                .for_each(|(_, token)| token.push('A')),
+        }
+        let (reply, tree) = self.ask(&call);
+        let outcome = tree.at("Errors/Error/Code").to_owned();
+        self.told.push(format!("account {}: {:?} {outcome}", call.who, call.pairs()));
+        refused(&reply, &outcome, &["InvalidNextToken"])
     }
 
     fn narrow(&self, kind: &Kind, call: &mut Call, dice: &mut Dice) {

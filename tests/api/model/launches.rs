@@ -11,7 +11,8 @@ pub fn run(chooser: &mut Chooser, mut call: Call) -> Call {
         false => chooser.world.image.clone(),
     };
     call.params.set("ImageId", image);
-    let (min, max) = *chooser.dice.pick(&[(1, 1), (1, 1), (1, 1), (1, 2), (2, 3), (2, 1)]);
+    let (min, max) =
+        *chooser.dice.pick(&[(1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 2), (1, 2), (2, 3), (2, 1)]);
     call.params.set("MinCount", min);
     call.params.set("MaxCount", max);
     if chooser.dice.once_in(3) {

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod call;
+mod ends;
 mod ground;
 mod groups;
 mod history;
@@ -14,6 +15,7 @@ mod insights;
 mod instances;
 mod keys;
 mod launches;
+mod line;
 mod permits;
 mod reads;
 mod rules;
@@ -110,7 +112,7 @@ fn writing() -> Vec<String> {
 fn assert_all_tried(tally: &Tally) {
     for action in writing() {
         let codes = tally.codes.get(action.as_str());
-        let both = codes.is_some_and(|codes| codes.contains("") && codes.len() > 2);
+        let both = codes.is_some_and(|codes| codes.contains("") && codes.len() > 1);
         assert!(both, "{action} was not tried with success and with errors: {codes:?}");
     }
 }
@@ -122,33 +124,39 @@ fn every_answer_and_everything_after_it_is_as_the_model_has_it() {
     let begun = Instant::now();
     let seeds = seeds(150);
     let share = seeds.len().div_ceil(WORKERS);
-    let work = |number: usize, seeds: Vec<u64>| {
+    let work = |number: usize, seeds: &[u64]| {
         let folder = folder.0.join(format!("worker{number}"));
-        std::thread::spawn(move || {
-            std::fs::create_dir_all(&folder).unwrap();
-            let mut ground = Ground::prepare(&folder, 1, "");
-            let steps = histories(&mut ground, &seeds);
-            (steps, ground.tally)
-        })
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut ground = Ground::prepare(&folder, 1, "");
+        let steps = histories(&mut ground, seeds);
+        (steps, std::mem::take(&mut ground.tally))
     };
-    let workers: Vec<_> =
-        seeds.chunks(share).enumerate().map(|(number, seeds)| work(number, seeds.to_vec())).collect();
+    // All have ended, and their servers, before one's failure ends the test.
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let chunks = seeds.chunks(share).enumerate();
+        let workers: Vec<_> =
+            chunks.map(|(number, seeds)| scope.spawn(move || work(number, seeds))).collect();
+        workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
     let (mut steps, mut tally) = (0, Tally::default());
-    for worker in workers {
-        let (more, others) = worker.join().unwrap();
+    for result in results {
+        let (more, others) = result.unwrap();
         steps += more;
         tally.add(others);
     }
+    say(seeds.len(), steps, &tally, begun);
+    if seeds.len() > 1 {
+        assert_all_tried(&tally);
+    }
+}
+
+fn say(histories: usize, steps: usize, tally: &Tally, begun: Instant) {
     println!(
-        "{} histories, {steps} steps, {} writes of which {} did something, in {:.1?}",
-        seeds.len(),
+        "{histories} histories, {steps} steps, {} writes of which {} did something, in {:.1?}",
         tally.calls,
         tally.done,
         begun.elapsed()
     );
-    if seeds.len() > 1 {
-        assert_all_tried(&tally);
-    }
 }
 
 #[test]
@@ -159,11 +167,5 @@ fn two_servers_on_one_postgres_answer_as_the_model_has_it() {
     let mut ground = Ground::prepare(&folder.0, 2, &database.setting());
     let seeds = seeds(20);
     let steps = histories(&mut ground, &seeds);
-    println!(
-        "{} histories, {steps} steps, {} writes of which {} did something, in {:.1?}",
-        seeds.len(),
-        ground.tally.calls,
-        ground.tally.done,
-        begun.elapsed()
-    );
+    say(seeds.len(), steps, &ground.tally, begun);
 }

@@ -14,9 +14,10 @@ const PORTS: &[(&str, &str)] = &[
     ("80", "443"),
     ("65535", "65535"),
     ("-1", "-1"),
-    ("8", "-1"),
-    ("3", "4"),
+    ("0", "0"),
 ];
+/// ICMP's types and codes.
+const KINDS: &[(&str, &str)] = &[("-1", "-1"), ("8", "-1"), ("3", "4"), ("255", "255"), ("0", "0")];
 const BAD_PORTS: &[(&str, &str)] = &[
     ("443", "80"),
     ("0", "65536"),
@@ -26,6 +27,7 @@ const BAD_PORTS: &[(&str, &str)] = &[
     ("", ""),
     ("-2", "-2"),
     ("256", "0"),
+    ("0", "256"),
 ];
 const CIDRS: &[&str] = &[
     "0.0.0.0/0",
@@ -83,16 +85,21 @@ fn rules(chooser: &mut Chooser, mut call: Call) -> Call {
 }
 
 fn protocol(chooser: &mut Chooser) -> &'static str {
-    let from = if chooser.dice.once_in(25) { BAD_PROTOCOLS } else { PROTOCOLS };
+    let from = if chooser.dice.once_in(40) { BAD_PROTOCOLS } else { PROTOCOLS };
     *chooser.dice.pick(from)
 }
 
 /// Sets protocol and ports under the prefix, which ends in a dot or is empty.
 fn traffic(chooser: &mut Chooser, call: &mut Call, prefix: &str) {
-    if !chooser.dice.once_in(40) {
-        call.params.set(format!("{prefix}IpProtocol"), protocol(chooser));
+    let protocol = protocol(chooser);
+    if !chooser.dice.once_in(50) {
+        call.params.set(format!("{prefix}IpProtocol"), protocol);
     }
-    let ports = if chooser.dice.once_in(12) { BAD_PORTS } else { PORTS };
+    let ports = match protocol {
+        _ if chooser.dice.once_in(25) => BAD_PORTS,
+        "icmp" | "icmpv6" | "58" => KINDS,
+        _ => PORTS,
+    };
     let (from, to) = *chooser.dice.pick(ports);
     for (name, port) in [("FromPort", from), ("ToPort", to)] {
         if !port.is_empty() {
@@ -106,7 +113,7 @@ fn either(
     good: &'static [&'static str],
     bad: &'static [&'static str],
 ) -> &'static str {
-    let from = if chooser.dice.once_in(15) { bad } else { good };
+    let from = if chooser.dice.once_in(25) { bad } else { good };
     *chooser.dice.pick(from)
 }
 

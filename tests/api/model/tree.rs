@@ -94,23 +94,18 @@ impl Tree {
         self
     }
 
-    /// By what items are ordered before they are compared: everything that the model knows beforehand.
-    fn key(&self, out: &mut String) {
-        let _ = write!(out, "<{}>{}", self.name, self.text);
-        let mut inner: Vec<_> = self.inner.iter().filter(|one| !LEARNED.contains(&&*one.name)).collect();
-        inner.sort_by(|a, b| a.name.cmp(&b.name));
-        inner.iter().for_each(|one| one.key(out));
+    /// By what elements are ordered before they are compared: everything that the model knows beforehand.
+    fn key(&self) -> String {
+        let known = self.inner.iter().filter(|one| !LEARNED.contains(&&*one.name));
+        let mut inner: Vec<String> = known.map(Self::key).collect();
+        inner.sort();
+        format!("<{}>{}{}", self.name, self.text, inner.concat())
     }
 
     /// The order of elements and of lists' items means nothing in EC2.
     fn sorted(&self) -> Vec<&Self> {
-        let key = |tree: &&Self| {
-            let mut text = String::new();
-            tree.key(&mut text);
-            text
-        };
         let mut inner: Vec<_> = self.inner.iter().collect();
-        inner.sort_by_cached_key(key);
+        inner.sort_by_cached_key(|one| one.key());
         inner
     }
 
