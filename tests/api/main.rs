@@ -19,6 +19,7 @@ mod server;
 mod sign;
 
 mod doors;
+mod model;
 mod together;
 
 use server::{Folder, Server, Settings};

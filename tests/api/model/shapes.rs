@@ -1,0 +1,202 @@
+//! Instances and interfaces as DescribeInstances and DescribeNetworkInterfaces tell them.
+
+use super::instances::KINDS;
+use super::tree::{Tree, leaf, list, node, tag_set};
+use super::world::*;
+
+const DOMAIN: &str = "ec2.internal";
+
+fn private_name(ip: &str) -> String {
+    format!("ip-{}.{DOMAIN}", ip.replace('.', "-"))
+}
+
+fn public_name(ip: &str) -> String {
+    format!("ec2-{}.{REGION}.compute.{DOMAIN}", ip.replace('.', "-"))
+}
+
+fn group_set(world: &World, interface: Option<&Interface>) -> Tree {
+    let groups = interface.map_or(&[][..], |one| &one.groups[..]);
+    let item = |id: &String| {
+        let group = world.groups.iter().find(|group| group.id == *id).expect("a group in use stays");
+        vec![leaf("groupId", id), leaf("groupName", &group.name)]
+    };
+    list("groupSet", groups.iter().map(item).collect())
+}
+
+fn of_state(name: &str, state: State) -> Tree {
+    let (code, text) = state.told();
+    node(name, vec![leaf("code", code), leaf("name", text)])
+}
+
+/// EC2's StateTransitionReason.
+fn transition(one: &Instance) -> String {
+    match (&one.state, &one.why) {
+        (State::Pending | State::Running, _) | (_, None) => String::new(),
+        (_, Some((code, _))) if code.starts_with("Client.User") => {
+            format!("~user {} {}", one.id, one.changes)
+        }
+        (_, Some((code, _))) => code.clone(),
+    }
+}
+
+/// What no instance of ours has otherwise.
+fn constant() -> Vec<Tree> {
+    let off = |name: &str, inner: &str| node(name, vec![leaf(inner, false)]);
+    vec![
+        list("productCodes", Vec::new()),
+        list("blockDeviceMapping", Vec::new()),
+        node(
+            "placement",
+            vec![leaf("availabilityZone", ZONE), leaf("groupName", ""), leaf("tenancy", "default")],
+        ),
+        node("monitoring", vec![leaf("state", "disabled")]),
+        leaf("architecture", "x86_64"),
+        leaf("rootDeviceType", "instance-store"),
+        leaf("virtualizationType", "hvm"),
+        leaf("hypervisor", "xen"),
+        leaf("ebsOptimized", false),
+        leaf("enaSupport", true),
+        node("capacityReservationSpecification", vec![leaf("capacityReservationPreference", "open")]),
+        off("hibernationOptions", "configured"),
+        off("enclaveOptions", "enabled"),
+        node("maintenanceOptions", vec![leaf("autoRecovery", "default")]),
+        node(
+            "privateDnsNameOptions",
+            vec![
+                leaf("hostnameType", "ip-name"),
+                leaf("enableResourceNameDnsARecord", false),
+                leaf("enableResourceNameDnsAAAARecord", false),
+            ],
+        ),
+        leaf("platformDetails", "Linux/UNIX"),
+        leaf("usageOperation", "RunInstances"),
+        leaf("currentInstanceBootMode", "legacy-bios"),
+    ]
+}
+
+pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
+    let interface = world.interface_of(&one.id).map(|at| &world.interfaces[at]);
+    let address = interface.and_then(|interface| world.address_at(&interface.id));
+    let launched = format!("~time launch {} {}", one.id, one.starts);
+    let (_, cores, threads) = KINDS.iter().find(|(name, ..)| *name == one.kind).unwrap();
+    let (tokens, hops, endpoint, tags_told) = &one.metadata;
+    let mut tree = constant();
+    tree.extend([
+        leaf("instanceId", &one.id),
+        leaf("imageId", &world.image),
+        of_state("instanceState", one.state),
+        leaf("privateDnsName", interface.map_or_else(String::new, |own| private_name(&own.ip))),
+        leaf("dnsName", address.map_or_else(String::new, |address| public_name(&address.ip))),
+        leaf("reason", transition(one)),
+        leaf("amiLaunchIndex", one.index),
+        leaf("instanceType", &one.kind),
+        leaf("launchTime", &launched),
+        leaf("usageOperationUpdateTime", &launched),
+        group_set(world, interface),
+        leaf("clientToken", &one.token),
+        node("cpuOptions", vec![leaf("coreCount", cores), leaf("threadsPerCore", threads)]),
+        node(
+            "metadataOptions",
+            vec![
+                leaf("state", "applied"),
+                leaf("httpTokens", tokens),
+                leaf("httpPutResponseHopLimit", hops),
+                leaf("httpEndpoint", endpoint),
+                leaf("httpProtocolIpv6", "disabled"),
+                leaf("instanceMetadataTags", tags_told),
+            ],
+        ),
+        list("networkInterfaceSet", interface.iter().map(|own| within(world, own)).collect()),
+    ]);
+    tree.extend(one.key.as_ref().map(|name| leaf("keyName", name)));
+    tree.extend(
+        one.why
+            .as_ref()
+            .map(|(code, message)| node("stateReason", vec![leaf("code", code), leaf("message", message)])),
+    );
+    if let Some(own) = interface {
+        tree.push(leaf("subnetId", &world.accounts[own.who].subnet));
+        tree.push(leaf("vpcId", &world.accounts[own.who].vpc));
+        tree.push(leaf("privateIpAddress", &own.ip));
+        tree.push(leaf("sourceDestCheck", true));
+    }
+    tree.extend(address.map(|address| leaf("ipAddress", &address.ip)));
+    let tags = world.tags_of(&one.id);
+    if !tags.is_empty() {
+        tree.push(tag_set("tagSet", &tags));
+    }
+    tree
+}
+
+/// What an interface tells in both places, without its address.
+fn common(world: &World, own: &Interface) -> Vec<Tree> {
+    vec![
+        leaf("networkInterfaceId", &own.id),
+        leaf("subnetId", &world.accounts[own.who].subnet),
+        leaf("vpcId", &world.accounts[own.who].vpc),
+        leaf("description", &own.description),
+        leaf("ownerId", &world.accounts[own.who].id),
+        leaf("status", if own.attachment.is_some() { "in-use" } else { "available" }),
+        leaf("macAddress", &own.mac),
+        leaf("privateIpAddress", &own.ip),
+        leaf("privateDnsName", private_name(&own.ip)),
+        leaf("sourceDestCheck", true),
+        leaf("interfaceType", "interface"),
+        group_set(world, Some(own)),
+    ]
+}
+
+/// The attachment and the address, in the words that both places have.
+fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
+    let attachment = own.attachment.as_ref().map(|to| {
+        let mut inner = vec![
+            leaf("attachmentId", &to.id),
+            leaf("deviceIndex", 0),
+            leaf("networkCardIndex", 0),
+            leaf("status", "attached"),
+            leaf("attachTime", format!("~time attach {}", to.id)),
+            leaf("deleteOnTermination", to.goes_with_it),
+        ];
+        if long {
+            inner.push(leaf("instanceId", &to.instance));
+            inner.push(leaf("instanceOwnerId", &world.accounts[own.who].id));
+        }
+        node("attachment", inner)
+    });
+    let association = world.address_at(&own.id).map(|address| {
+        let mut inner = vec![
+            leaf("publicIp", &address.ip),
+            leaf("publicDnsName", public_name(&address.ip)),
+            leaf("ipOwnerId", &world.accounts[address.who].id),
+        ];
+        if long {
+            let (id, _) = address.association.as_ref().unwrap();
+            inner.push(leaf("allocationId", &address.id));
+            inner.push(leaf("associationId", id));
+        }
+        node("association", inner)
+    });
+    let mut private = vec![
+        leaf("privateIpAddress", &own.ip),
+        leaf("privateDnsName", private_name(&own.ip)),
+        leaf("primary", true),
+    ];
+    private.extend(association.clone());
+    let mut tree = vec![list("privateIpAddressesSet", vec![private])];
+    tree.extend(attachment.into_iter().chain(association));
+    tree
+}
+
+/// An interface within its instance.
+fn within(world: &World, own: &Interface) -> Vec<Tree> {
+    [common(world, own), links(world, own, false)].concat()
+}
+
+pub fn interface(world: &World, own: &Interface) -> Vec<Tree> {
+    let more = vec![
+        leaf("availabilityZone", ZONE),
+        leaf("requesterManaged", false),
+        tag_set("tagSet", &world.tags_of(&own.id)),
+    ];
+    [common(world, own), links(world, own, true), more].concat()
+}
