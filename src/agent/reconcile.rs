@@ -207,6 +207,8 @@ impl Reconciler {
             pass.ports().await;
             pass.outside(&mut self.announcer).await;
             self.proxies = pass.wanted_proxies();
+        } else if self.nft.is_bare() {
+            pass.close_ports().await;
         }
         let ports: BTreeSet<_> = state.ports.values().map(|port| port.private_ip).collect();
         self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains(&ip));

@@ -18,6 +18,10 @@ mod server;
 #[allow(dead_code)]
 mod sign;
 
+mod crash;
+mod crash_start;
+mod faults;
+mod load;
 mod together;
 
 use server::{Folder, Server, Settings};

@@ -18,6 +18,7 @@ use super::routes::{self, Route};
 use super::{flat, neighbours, policy, render, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
+use crate::crash::{self, Point};
 use crate::plan::{Failure, HostState, PortSection, Wiring};
 use crate::types::{EniId, MacAddr};
 
@@ -92,6 +93,7 @@ impl<'a> Pass<'a> {
                 Some(_) => {}
             }
         }
+        crash::point(Point::KernelRead);
         Ok(pass)
     }
 
@@ -185,6 +187,7 @@ impl<'a> Pass<'a> {
             if !self.addresses.by_place.contains_key(&place) {
                 // Of link scope, so that the host never chooses it as its source for the world.
                 let added = addresses::add(self.handle, place, AddressScope::Link).await;
+                crash::point(Point::GatewayAdded);
                 self.check(|| format!("network {}", network.name), added);
             }
         }
@@ -235,8 +238,20 @@ impl<'a> Pass<'a> {
         if !link.up {
             let up = links::set_up(self.handle, link.index).await;
             self.check(|| subject, up);
+            crash::point(Point::PortRaised);
         }
         true
+    }
+
+    /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
+    pub async fn close_ports(&mut self) {
+        let open = |(name, link): &(&String, &Link)| name.starts_with(PORT_PREFIX) && link.up;
+        let open: Vec<_> =
+            self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();
+        for (name, index) in open {
+            let down = links::set_down(self.handle, index).await;
+            self.check(|| format!("interface {name}"), down);
+        }
     }
 
     async fn write_routes(&mut self, want: &BTreeMap<routes::Key, (Route, String)>) {
@@ -247,6 +262,7 @@ impl<'a> Pass<'a> {
                 None => routes::add(self.handle, *key, *route).await,
             };
             self.check(|| format!("{subject}: route {key}"), result);
+            crash::point(Point::RouteWritten);
         }
     }
 
@@ -259,6 +275,7 @@ impl<'a> Pass<'a> {
             if have.get(place).is_none_or(|entry| entry.mac != mac.0) {
                 let set = neighbours::set(self.handle, *place, *mac).await;
                 self.check(|| subject.clone(), set);
+                crash::point(Point::NeighbourSet);
             }
         }
         let ports = self.port_indexes();
@@ -287,6 +304,7 @@ impl<'a> Pass<'a> {
         let mac = self.flat_mac();
         for place in want.difference(&have) {
             let added = neighbours::add_proxy(self.handle, *place).await;
+            crash::point(Point::ProxyAdded);
             if let (Ok(()), Some(mac)) = (&added, mac)
                 && let Err(error) = announcer.announce(place.0, place.1, mac)
             {
@@ -315,6 +333,7 @@ impl<'a> Pass<'a> {
         let gone: Vec<_> = self.ours.iter().filter(|place| !wanted(place)).copied().collect();
         for place in &gone {
             let removed = addresses::remove(self.handle, *place).await;
+            crash::point(Point::AddressRemoved);
             if removed.is_ok() && Some(place.1) == public {
                 self.held.remove(&place.0);
             }
@@ -341,6 +360,7 @@ impl<'a> Pass<'a> {
             match addresses::hold(self.handle, (ip, public.index), leave.lifetime).await {
                 Err(error) => self.fail(format!("address {ip}"), error),
                 Ok(()) => {
+                    crash::point(Point::AddressAdded);
                     self.held.insert(ip);
                     if let Err(error) = announcer.announce(ip, public.index, mac) {
                         self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));
@@ -397,6 +417,7 @@ impl<'a> Pass<'a> {
         let gone: Vec<_> = gone.into_iter().map(|(key, route)| (*key, *route)).collect();
         for (key, route) in gone {
             let removed = routes::remove(self.handle, key, route).await;
+            crash::point(Point::RouteSwept);
             self.check(|| format!("route {key}"), removed);
         }
         self.sweep_peers().await;

@@ -57,6 +57,14 @@ pub async fn set_up(handle: &Handle, index: u32) -> Result<(), Error> {
     handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await
 }
 
+/// Switches an interface off.
+///
+/// # Errors
+/// What netlink says.
+pub async fn set_down(handle: &Handle, index: u32) -> Result<(), Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).down().build()).execute().await
+}
+
 /// Makes the gateway bridge. It never gets a port, and no other program's bridge filter sees it.
 ///
 /// # Errors
