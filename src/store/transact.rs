@@ -44,12 +44,19 @@ pub enum CommitError {
 
 impl CommitError {
     /// Whether the connection is as good as before.
-    pub(super) const fn spares_connection(&self) -> bool {
-        use StoreError::{References, Rows, TooNew};
-        matches!(
-            self,
-            Self::Constraint(_) | Self::Lost | Self::Unavailable(TooNew { .. } | Rows(_) | References(_))
-        )
+    pub(super) fn spares_connection(&self) -> bool {
+        use StoreError::{References, Rows, Sql, TooNew};
+        // lock_not_available: asked again at once, it would only be waited for as long again.
+        let locked = |error: &sqlx::Error| {
+            error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+        };
+        match self {
+            Self::Constraint(_) | Self::Lost | Self::Unavailable(TooNew { .. } | Rows(_) | References(_)) => {
+                true
+            }
+            Self::Unavailable(Sql(error)) => locked(error),
+            Self::Unavailable(_) | Self::Unknown { .. } | Self::Fatal(_) => false,
+        }
     }
 }
 

@@ -206,15 +206,6 @@ fn a_read_only_folder_stops_a_start_with_its_name_and_loses_nothing() {
     disk.remount("rw");
     server.restart(&[]);
     writer.recovers(&server);
-    // One that loses its disk while it runs does not go on with what it cannot know to be there.
-    disk.remount("ro");
-    let tag = [("ResourceId.1", &*writer.group), ("Tag.1.Key", "k"), ("Tag.1.Value", "never")];
-    let reply = server.try_call(&writer.keys, &[&[("Action", "CreateTags")][..], &tag].concat());
-    assert!(reply.as_ref().map_or(true, |reply| reply.status >= 500), "{reply:?}");
-    disk.remount("rw");
-    server.restart(&[]);
-    writer.read(&server);
-    writer.recovers(&server);
 }
 
 /// Holds the lock of the store's writers for as long as the work takes.
