@@ -6,6 +6,7 @@ pub mod check;
 pub mod compute;
 pub mod config;
 pub mod control;
+pub mod crash;
 pub mod feed;
 pub mod http;
 pub mod keys;

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::ClientConfig;
 use super::link::{self, Link};
 use super::trust::{self, Pinned};
 use crate::auth::{Secret, Signer};
+use crate::crash::{self, Point};
 use crate::plan::message::{JOIN_PATH, Join, SERVER_NAME, SERVICE};
 
 /// What tokens begin with, so that one can be told from other secrets.
@@ -78,6 +79,7 @@ impl Enrolment {
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(&serde_json::to_vec_pretty(self)?)?;
         file.sync_all()?;
+        crash::point(Point::EnrolmentWritten);
         fs::rename(new, path(folder))
     }
 
@@ -117,6 +119,7 @@ pub async fn join(word: &str, host: &str, servers: &[String], folder: &Path) -> 
     for server in servers {
         match ask(server, &tls, body.clone()).await {
             Ok(()) => {
+                crash::point(Point::JoinAnswered);
                 let certificate = pinned.learned().ok_or("the server showed no authority")?;
                 let certificate = pem(&certificate);
                 let enrolment = Enrolment { host: token.host.clone(), key, certificate };

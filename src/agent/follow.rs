@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 
 use super::saved::Saved;
 use crate::compute::Consoles;
+use crate::crash::{self, Point};
 use crate::plan::message::{Answer, News, Poll, Said};
 use crate::plan::{HostReport, HostState};
 use crate::types::InstanceId;
@@ -172,7 +173,10 @@ pub async fn say(
         let (consoles, more) = unsent.take();
         let encoded = consoles.iter().map(|(id, output)| (*id, STANDARD.encode(output))).collect();
         let said = Said { epoch, report, consoles: encoded };
-        if let Err(problem) = server.report(&said).await {
+        crash::point(Point::ReportBefore);
+        let reported = server.report(&said).await;
+        crash::point(Point::ReportSaid);
+        if let Err(problem) = reported {
             tracing::debug!(problem, "a report was not taken in; it will be again");
             unsent.restore(consoles);
             repeat.reset_after(PAUSES[1]);

@@ -209,6 +209,8 @@ impl Reconciler {
             self.watched.set_proxies(pass.wanted_proxies());
             let switches = outside_switches(&config, self.relays);
             self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.ports_here());
+        } else if self.nft.is_bare() {
+            pass.close_ports().await;
         }
         let ports: BTreeSet<_> = state.ports.values().map(|port| port.private_ip).collect();
         self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains(&ip));

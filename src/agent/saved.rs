@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::crash::{self, Point};
 use crate::plan::HostState;
 
 /// Between two writings of a state that changes all the time.
@@ -92,7 +93,10 @@ fn write(path: &Path, state: &HostState) -> io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(&serde_json::to_vec(&Contents { boot_id: boot_id(), state })?)?;
     file.sync_all()?;
-    fs::rename(new, path)
+    crash::point(Point::StateWritten);
+    fs::rename(new, path)?;
+    crash::point(Point::StateSaved);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::cell::{count, text};
 use super::connection::{Connection, DbRow, For};
 use super::publish::{Publisher, Seen};
 use super::{StoreError, load};
+use crate::crash::{self, Point};
 use crate::types::Digest;
 use crate::world::World;
 
@@ -105,7 +106,12 @@ pub(super) async fn begin_epoch(connection: &mut Connection, known: &Mark) -> Re
     connection.begin(For::Writing).await?;
     let begun = begin_epoch_within(connection, known).await;
     match begun {
-        Ok(true) => Ok(connection.commit().await?),
+        Ok(true) => {
+            crash::point(Point::EpochBeforeCommit);
+            connection.commit().await?;
+            crash::point(Point::EpochCommitted);
+            Ok(())
+        }
         Ok(false) => Ok(connection.rollback().await?),
         Err(error) => {
             // The first error says more than one of the way back.

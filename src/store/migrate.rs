@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::cell::{int, text};
 use super::connection::{Connection, For};
+use crate::crash::{self, Point};
 use crate::types::Digest;
 
 /// Every migration, oldest first; its number is its place here, from 1. The second text is for Postgres alone.
@@ -45,7 +46,11 @@ pub(super) async fn run(connection: &mut Connection) -> Result<i64, StoreError> 
         connection.begin(For::Writing).await?;
         let stepped = step(connection).await;
         match stepped {
-            Ok(()) => connection.commit().await?,
+            Ok(()) => {
+                crash::point(Point::MigrationBeforeCommit);
+                connection.commit().await?;
+                crash::point(Point::MigrationCommitted);
+            }
             Err(error) => {
                 // The first error says more than one of the way back.
                 let _ = connection.rollback().await;

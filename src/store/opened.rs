@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::place::Place;
 use super::publish::Seen;
 use super::{CommitError, KeyFile, history, migrate};
+use crate::crash::{self, Point};
 
 /// The store cannot be opened or read.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,7 @@ impl Store {
         let ours = text(hex(&key_file.seal(KEY_CHECK, KEY_CHECK.as_bytes())));
         let sql = "UPDATE meta SET key_check = $1 WHERE key_check IS NULL";
         self.connection.run(sql, &[&ours]).await?;
+        crash::point(Point::KeyNoted);
         let noted = self.connection.row("SELECT key_check FROM meta", &[]).await?.string("key_check")?;
         Ok(unhex(&noted).is_some_and(|sealed| key_file.open_secret(KEY_CHECK, &sealed).is_ok()))
     }

@@ -9,6 +9,7 @@ use super::history::Mark;
 use super::memory::Memory;
 use super::{KeyFile, StartError};
 use crate::auth::{Key, Secret};
+use crate::crash::{self, Point};
 use crate::world::{self, AccessKey, Change, Row, World};
 
 /// Commits that a subscriber may be behind before it has to begin anew.
@@ -146,6 +147,7 @@ impl Publisher {
     fn publish(&self, current: &mut Seen, after: Seen, changes: Option<Vec<Change>>) {
         let before = std::mem::replace(current, after);
         self.memory.note(&current.mark());
+        crash::point(Point::StoreRemembered);
         self.worlds.send_replace(current.world.clone());
         tracing::trace!(generation = current.world.generation, tag = &*current.tag, "published");
         let (after, epoch) = (current.world.clone(), current.epoch.clone());

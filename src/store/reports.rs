@@ -21,6 +21,7 @@ use super::link::Link;
 use super::publish::Publisher;
 use super::table::{delete_sql, placeholders};
 use crate::control::{Console, HostStatus, Status};
+use crate::crash::{self, Point};
 use crate::types::{InstanceId, Micros};
 
 /// How often it is looked whether what waits is due, and how often the other servers' are fetched without a hint.
@@ -328,7 +329,9 @@ async fn write(connection: &mut Connection, due: &Due, server: &str) -> Result<u
         let sent = format!("{server} reports");
         connection.rows("SELECT pg_notify('fogbank', $1)::text AS sent", &[&text(sent)]).await?;
     }
+    crash::point(Point::ReportsBeforeCommit);
     connection.commit().await?;
+    crash::point(Point::ReportsCommitted);
     Ok(version)
 }
 

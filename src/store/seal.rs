@@ -9,6 +9,8 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use crate::crash::{self, Point};
+
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
 
@@ -85,13 +87,22 @@ impl KeyFile {
     }
 }
 
+/// Whole or not at all: one that was begun would stop every start.
 fn create(path: &Path) -> std::io::Result<()> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     crate::store::random(&mut *key);
     let digits: Zeroizing<String> = Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect());
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let new = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    crash::point(Point::KeyFileMade);
     writeln!(file, "{}", *digits)?;
-    file.sync_all()
+    file.sync_all()?;
+    crash::point(Point::KeyFileWritten);
+    fs::rename(new, path)?;
+    // Its name, too, is on disk before anything is sealed with it.
+    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    crash::point(Point::KeyFileNamed);
+    Ok(())
 }
 
 fn decode(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {

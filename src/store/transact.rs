@@ -12,6 +12,7 @@ use super::opened::begin_write;
 use super::publish::{Dated, Publisher, Seen};
 use super::{Reloaded, StoreError, load};
 use crate::control::Status;
+use crate::crash::{self, Point};
 use crate::world::World;
 
 /// How many generations `commits` and `tombstones` reach back.
@@ -43,12 +44,19 @@ pub enum CommitError {
 
 impl CommitError {
     /// Whether the connection is as good as before.
-    pub(super) const fn spares_connection(&self) -> bool {
-        use StoreError::{References, Rows, TooNew};
-        matches!(
-            self,
-            Self::Constraint(_) | Self::Lost | Self::Unavailable(TooNew { .. } | Rows(_) | References(_))
-        )
+    pub(super) fn spares_connection(&self) -> bool {
+        use StoreError::{References, Rows, Sql, TooNew};
+        // lock_not_available: asked again at once, it would only be waited for as long again.
+        let locked = |error: &sqlx::Error| {
+            error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("55P03"))
+        };
+        match self {
+            Self::Constraint(_) | Self::Lost | Self::Unavailable(TooNew { .. } | Rows(_) | References(_)) => {
+                true
+            }
+            Self::Unavailable(Sql(error)) => locked(error),
+            Self::Unavailable(_) | Self::Unknown { .. } | Self::Fatal(_) => false,
+        }
     }
 }
 
@@ -64,6 +72,7 @@ pub(super) async fn transact(
     let known = publisher.seen();
     let prepared = in_time(connection, async |connection| {
         let (mark, news) = begin(connection, &known, &tag).await?;
+        crash::point(Point::StoreLocked);
         let (world, way) = match news {
             News::None => (World::clone(&known.world), Some(Dated::new())),
             News::Steps(seen, changes) => (World::clone(&seen.world), Some(changes)),
@@ -71,6 +80,7 @@ pub(super) async fn transact(
             News::Lost => return Err(CommitError::Lost),
         };
         let decided = decide_all(jobs, world, status);
+        crash::point(Point::StoreDecided);
         if !decided.changes.is_empty() {
             let written = write(connection, &decided.changes, &mark, server).await;
             written.map_err(|error| connection.judge(error))?;
@@ -86,6 +96,7 @@ pub(super) async fn transact(
         return Ok(decided.outcomes);
     }
     let outcomes = commit(connection, &tag, decided.outcomes).await?;
+    crash::point(Point::StoreCommitted);
     let generation = mark.generation;
     let world = World { generation, ..decided.world }.into();
     let after = Seen { world, tag: mark.tag, epoch: mark.epoch };
@@ -96,6 +107,7 @@ pub(super) async fn transact(
         }
         None => drop(publisher.replace(&known.epoch, after)),
     }
+    crash::point(Point::StorePublished);
     Ok(outcomes)
 }
 
@@ -117,6 +129,7 @@ pub(super) async fn write(
     server: &str,
 ) -> Result<(), sqlx::Error> {
     let kinds = Batch::of(changes).write(connection, mark.generation).await?;
+    crash::point(Point::StoreRowsWritten);
     note(connection, mark, &kinds.join(" "), server).await
 }
 
@@ -146,6 +159,7 @@ async fn commit(
     tag: &str,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Outcome>, CommitError> {
+    crash::point(Point::StoreBeforeCommit);
     let committed = if connection.is_postgres() {
         let late = |_| Err(sqlx::Error::PoolTimedOut);
         tokio::time::timeout(PATIENCE, connection.commit()).await.unwrap_or_else(late)

@@ -20,6 +20,7 @@ use super::publish::Publisher;
 use super::transact::{self, Fate};
 use super::{CommitError, StoreError, away, history};
 use crate::control::Status;
+use crate::crash::{self, Point};
 use crate::query::{Fault, FaultCode};
 
 /// Commands that wait; more are refused, so that memory and waiting time stay bounded.
@@ -220,6 +221,7 @@ struct Unanswered {
 fn answer(jobs: Jobs, outcomes: Vec<Outcome>) {
     for (job, outcome) in jobs.into_iter().zip(outcomes) {
         job.answer(outcome);
+        crash::point(Point::StoreAnswered);
     }
 }
 

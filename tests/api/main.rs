@@ -18,7 +18,11 @@ mod server;
 #[allow(dead_code)]
 mod sign;
 
+mod crash;
+mod crash_start;
 mod doors;
+mod faults;
+mod load;
 mod model;
 mod together;
 

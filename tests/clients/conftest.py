@@ -45,6 +45,8 @@ class Lab:
 
     # Where the operator's socket is.
     server = "host1"
+    # What its processes are told beside the test's own environment.
+    environment = {}
 
     def __init__(self, name=LAB, *options):
         self.name = name
@@ -54,10 +56,11 @@ class Lab:
         self.endpoint = self.env["AWS_ENDPOINT_URL"]
         self.image = self.env["FOGBANK_IMAGE"]
 
-    def lab(self, verb, *words):
-        """Runs one of the lab's own subcommands."""
+    def lab(self, verb, *words, **environment):
+        """Runs one of the lab's own subcommands; what it starts has its environment."""
         command = [FOGBANK, "lab", verb, "--name", self.name, *words]
-        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+        told = {**os.environ, **self.environment, **environment}
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=120, env=told).stdout
 
     def client(self, service="ec2", **more):
         config = botocore.config.Config(retries={"total_max_attempts": 1}, read_timeout=30)

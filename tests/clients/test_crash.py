@@ -25,7 +25,7 @@ def restart():
     subprocess.run([FOGBANK, "lab", "restart", "--name", LAB, "--kill"], check=True, timeout=60)
 
 
-def kernel():
+def kernel(host=host):
     """Everything that the agent writes, without what counts or ages."""
     rules = json.loads(host("nft", "-j", "list", "ruleset"))["nftables"]
     text = sorted(json.dumps(strip(entry), sort_keys=True) for entry in rules if "metainfo" not in entry)

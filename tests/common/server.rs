@@ -20,6 +20,7 @@ pub struct Server {
     child: Child,
     config: PathBuf,
     log: PathBuf,
+    by: Vec<String>,
     pub state_dir: PathBuf,
     pub api: SocketAddr,
     pub feed: SocketAddr,
@@ -35,11 +36,13 @@ pub struct Settings<'a> {
     pub apply_wait_ms: u32,
     /// Its environment, beside the test's own.
     pub environment: &'a [(&'a str, &'a str)],
+    /// A program that starts it, such as `nsenter`.
+    pub by: &'a [&'a str],
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { name: "server1", head: "", apply_wait_ms: 0, environment: &[] }
+        Self { name: "server1", head: "", apply_wait_ms: 0, environment: &[], by: &[] }
     }
 }
 
@@ -74,6 +77,13 @@ impl Server {
     /// Starts one in a folder of its own, and waits until it answers. A server after the first of a deployment is given
     /// the first one's key file.
     pub fn start(folder: &Path, first: Option<&Self>, settings: &Settings<'_>) -> Self {
+        let mut server = Self::spawn(folder, first, settings);
+        server.until_it_answers();
+        server
+    }
+
+    /// As [`Self::start`], without waiting.
+    pub fn spawn(folder: &Path, first: Option<&Self>, settings: &Settings<'_>) -> Self {
         let name = settings.name;
         let state_dir = folder.join(name);
         fs::create_dir_all(&state_dir).unwrap();
@@ -88,16 +98,15 @@ impl Server {
             settings.head,
         );
         fs::write(&config, text).unwrap();
-        let child = spawn(&config, &log, settings.environment);
-        let mut server = Self { child, config, log, state_dir, api, feed };
-        server.until_it_answers();
-        server
+        let by: Vec<String> = settings.by.iter().map(|word| (*word).to_owned()).collect();
+        let child = spawn(&by, &config, &log, settings.environment);
+        Self { child, config, log, by, state_dir, api, feed }
     }
 
     /// Starts it again where it was, after it ended, and does not wait.
     pub fn spawn_again(&mut self, environment: &[(&str, &str)]) {
         self.kill();
-        self.child = spawn(&self.config, &self.log, environment);
+        self.child = spawn(&self.by, &self.config, &self.log, environment);
     }
 
     /// Kills it, if it runs, and starts it again where it was.
@@ -117,7 +126,7 @@ impl Server {
         self.child.try_wait().unwrap()
     }
 
-    fn until_it_answers(&mut self) {
+    pub fn until_it_answers(&mut self) {
         let begun = Instant::now();
         while !self.answers() {
             let ended = self.ended();
@@ -195,10 +204,11 @@ impl Drop for Server {
     }
 }
 
-fn spawn(config: &Path, log: &Path, environment: &[(&str, &str)]) -> Child {
+fn spawn(by: &[String], config: &Path, log: &Path, environment: &[(&str, &str)]) -> Child {
     let log = File::options().create(true).append(true).open(log).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fogbank"));
-    command.arg("--config").arg(config).arg("server").envs(environment.iter().copied());
+    let words: Vec<_> = by.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_fogbank")]).collect();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg("--config").arg(config).arg("server").envs(environment.iter().copied());
     command.stdin(Stdio::null()).stderr(log).spawn().unwrap()
 }
 

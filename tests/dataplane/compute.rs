@@ -24,9 +24,9 @@ const LONG: Duration = Duration::from_secs(30);
 const PORT: usize = 1;
 
 /// A host with nothing but a driver on it.
-struct Bench {
-    host: Ns,
-    folder: PathBuf,
+pub struct Bench {
+    pub host: Ns,
+    pub folder: PathBuf,
     driver: Option<Driver>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -54,11 +54,11 @@ impl Seen {
     }
 }
 
-fn id() -> InstanceId {
+pub fn id() -> InstanceId {
     state::port(PORT, &[]).instance
 }
 
-fn wanted(run: bool, boot: u64, image_location: &str) -> HostState {
+pub fn wanted(run: bool, boot: u64, image_location: &str) -> HostState {
     let section = InstanceSection {
         run,
         boot,
@@ -73,7 +73,7 @@ fn wanted(run: bool, boot: u64, image_location: &str) -> HostState {
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let host = Ns::new("compute");
         static NEXT: AtomicU32 = AtomicU32::new(0);
         sweep();
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// A driver that knows nothing of an earlier one.
-    fn start(&mut self, state: HostState) {
+    pub fn start(&mut self, state: HostState) {
         self.stop();
         *self.seen.lock().unwrap() = Seen::default();
         let (states, receiver) = watch::channel(Some(Arc::new(state)));
@@ -106,35 +106,35 @@ impl Bench {
         HostConfig { instances_dir: self.folder.clone(), ..Lab::config() }
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         if let Some(driver) = self.driver.take() {
             let _ = driver.stop.send(());
             driver.thread.join().unwrap();
         }
     }
 
-    fn want(&self, state: HostState) {
+    pub fn want(&self, state: HostState) {
         self.driver.as_ref().unwrap().states.send_replace(Some(Arc::new(state)));
     }
 
-    fn reaches(&self, boot: u64, phase: Phase) {
+    pub fn reaches(&self, boot: u64, phase: Phase) {
         let reached = within(LONG, || self.seen.lock().unwrap().phases.get(&id()) == Some(&(boot, phase)));
         let seen = self.seen.lock().unwrap().clone();
         assert!(reached, "{phase:?} of boot {boot}: {seen:?}");
     }
 
-    fn says(&self, words: &str) {
+    pub fn says(&self, words: &str) {
         let said = within(LONG, || self.seen.lock().unwrap().console.contains(words));
         let console = self.seen.lock().unwrap().console.clone();
         assert!(said, "{words}: {console}");
     }
 
-    fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> Option<u32> {
         init_pid(&self.folder, id())
     }
 
     /// A path of the instance as the host sees it.
-    fn inside(&self, path: &str) -> PathBuf {
+    pub fn inside(&self, path: &str) -> PathBuf {
         Path::new("/proc").join(self.pid().unwrap().to_string()).join("root").join(path)
     }
 

@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod compute;
+mod crash;
+mod crash_compute;
 mod elastic;
 mod host;
 mod hosts;
+mod kernel;
 mod lab;
 mod many;
 mod owner;

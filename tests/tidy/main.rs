@@ -22,7 +22,7 @@ const PURE: &[&str] = &[
     "src/agent/kernel/render",
 ];
 const IMPURE_CRATES: &[&str] =
-    &["tokio::", "sqlx::", "std::fs", "std::process", "std::net::Tcp", "std::net::Udp"];
+    &["tokio::", "sqlx::", "std::fs", "std::process", "std::net::Tcp", "std::net::Udp", "crate::crash"];
 const MAX_FILE_LINES: usize = 450;
 const MAX_FUNCTION_LINES: usize = 70;
 

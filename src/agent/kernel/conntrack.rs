@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
 use super::{flat, paths};
+use crate::crash::{self, Point};
 use crate::plan::HostState;
 use crate::types::{Cidr4, Range4};
 
@@ -136,7 +137,10 @@ pub fn cut(keep: &Keep) -> io::Result<usize> {
     for message in socket.dump(CT_GET, AF_INET, &[])? {
         if flow(&message).is_some_and(|flow| stale(&flow, keep)) {
             match socket.ask(CT_DELETE, AF_INET, &identity(&message)) {
-                Ok(_) => cut += 1,
+                Ok(_) => {
+                    cut += 1;
+                    crash::point(Point::FlowsCut);
+                }
                 // It ended by itself.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => failed = Some(error),

@@ -8,12 +8,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use nftables::helper::{DEFAULT_NFT, NftablesError, get_current_ruleset_raw_async};
 use nftables::schema::{Chain, NfListObject, Rule};
 use nftables::stmt::Statement;
 use nftables::types::{NfChainPolicy, NfFamily, NfHook};
 
 use super::inspect;
+use super::program::{NftError, nft};
 use crate::agent::names::{PORT_PREFIX, TABLE};
 use crate::plan::Failure;
 
@@ -21,10 +21,10 @@ use crate::plan::Failure;
 ///
 /// # Errors
 /// `nft` cannot be run.
-pub async fn obstacles() -> Result<Vec<Failure>, NftablesError> {
+pub async fn obstacles() -> Result<Vec<Failure>, NftError> {
     // Terse: the elements of sets can be many, and nothing here looks at them.
-    let text = get_current_ruleset_raw_async(DEFAULT_NFT, ["-t", "list", "ruleset"]).await?;
-    Ok(in_the_way(&text))
+    let text = nft(&["-j", "-t", "list", "ruleset"], &[]).await?;
+    Ok(in_the_way(&String::from_utf8_lossy(&text)))
 }
 
 /// The obstacles as last seen. Looking costs one `nft` process, which may take a second beside

@@ -18,6 +18,7 @@ use super::routes::{self, Route};
 use super::{flat, neighbours, policy, render, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::{GATEWAY_BRIDGE, PORT_MAC, PORT_PREFIX, port_name};
+use crate::crash::{self, Point};
 use crate::plan::{Failure, HostState, PortSection, Wiring};
 use crate::types::{EniId, MacAddr};
 
@@ -92,6 +93,7 @@ impl<'a> Pass<'a> {
                 Some(_) => {}
             }
         }
+        crash::point(Point::KernelRead);
         Ok(pass)
     }
 
@@ -190,7 +192,11 @@ impl<'a> Pass<'a> {
             let place = (network.gateway, bridge.index);
             let written = match self.addresses.by_place.get(&place) {
                 // Of link scope, so that the host never chooses it as its source for the world.
-                None => addresses::add(self.handle, place, AddressScope::Link).await,
+                None => {
+                    let added = addresses::add(self.handle, place, AddressScope::Link).await;
+                    crash::point(Point::GatewayAdded);
+                    added
+                }
                 Some(address) if address.lifetime.is_some() => {
                     addresses::hold(self.handle, place, None).await
                 }
@@ -249,8 +255,20 @@ impl<'a> Pass<'a> {
         if !link.up {
             let up = links::set_up(self.handle, link.index).await;
             self.check(|| subject, up);
+            crash::point(Point::PortRaised);
         }
         true
+    }
+
+    /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
+    pub async fn close_ports(&mut self) {
+        let open = |(name, link): &(&String, &Link)| name.starts_with(PORT_PREFIX) && link.up;
+        let open: Vec<_> =
+            self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();
+        for (name, index) in open {
+            let down = links::set_down(self.handle, index).await;
+            self.check(|| format!("interface {name}"), down);
+        }
     }
 
     async fn write_routes(&mut self, want: &BTreeMap<routes::Key, (Route, String)>) {
@@ -266,6 +284,7 @@ impl<'a> Pass<'a> {
                 routes::change(self.handle, *key, *route).await
             };
             self.check(|| format!("{subject}: route {key}"), result);
+            crash::point(Point::RouteWritten);
             self.remove_routes(*key, have).await;
         }
     }
@@ -273,6 +292,7 @@ impl<'a> Pass<'a> {
     async fn remove_routes(&mut self, key: routes::Key, gone: Vec<Route>) {
         for route in gone {
             let removed = routes::remove(self.handle, key, route).await;
+            crash::point(Point::RouteSwept);
             self.check(|| format!("route {key}"), removed);
         }
     }
@@ -287,6 +307,7 @@ impl<'a> Pass<'a> {
             if have.get(place).is_none_or(|entry| entry.mac != mac.0 || !entry.ours) {
                 let set = neighbours::set(self.handle, *place, *mac).await;
                 self.check(|| subject.clone(), set);
+                crash::point(Point::NeighbourSet);
             }
         }
         let ports = self.port_indexes();
@@ -315,6 +336,7 @@ impl<'a> Pass<'a> {
         let mac = self.flat_mac();
         for place in want.difference(&have) {
             let added = neighbours::add_proxy(self.handle, *place).await;
+            crash::point(Point::ProxyAdded);
             if let (Ok(()), Some(mac)) = (&added, mac)
                 && let Err(error) = announcer.announce(place.0, place.1, mac)
             {
@@ -343,6 +365,7 @@ impl<'a> Pass<'a> {
         let gone: Vec<_> = self.ours.iter().filter(|place| !wanted(place)).copied().collect();
         for place in &gone {
             let removed = addresses::remove(self.handle, *place).await;
+            crash::point(Point::AddressRemoved);
             if removed.is_ok() && Some(place.1) == public {
                 self.held.remove(&place.0);
             }
@@ -369,6 +392,7 @@ impl<'a> Pass<'a> {
             match addresses::hold(self.handle, (ip, public.index), leave.lifetime).await {
                 Err(error) => self.fail(format!("address {ip}"), error),
                 Ok(()) => {
+                    crash::point(Point::AddressAdded);
                     self.held.insert(ip);
                     if let Err(error) = announcer.announce(ip, public.index, mac) {
                         self.fail(format!("address {ip}"), format!("cannot announce it: {error}"));

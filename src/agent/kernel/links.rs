@@ -66,6 +66,14 @@ pub async fn set_mac(handle: &Handle, index: u32, mac: MacAddr) -> Result<(), Er
     handle.link().set(LinkUnspec::new_with_index(index).address(mac.0.to_vec()).build()).execute().await
 }
 
+/// Switches an interface off.
+///
+/// # Errors
+/// What netlink says.
+pub async fn set_down(handle: &Handle, index: u32) -> Result<(), Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).down().build()).execute().await
+}
+
 /// Makes the gateway bridge. It never gets a port, and no other program's bridge filter sees it.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ pub mod nft;
 pub mod paths;
 pub mod policy;
 pub mod probe;
+pub mod program;
 pub mod render;
 pub mod routes;
 pub mod sysctl;

@@ -3,25 +3,13 @@
 //! Called directly and not through the `nftables` crate, whose model has no ICMP keys and whose
 //! helper does not hand on what `nft` writes to stderr, which is what a failure must say.
 
-use std::process::Stdio;
-
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
-
 use super::json::Commands;
 use super::model::{Family, Ruleset, Set, Value};
+use super::program::{NftError, nft};
 use super::{batch, inspect};
 use crate::agent::names::TABLE;
+use crate::crash::{self, Point};
 use crate::types::Digest;
-
-/// Why rules could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum NftError {
-    #[error("cannot run nft: {0}; install the package nftables")]
-    Run(#[from] std::io::Error),
-    #[error("nft refused: {0}")]
-    Refused(String),
-}
 
 /// The set that holds the digest of what was last applied.
 const APPLIED: &str = "applied";
@@ -53,7 +41,7 @@ impl Nft {
     /// know what is there, else the whole table in one swap. Says whether it wrote.
     ///
     /// # Errors
-    /// What `nft` said. The kernel then has what it had before.
+    /// What `nft` said. The kernel then has what it had before; where `nft` was killed, or that or the new.
     pub async fn apply(&mut self, mut want: Ruleset) -> Result<bool, NftError> {
         let digest = seal(&mut want);
         let commands = match &self.known {
@@ -66,14 +54,23 @@ impl Nft {
             Known::Unseen | Known::Broken => None,
         };
         let before = inspect::generation().ok();
+        crash::point(Point::RulesBefore);
         let changed = match commands {
-            Some(commands) => run(commands).await.is_ok(),
+            Some(commands) => match run(commands).await {
+                // What hangs once hangs again: the next pass tries it, and this one goes on.
+                Err(error @ NftError::Hung(_)) => {
+                    self.known = Known::Broken;
+                    return Err(error);
+                }
+                changed => changed.is_ok(),
+            },
             None => false,
         };
         if !changed {
             self.known = Known::Broken;
             run(batch::replace(&want)).await?;
         }
+        crash::point(Point::RulesWritten);
         // A larger step means that somebody else wrote between: then the next look counts.
         self.sound_at = inspect::generation().ok().filter(|now| before == Some(now.wrapping_sub(1)));
         self.fingerprint = None;
@@ -93,6 +90,11 @@ impl Nft {
     /// Whether our rules stand; without them no port may be opened.
     pub fn stand(&self) -> bool {
         matches!(self.known, Known::These(_))
+    }
+
+    /// Whether there are no rules of ours at all: then not even those of before keep anybody out.
+    pub fn is_bare(&self) -> bool {
+        !self.stand() && inspect::look().is_ok_and(|look| look.counts.is_empty())
     }
 
     /// Looks whether our tables are still what we wrote, where somebody wrote since. After `false`
@@ -136,33 +138,13 @@ fn seal(want: &mut Ruleset) -> Digest {
 /// Whether the table in the kernel says that it is this one.
 async fn stands(digest: Digest) -> bool {
     let text = std::net::Ipv6Addr::from(digest.0).to_string();
-    let output = Command::new("nft").args(["list", "set", "inet", TABLE, APPLIED]).output().await;
-    output.is_ok_and(|output| {
-        output.status.success()
-            && String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == text)
-    })
+    let listed = nft(&["list", "set", "inet", TABLE, APPLIED], &[]).await;
+    listed.is_ok_and(|set| String::from_utf8_lossy(&set).split_whitespace().any(|word| word == text))
 }
 
 async fn run(commands: Commands) -> Result<(), NftError> {
-    if commands.is_empty() {
-        return Ok(());
+    if !commands.is_empty() {
+        nft(&["-j", "-f", "-"], commands.document().as_bytes()).await?;
     }
-    let document = commands.document();
-    let mut child = Command::new("nft")
-        .args(["-j", "-f", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(false)
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(document.as_bytes()).await?;
-    }
-    let output = child.wait_with_output().await?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<_> = text.lines().filter(|line| line.contains("rror")).take(4).collect();
-    Err(NftError::Refused(if lines.is_empty() { text.trim().to_owned() } else { lines.join("; ") }))
+    Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::record::Record;
 use super::{FIRST_USER, veth};
+use crate::crash::{self, Point};
 use crate::plan::{InstanceSection, PortSection};
 
 pub const CONSOLE: &str = "console.log";
@@ -49,20 +50,25 @@ pub async fn launch(
 ) -> Result<(), String> {
     lay_out(folder, &Spec { image: image.to_owned() })
         .map_err(|error| format!("cannot prepare {}: {error}", folder.display()))?;
+    crash::point(Point::InstanceLaidOut);
     let mut child = spawn(program, folder).map_err(|error| format!("cannot start a process: {error}"))?;
     // Dropping it unsaid is the word to end.
     let go = child.stdin.take();
     let pid = timeout(PATIENCE, first_process(&mut child, folder)).await;
     let pid = pid.map_err(|_| "its first process did not come up in time".to_owned())??;
+    crash::point(Point::InstanceSpawned);
     veth::make(ports, pid).await?;
+    crash::point(Point::InstancePlugged);
     let mut record = Record::of(instance.boot, pid).map_err(|error| error.to_string())?;
     record.ports = ports.iter().map(|port| port.eni).collect();
     let written =
         |result: io::Result<()>| result.map_err(|error| format!("cannot write its record: {error}"));
     written(record.write(folder))?;
+    crash::point(Point::InstanceRecorded);
     if let Some(mut go) = go {
         go.write_all(b"go\n").await.map_err(|error| format!("its first process is gone: {error}"))?;
     }
+    crash::point(Point::InstanceWent);
     record.went = true;
     written(record.write(folder))
 }

@@ -29,6 +29,7 @@ pub use inside::{Stage, instance_init};
 
 use super::{Driver, Found};
 use crate::agent::config::HostConfig;
+use crate::crash::{self, Point};
 use crate::plan::{InstanceSection, PortSection};
 use crate::types::InstanceId;
 use record::Record;
@@ -87,6 +88,7 @@ impl Namespaces {
             let start = Instant::now();
             while start.elapsed() < patience {
                 if init_pid(&self.instances_dir, id).is_none() {
+                    crash::point(Point::InstanceEnded);
                     return self.unplug(&folder).await;
                 }
                 sleep(POLL).await;
@@ -142,13 +144,17 @@ impl Driver for Namespaces {
 
     async fn destroy(&self, id: InstanceId) -> Result<(), String> {
         self.end(id, GRACE).await?;
+        crash::point(Point::InstanceUnplugged);
         self.consoles.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let folder = self.folder(id);
         match tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await {
             Ok(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
                 Err(format!("cannot remove its folder: {error}"))
             }
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                crash::point(Point::InstanceRemoved);
+                Ok(())
+            }
             Err(error) => Err(error.to_string()),
         }
     }
