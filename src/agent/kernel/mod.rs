@@ -31,3 +31,4 @@ pub mod program;
 pub mod render;
 pub mod routes;
 pub mod sysctl;
+mod ways;
