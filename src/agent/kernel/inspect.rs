@@ -12,6 +12,7 @@ use crate::agent::names::TABLE;
 use crate::types::Digest;
 
 const NFTABLES: u16 = 10 << 8;
+const GET_TABLE: u16 = NFTABLES | 1;
 const GET_CHAIN: u16 = NFTABLES | 4;
 const GET_RULE: u16 = NFTABLES | 7;
 const GET_SET: u16 = NFTABLES | 10;
@@ -21,7 +22,7 @@ const GET_GENERATION: u16 = NFTABLES | 16;
 /// What one look at our tables found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Look {
-    /// Rules by chain and elements by set.
+    /// Rules by chain and elements by set; and the flags of each table, for one that is dormant does nothing.
     pub counts: BTreeMap<(Family, char, String), usize>,
     /// The sum of the digests of everything found; the kernel may tell it in any order.
     pub fingerprint: u128,
@@ -66,6 +67,12 @@ fn look_at(socket: &mut Nfnetlink, look: &mut Look, family: Family, number: u8) 
     let mut filter = Vec::new();
     write(&mut filter, 1, &terminated(TABLE.as_bytes()));
     let ours = |message: &Vec<u8>| text(message, 1).as_deref() == Some(TABLE);
+    for table in socket.dump(GET_TABLE, number, &[])?.iter().filter(|m| ours(m)) {
+        let flags = attribute(table, 2).unwrap_or_default();
+        look.add(&[TABLE.as_bytes(), &[number], flags].concat());
+        let flags = flags.first_chunk().map_or(0, |flags| u32::from_be_bytes(*flags));
+        look.counts.insert((family, 't', TABLE.into()), flags as usize);
+    }
     for chain in socket.dump(GET_CHAIN, number, &filter)?.iter().filter(|m| ours(m)) {
         look.add(chain);
         look.counts.insert((family, 'c', text(chain, 3).unwrap_or_default()), 0);
@@ -108,6 +115,7 @@ fn text(message: &[u8], kind: u16) -> Option<String> {
 pub fn expected(rules: &Ruleset) -> BTreeMap<(Family, char, String), usize> {
     let mut counts = BTreeMap::new();
     for (&family, table) in &rules.tables {
+        counts.insert((family, 't', TABLE.into()), 0);
         counts.extend(table.chains.iter().map(|(name, c)| ((family, 'c', name.clone()), c.rules.len())));
         counts.extend(table.sets.iter().map(|(name, s)| ((family, 's', name.clone()), s.elements.len())));
     }
