@@ -22,11 +22,12 @@ use super::kernel::challenge::Challenges;
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::foreign::Obstacles;
+use super::kernel::glance::Watched;
 use super::kernel::host::{Leave, Pass, outside_switches};
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
-use super::kernel::{flat, neighbours, render, sysctl};
+use super::kernel::{flat, render};
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Exit, Failure, HostState, Wiring};
 use crate::types::{Cidr4, EniId, MacAddr};
@@ -68,8 +69,7 @@ pub struct Reconciler {
     nft: Nft,
     interest: Interest,
     obstacles: Obstacles,
-    /// The proxy entries that the last pass left.
-    proxies: BTreeSet<neighbours::Place>,
+    watched: Watched,
     /// What was mapped at the last pass; `None` before the first.
     mapped: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
     /// The instances' addresses: whose interface, on which host.
@@ -120,7 +120,7 @@ impl Reconciler {
             nft: Nft::default(),
             interest: Interest { interfaces, ports: BTreeSet::new() },
             obstacles: Obstacles::default(),
-            proxies: BTreeSet::new(),
+            watched: Watched::default(),
             mapped: None,
             places: BTreeMap::new(),
             exits: BTreeMap::new(),
@@ -206,7 +206,9 @@ impl Reconciler {
         if self.nft.stand() {
             pass.ports().await;
             pass.outside(&mut self.announcer).await;
-            self.proxies = pass.wanted_proxies();
+            self.watched.set_proxies(pass.wanted_proxies());
+            let switches = outside_switches(&config, self.relays);
+            self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.served.clone());
         }
         let ports: BTreeSet<_> = state.ports.values().map(|port| port.private_ip).collect();
         self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains(&ip));
@@ -234,7 +236,7 @@ impl Reconciler {
     fn note_gone(&mut self, state: &HostState, pass: &Pass<'_>) {
         let places = places(state);
         let left = self.places.iter().filter(|(ip, place)| places.get(ip) != Some(place)).map(|(ip, _)| *ip);
-        self.gone.extend(left.chain(pass.left_places()));
+        self.gone.extend(left.chain(pass.left_places(self.mapped.is_some())));
         let mapped: BTreeMap<_, _> = state.addresses.values().map(|a| (a.public_ip, a.private_ip)).collect();
         let before = self.mapped.take().unwrap_or_default();
         self.gone.extend(before.keys().filter(|ip| !mapped.contains_key(ip)));
@@ -319,7 +321,7 @@ impl Reconciler {
                     }
                 }
                 _ = glance.tick() => {
-                    if !self.nft.sound() || self.glance().await {
+                    if !self.nft.sound() || self.watched.off(&self.handle).await {
                         due = Instant::now();
                     }
                     if self.mapped.is_some() && self.obstacles.refresh(FULL).await {
@@ -341,7 +343,7 @@ impl Reconciler {
     async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
         let mut applied = self.apply(state).await;
         let unsure = !self.held.is_empty() && self.hold.is_unsure();
-        let cut = !self.proxies.is_empty() && !self.flat_plugged;
+        let cut = self.watched.answers() && !self.flat_plugged;
         let next = if unsure || cut {
             DOUBT
         } else if applied.failures.is_empty() {
@@ -399,19 +401,6 @@ impl Reconciler {
                 }
             }
         }
-    }
-
-    /// Whether something is off that the kernel does not notify anybody of.
-    async fn glance(&self) -> bool {
-        if self.mapped.is_none() {
-            return false;
-        }
-        let switches = outside_switches(&self.config, self.relays);
-        let off = |switch| sysctl::exists(switch) && !sysctl::holds(switch);
-        if switches.iter().flat_map(|(_, list)| list).any(off) {
-            return true;
-        }
-        neighbours::proxies(&self.handle).await.is_ok_and(|proxies| !self.proxies.is_subset(&proxies))
     }
 }
 

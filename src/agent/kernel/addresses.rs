@@ -10,6 +10,7 @@ use netlink_packet_route::address::{
 };
 use rtnetlink::{Error, Handle};
 
+use super::absent::is_removed;
 use crate::agent::names::ROUTE_PROTOCOL;
 use crate::types::Range4;
 
@@ -130,12 +131,12 @@ pub async fn hold(handle: &Handle, place: Place, lifetime: Option<u32>) -> Resul
     request.execute().await
 }
 
-/// Removes a /32.
+/// Removes a /32, if it is there.
 ///
 /// # Errors
 /// What netlink says.
 pub async fn remove(handle: &Handle, place: Place) -> Result<(), Error> {
-    handle.address().del(message(place, AddressScope::Universe)).execute().await
+    is_removed(handle.address().del(message(place, AddressScope::Universe)).execute().await)
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub struct Keep {
     pub instances: BTreeSet<Ipv4Addr>,
     pub translated: BTreeSet<Ipv4Addr>,
     pub networks: Vec<Cidr4>,
+    /// What instances alone have, and what of that is other machines'.
+    pub ranges: Vec<Range4>,
+    pub reserved: Vec<Range4>,
     /// Networks whose way to the outside is another now: flows that went the old one end.
     pub turned: BTreeSet<Cidr4>,
 }
@@ -45,6 +48,8 @@ impl Keep {
         let ports = state.ports.values().map(|port| port.private_ip);
         let instances = ports.chain(flat::remote(state).map(|place| place.private_ip)).collect();
         let networks = state.networks.values().map(|network| network.cidr).collect();
+        let ranges = state.networks.values().map(|network| network.range).collect();
+        let reserved = state.networks.values().flat_map(|network| network.reserved.iter().copied()).collect();
         let outward = addresses().map(|a| (a.private_ip, a.public_ip));
         Self {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
@@ -54,8 +59,16 @@ impl Keep {
             instances,
             translated,
             networks,
+            ranges,
+            reserved,
             turned,
         }
+    }
+
+    /// Whether it is an instance's address that no instance has: of one that went while no agent ran, maybe.
+    fn is_nobodys(&self, address: Ipv4Addr) -> bool {
+        let within = |ranges: &[Range4]| ranges.iter().any(|range| range.contains(address));
+        within(&self.ranges) && !within(&self.reserved) && !self.instances.contains(&address)
     }
 
     /// Whether one end is in a network whose way out has changed, and the other outside of all.
@@ -85,7 +98,8 @@ pub struct Flow {
 /// Whether the present maps would not make this flow.
 pub fn stale(flow: &Flow, keep: &Keep) -> bool {
     let ((from, to), (answerer, answered)) = (flow.original, flow.reply);
-    if [from, to, answerer, answered].iter().any(|address| keep.gone.contains(address)) {
+    let went = |address: &Ipv4Addr| keep.gone.contains(address) || keep.is_nobodys(*address);
+    if [from, to, answerer, answered].iter().any(went) {
         return true;
     }
     let to_elastic = to != answerer && keep.elastic(to) && keep.to_private.get(&to) != Some(&answerer);
@@ -165,6 +179,8 @@ mod tests {
             instances: [ONE, TWO].into(),
             translated: [ONE, TWO].into(),
             networks: vec!["10.0.0.0/24".parse().unwrap()],
+            ranges: vec!["10.0.0.4-10.0.0.99".parse().unwrap()],
+            reserved: vec!["10.0.0.40-10.0.0.43".parse().unwrap()],
             turned: BTreeSet::new(),
         }
     }
@@ -217,6 +233,19 @@ mod tests {
         }
         for flow in [within, of_machine] {
             assert!(!stale(&flow, &keep));
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_address_that_no_instance_has() {
+        let to = |last| Flow {
+            original: (TWO, Ipv4Addr::new(10, 0, 0, last)),
+            reply: (Ipv4Addr::new(10, 0, 0, last), TWO),
+        };
+        let keep = keep(&[], &[]);
+        assert!(stale(&to(7), &keep) && stale(&to(99), &keep));
+        for of_machine in [1, 3, 40, 43, 100, 200] {
+            assert!(!stale(&to(of_machine), &keep), "{of_machine}");
         }
     }
 

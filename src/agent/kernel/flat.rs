@@ -11,6 +11,7 @@ use super::host::Pass;
 use super::neighbours;
 use super::policy::{self, Lookup};
 use super::routes::{self, Key, Route};
+use crate::agent::names::port_name;
 use crate::plan::{Exit, HostState, PlaceSection};
 use crate::types::{Cidr4, MacAddr};
 
@@ -101,11 +102,24 @@ impl Pass<'_> {
         }
     }
 
-    /// The destinations of our routes to instances that nobody has any more.
-    pub fn left_places(&self) -> BTreeSet<Ipv4Addr> {
-        let ports = self.state.ports.values().map(|port| port.private_ip);
-        let here: BTreeSet<_> = ports.chain(remote(self.state).map(|place| place.private_ip)).collect();
-        let routed = self.routes.keys().filter(|key| key.is_to_instance());
-        routed.map(|key| key.to).filter(|ip| !here.contains(ip)).collect()
+    /// The destinations of our routes to instances that nobody has any more. An agent that remembers nothing
+    /// takes one that leads elsewhere for another instance's; one that does knows better.
+    pub fn left_places(&self, remembers: bool) -> BTreeSet<Ipv4Addr> {
+        let mut want = BTreeMap::new();
+        self.flat_routes(&mut want);
+        let mut here: BTreeMap<_, _> =
+            want.into_iter().map(|(key, (route, _))| (key, (route.interface, route.via))).collect();
+        for port in self.state.ports.values() {
+            let link = self.index(&port_name(port.eni)).unwrap_or_default();
+            here.insert(routes::to_instance(port.private_ip), (link, None));
+        }
+        // There is no way yet to a host that is not known, and yet the address is somebody's.
+        let known: BTreeSet<_> = remote(self.state).map(|place| place.private_ip).collect();
+        let routed = self.routes.iter().filter(|(key, _)| key.is_to_instance());
+        let left = routed.filter(|(key, routes)| match here.get(*key) {
+            None => !known.contains(&key.to),
+            Some(way) => !remembers && routes.iter().any(|route| (route.interface, route.via) != *way),
+        });
+        left.map(|(key, _)| key.to).collect()
     }
 }

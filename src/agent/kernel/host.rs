@@ -17,7 +17,7 @@ use super::probe::{self, Care};
 use super::routes::{self, Route};
 use super::{flat, neighbours, policy, render, sysctl};
 use crate::agent::config::HostConfig;
-use crate::agent::names::{GATEWAY_BRIDGE, PORT_PREFIX, port_name};
+use crate::agent::names::{GATEWAY_BRIDGE, PORT_MAC, PORT_PREFIX, port_name};
 use crate::plan::{Failure, HostState, PortSection, Wiring};
 use crate::types::{EniId, MacAddr};
 
@@ -38,7 +38,7 @@ pub struct Pass<'a> {
     links: BTreeMap<String, Link>,
     addresses: Addresses,
     ours: BTreeSet<addresses::Place>,
-    pub(super) routes: BTreeMap<routes::Key, Route>,
+    pub(super) routes: BTreeMap<routes::Key, Vec<Route>>,
     pub(super) policy: Vec<policy::Rule>,
     /// Elastic addresses on the public interface, as far as the pass has come.
     held: BTreeSet<Ipv4Addr>,
@@ -49,6 +49,8 @@ pub struct Pass<'a> {
     pub failures: Vec<Failure>,
     /// Ports whose interface is not there yet.
     pub pending: Vec<EniId>,
+    /// Ports that are as they must be, by name, and whether each is for one address alone.
+    pub served: Vec<(String, bool)>,
 }
 
 impl<'a> Pass<'a> {
@@ -84,6 +86,7 @@ impl<'a> Pass<'a> {
             silent,
             failures,
             pending,
+            served: Vec::new(),
         };
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
@@ -105,7 +108,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn index(&self, name: &str) -> Option<u32> {
+    pub(super) fn index(&self, name: &str) -> Option<u32> {
         self.links.get(name).map(|link| link.index)
     }
 
@@ -182,11 +185,15 @@ impl<'a> Pass<'a> {
         let state = self.state;
         for network in state.networks.values() {
             let place = (network.gateway, bridge.index);
-            if !self.addresses.by_place.contains_key(&place) {
+            let written = match self.addresses.by_place.get(&place) {
                 // Of link scope, so that the host never chooses it as its source for the world.
-                let added = addresses::add(self.handle, place, AddressScope::Link).await;
-                self.check(|| format!("network {}", network.name), added);
-            }
+                None => addresses::add(self.handle, place, AddressScope::Link).await,
+                Some(address) if address.lifetime.is_some() => {
+                    addresses::hold(self.handle, place, None).await
+                }
+                Some(_) => Ok(()),
+            };
+            self.check(|| format!("network {}", network.name), written);
         }
     }
 
@@ -217,6 +224,7 @@ impl<'a> Pass<'a> {
                 let subject = format!("port {}", port.eni);
                 routes.insert(routes::to_instance(port.private_ip), (route, subject.clone()));
                 neighbours.insert((port.private_ip, link.index), (port.mac, subject));
+                self.served.push((name, port.source_dest_check));
             }
         }
         self.write_neighbours(&neighbours).await;
@@ -232,6 +240,10 @@ impl<'a> Pass<'a> {
             return false;
         }
         self.switches(&subject, &sysctl::port(name, port.source_dest_check));
+        if link.mac != PORT_MAC.0 {
+            let set = links::set_mac(self.handle, link.index, PORT_MAC).await;
+            self.check(|| subject.clone(), set);
+        }
         if !link.up {
             let up = links::set_up(self.handle, link.index).await;
             self.check(|| subject, up);
@@ -241,12 +253,25 @@ impl<'a> Pass<'a> {
 
     async fn write_routes(&mut self, want: &BTreeMap<routes::Key, (Route, String)>) {
         for (key, (route, subject)) in want {
-            let result = match self.routes.get(key) {
-                Some(have) if have == route => continue,
-                Some(_) => routes::change(self.handle, *key, *route).await,
-                None => routes::add(self.handle, *key, *route).await,
+            let mut have = self.routes.get(key).cloned().unwrap_or_default();
+            let result = if let Some(at) = have.iter().position(|have| have == route) {
+                have.remove(at);
+                Ok(())
+            } else if have.is_empty() {
+                routes::add(self.handle, *key, *route).await
+            } else {
+                have.remove(0);
+                routes::change(self.handle, *key, *route).await
             };
             self.check(|| format!("{subject}: route {key}"), result);
+            self.remove_routes(*key, have).await;
+        }
+    }
+
+    async fn remove_routes(&mut self, key: routes::Key, gone: Vec<Route>) {
+        for route in gone {
+            let removed = routes::remove(self.handle, key, route).await;
+            self.check(|| format!("route {key}"), removed);
         }
     }
 
@@ -256,7 +281,8 @@ impl<'a> Pass<'a> {
             Err(error) => return self.fail("neighbours".into(), error),
         };
         for (place, (mac, subject)) in want {
-            if have.get(place).is_none_or(|entry| entry.mac != mac.0) {
+            // Without our mark nobody would take it away again.
+            if have.get(place).is_none_or(|entry| entry.mac != mac.0 || !entry.ours) {
                 let set = neighbours::set(self.handle, *place, *mac).await;
                 self.check(|| subject.clone(), set);
             }
@@ -394,10 +420,9 @@ impl<'a> Pass<'a> {
         let ports = self.state.ports.values().map(|port| routes::to_instance(port.private_ip));
         let want: BTreeSet<_> = want.into_keys().chain(ports).collect();
         let gone: Vec<_> = self.routes.iter().filter(|(key, _)| !want.contains(key)).collect();
-        let gone: Vec<_> = gone.into_iter().map(|(key, route)| (*key, *route)).collect();
-        for (key, route) in gone {
-            let removed = routes::remove(self.handle, key, route).await;
-            self.check(|| format!("route {key}"), removed);
+        let gone: Vec<_> = gone.into_iter().map(|(key, routes)| (*key, routes.clone())).collect();
+        for (key, routes) in gone {
+            self.remove_routes(key, routes).await;
         }
         self.sweep_peers().await;
     }

@@ -7,6 +7,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags};
 use rtnetlink::{Error, Handle, LinkBridge, LinkUnspec};
 
 use crate::agent::names::GATEWAY_BRIDGE;
+use crate::types::MacAddr;
 
 /// An interface of the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,6 +56,14 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
 /// What netlink says.
 pub async fn set_up(handle: &Handle, index: u32) -> Result<(), Error> {
     handle.link().set(LinkUnspec::new_with_index(index).up().build()).execute().await
+}
+
+/// Gives an interface the address that it must have.
+///
+/// # Errors
+/// What netlink says.
+pub async fn set_mac(handle: &Handle, index: u32, mac: MacAddr) -> Result<(), Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).address(mac.0.to_vec()).build()).execute().await
 }
 
 /// Makes the gateway bridge. It never gets a port, and no other program's bridge filter sees it.

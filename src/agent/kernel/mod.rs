@@ -5,6 +5,7 @@
 //! [`ROUTE_PROTOCOL`](crate::agent::names::ROUTE_PROTOCOL) on routes, rules, addresses and neighbour entries,
 //! the prefix of interfaces. What has no such mark is never touched.
 
+mod absent;
 pub mod addresses;
 pub mod announce;
 pub mod batch;
@@ -13,6 +14,7 @@ pub mod conntrack;
 pub mod events;
 pub mod flat;
 pub mod foreign;
+pub mod glance;
 pub mod groups;
 pub mod host;
 pub mod inspect;

@@ -11,6 +11,7 @@ use netlink_packet_route::neighbour::{
 use netlink_packet_route::route::{RouteProtocol, RouteType};
 use rtnetlink::{Error, Handle};
 
+use super::absent::is_removed;
 use crate::agent::names::ROUTE_PROTOCOL;
 use crate::types::MacAddr;
 
@@ -92,13 +93,13 @@ pub async fn add_proxy(handle: &Handle, place: Place) -> Result<(), Error> {
     request.replace().execute().await
 }
 
-/// Removes a proxy entry (`proxy`) or a neighbour.
+/// Removes a proxy entry (`proxy`) or a neighbour, if it is there.
 ///
 /// # Errors
 /// What netlink says.
 pub async fn remove(handle: &Handle, place: Place, proxy: bool) -> Result<(), Error> {
     let flags = if proxy { NeighbourFlags::Proxy } else { NeighbourFlags::empty() };
-    handle.neighbours().del(message(place, flags)).execute().await
+    is_removed(handle.neighbours().del(message(place, flags)).execute().await)
 }
 
 fn message(place: Place, flags: NeighbourFlags) -> NeighbourMessage {

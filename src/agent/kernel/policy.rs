@@ -9,6 +9,7 @@ use netlink_packet_route::route::{RouteHeader, RouteProtocol};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMessage};
 use rtnetlink::{Error, Handle, IpVersion};
 
+use super::absent::is_removed;
 use crate::agent::names::ROUTE_PROTOCOL;
 use crate::plan::{Exit, HostState, MAX_HOSTS};
 use crate::types::Cidr4;
@@ -144,12 +145,12 @@ pub async fn add(handle: &Handle, rule: &Rule) -> Result<(), Error> {
     request.execute().await
 }
 
-/// Removes one of our rules.
+/// Removes one of our rules, if it is there.
 ///
 /// # Errors
 /// What netlink says.
 pub async fn remove(handle: &Handle, rule: &Rule) -> Result<(), Error> {
-    handle.rule().del(message(rule)).execute().await
+    is_removed(handle.rule().del(message(rule)).execute().await)
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::net::Ipv4Addr;
 use futures_util::TryStreamExt;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use rtnetlink::{Error, Handle, RouteMessageBuilder};
 
+use super::absent::is_removed;
 use super::policy::{self, is_ours};
 use crate::agent::names::ROUTE_PROTOCOL;
 use crate::types::Cidr4;
@@ -28,6 +29,8 @@ pub struct Key {
     pub to: Ipv4Addr,
     pub prefix_len: u8,
     pub metric: u32,
+    /// For which packets; 0 for all, as each of ours.
+    pub tos: u8,
 }
 
 /// Where a route leads.
@@ -49,39 +52,44 @@ impl fmt::Display for Key {
 impl Key {
     /// Whether this is a route to an instance.
     pub const fn is_to_instance(&self) -> bool {
-        self.table == MAIN && self.prefix_len == 32 && self.metric == 0
+        self.table == MAIN && self.prefix_len == 32 && self.metric == 0 && self.tos == 0
     }
 }
 
 /// The key of the route to an instance.
 pub const fn to_instance(address: Ipv4Addr) -> Key {
-    Key { table: MAIN, to: address, prefix_len: 32, metric: 0 }
+    Key { table: MAIN, to: address, prefix_len: 32, metric: 0, tos: 0 }
 }
 
 /// The key of the route to a flat network's other machines.
 pub const fn to_network(cidr: Cidr4) -> Key {
-    Key { table: MAIN, to: cidr.network(), prefix_len: cidr.prefix_len(), metric: FLAT_METRIC }
+    Key { table: MAIN, to: cidr.network(), prefix_len: cidr.prefix_len(), metric: FLAT_METRIC, tos: 0 }
 }
 
 /// The key of the way out by a gateway host, in the table of that host.
 pub const fn to_outside(gateway: Ipv4Addr) -> Key {
-    Key { table: policy::table(gateway), to: Ipv4Addr::UNSPECIFIED, prefix_len: 0, metric: 0 }
+    Key { table: policy::table(gateway), to: Ipv4Addr::UNSPECIFIED, prefix_len: 0, metric: 0, tos: 0 }
 }
 
-/// The routes with our mark in the main table and in ours.
+/// The routes with our mark in the main table and in ours; those with one key in the kernel's order, of which the first counts.
 ///
 /// # Errors
 /// What netlink says.
-pub async fn list(handle: &Handle) -> Result<BTreeMap<Key, Route>, Error> {
+pub async fn list(handle: &Handle) -> Result<BTreeMap<Key, Vec<Route>>, Error> {
     let filter = RouteMessageBuilder::<Ipv4Addr>::new().build();
     let messages: Vec<_> = handle.route().get(filter).execute().try_collect().await?;
-    Ok(messages.iter().filter_map(read).collect())
+    let mut routes: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (key, route) in messages.iter().filter_map(read) {
+        routes.entry(key).or_default().push(route);
+    }
+    Ok(routes)
 }
 
 fn read(message: &RouteMessage) -> Option<(Key, Route)> {
     let header = &message.header;
     let (table, to) = (header.table.into(), Ipv4Addr::UNSPECIFIED);
-    let mut key = Key { table, to, prefix_len: header.destination_prefix_length, metric: 0 };
+    let (prefix_len, tos) = (header.destination_prefix_length, header.tos);
+    let mut key = Key { table, to, prefix_len, metric: 0, tos };
     let mut route = Route { interface: 0, via: None, source: None };
     for attribute in &message.attributes {
         match attribute {
@@ -135,10 +143,14 @@ pub async fn change(handle: &Handle, key: Key, route: Route) -> Result<(), Error
     handle.route().add(message(key, route)).replace().execute().await
 }
 
-/// Removes one of our routes.
+/// Removes one of our routes, of whatever kind, if it is there.
 ///
 /// # Errors
 /// What netlink says.
 pub async fn remove(handle: &Handle, key: Key, route: Route) -> Result<(), Error> {
-    handle.route().del(message(key, route)).execute().await
+    let mut message = message(key, route);
+    (message.header.kind, message.header.scope) = (RouteType::Unspec, RouteScope::NoWhere);
+    message.header.tos = key.tos;
+    message.attributes.retain(|attribute| !matches!(attribute, RouteAttribute::Oif(0)));
+    is_removed(handle.route().del(message).execute().await)
 }
