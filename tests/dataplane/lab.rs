@@ -50,18 +50,28 @@ impl Ns {
 
     /// Runs a function on a thread inside.
     pub fn spawn<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-        let file = File::open(Path::new("/run/netns").join(&self.0)).unwrap();
-        thread::spawn(move || {
-            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            drop(file);
-            f()
-        })
+        spawn_in(&self.0, f)
     }
 
     /// Runs a function inside and waits for it.
     pub fn run<T: Send + 'static>(&self, f: impl FnOnce() -> T + Send + 'static) -> T {
         self.spawn(f).join().unwrap()
     }
+}
+
+fn spawn_in<T: Send + 'static>(ns: &str, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let file = File::open(Path::new("/run/netns").join(ns)).unwrap();
+    thread::spawn(move || {
+        nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+        drop(file);
+        f()
+    })
+}
+
+/// Runs a function in the namespace of that name and waits for it.
+#[allow(dead_code)]
+pub fn run_in<T: Send + 'static>(ns: &str, f: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_in(ns, f).join().unwrap()
 }
 
 impl Drop for Ns {

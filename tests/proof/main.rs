@@ -12,6 +12,7 @@ mod agree;
 mod cases;
 mod dice;
 mod drift;
+mod flows;
 mod frames;
 mod history;
 mod kernel;

@@ -21,6 +21,13 @@ pub struct Damage {
     pub transactions: u32,
 }
 
+impl Damage {
+    /// Whether as much is there as before: what only one notices that has written it.
+    pub fn is_hidden(&self) -> bool {
+        ["another element", "another rule", "a policy", "where an address leads"].contains(&self.kind)
+    }
+}
+
 fn objects(kind: &'static str, line: String, objects: usize) -> Damage {
     Damage { kind, line, objects, transactions: 0 }
 }
@@ -61,11 +68,10 @@ fn to_addresses(state: &HostState) -> Vec<Damage> {
         all.push(objects("the time of a gateway", line, 1));
     }
     let gateways = state.networks.len();
-    // The bridge, its being up, and what was on it or named its addresses.
+    // What was on the bridge or named its addresses; who writes a link is not told.
     let line = "ip link del fb-gateway".to_owned();
-    all.push(objects("the gateways' bridge", line, 2 + gateways + state.ports.len()));
-    all.push(objects("the bridge is down", "ip link set fb-gateway down".into(), 1));
-    all.push(objects("an address with our mark", "ip addr add 192.0.2.200/32 dev eth0 proto 142".into(), 1));
+    all.push(objects("the gateways' bridge", line, gateways + state.ports.len()));
+    all.push(objects("the bridge is down", "ip link set fb-gateway down".into(), 0));
     all
 }
 
@@ -102,9 +108,9 @@ fn to_port(port: &PortSection, state: &HostState) -> Vec<Damage> {
             format!("ip neigh add 192.0.2.77 dev {name} lladdr 2:0:0:0:9:9 nud permanent"),
             1,
         ),
-        // With it go the route by it and, at once, nothing else.
+        // With it go the route and the neighbour.
         objects("a port is down", format!("ip link set {name} down"), 2),
-        objects("a port's address", format!("ip link set {name} address 2:0:0:0:9:9"), 1),
+        objects("a port's address", format!("ip link set {name} address 2:0:0:0:9:9"), 0),
     ]
 }
 
@@ -230,7 +236,7 @@ fn to_routing_rules(state: &HostState, flat: &str) -> Vec<Damage> {
 fn listed(text: &str, kind: &str) -> Vec<Json> {
     let document: Json = serde_json::from_str(text).unwrap();
     let objects = document["nftables"].as_array().unwrap().iter();
-    let ours = |object: &&Json| object["table"] == "fogbank";
+    let ours = |object: &&Json| object["table"] == "fogbank" && object["family"] != "ip";
     objects.filter_map(|object| object.get(kind)).filter(ours).cloned().collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fogbank::agent::kernel::inspect;
 use netlink_sys::Socket;
 
-use crate::lab::Ns;
+use crate::lab::run_in;
 
 /// RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR.
 const GROUPS: [u32; 6] = [1, 3, 5, 7, 8, 9];
@@ -14,8 +14,8 @@ const GROUPS: [u32; 6] = [1, 3, 5, 7, 8, 9];
 const SWITCHES: [u32; 2] = [24, 25];
 
 /// Sockets that hear everything, and by what port the agent writes.
-pub struct Monitor<'a> {
-    ns: &'a Ns,
+pub struct Monitor {
+    ns: String,
     changes: Socket,
     switches: Socket,
     writers: BTreeSet<u32>,
@@ -30,15 +30,15 @@ pub struct Written {
     pub switches: usize,
 }
 
-impl<'a> Monitor<'a> {
+impl Monitor {
     /// Listens in a namespace in which an agent runs.
-    pub fn new(ns: &'a Ns) -> Self {
-        let (changes, switches, writers) = ns.run(|| {
+    pub fn new(ns: &str) -> Self {
+        let (changes, switches, writers) = run_in(ns, || {
             let writers = writers();
             (open(&GROUPS), open(&SWITCHES), writers)
         });
         assert!(!writers.is_empty(), "an agent has a socket");
-        Self { ns, changes, switches, writers }
+        Self { ns: ns.to_owned(), changes, switches, writers }
     }
 
     /// What was heard since the last time.
@@ -49,7 +49,7 @@ impl<'a> Monitor<'a> {
 
     /// How many transactions there have been of rules, by anybody.
     pub fn transactions(&self) -> u32 {
-        self.ns.run(|| inspect::generation().unwrap())
+        run_in(&self.ns, || inspect::generation().unwrap())
     }
 }
 
