@@ -208,7 +208,7 @@ impl Reconciler {
             pass.outside(&mut self.announcer).await;
             self.watched.set_proxies(pass.wanted_proxies());
             let switches = outside_switches(&config, self.relays);
-            self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.ports_here());
+            self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.served.clone());
         } else if self.nft.is_bare() {
             pass.close_ports().await;
         }

@@ -17,7 +17,8 @@ pub struct Watched {
     switches: Vec<Switch>,
     ports: Vec<(String, bool)>,
     next: usize,
-    proxies: BTreeSet<neighbours::Place>,
+    /// `None` before the first pass that had rules.
+    proxies: Option<BTreeSet<neighbours::Place>>,
 }
 
 impl Watched {
@@ -28,12 +29,12 @@ impl Watched {
 
     /// These proxy entries are to be there, and no other of ours.
     pub fn set_proxies(&mut self, proxies: BTreeSet<neighbours::Place>) {
-        self.proxies = proxies;
+        self.proxies = Some(proxies);
     }
 
     /// Whether the host answers for anything on the flat segment.
     pub fn answers(&self) -> bool {
-        !self.proxies.is_empty()
+        self.proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
     }
 
     /// Whether something is off, as far as one glance goes.
@@ -48,6 +49,7 @@ impl Watched {
         if looked_at.flat_map(|(name, checked)| sysctl::port(name, *checked)).any(|switch| off(&switch)) {
             return true;
         }
-        neighbours::proxies(handle).await.is_ok_and(|proxies| proxies != self.proxies)
+        let Some(want) = &self.proxies else { return false };
+        neighbours::proxies(handle).await.is_ok_and(|have| have != *want)
     }
 }

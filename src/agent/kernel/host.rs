@@ -50,6 +50,8 @@ pub struct Pass<'a> {
     pub failures: Vec<Failure>,
     /// Ports whose interface is not there yet.
     pub pending: Vec<EniId>,
+    /// Ports that are as they must be, by name, and whether each is for one address alone.
+    pub served: Vec<(String, bool)>,
 }
 
 impl<'a> Pass<'a> {
@@ -85,6 +87,7 @@ impl<'a> Pass<'a> {
             silent,
             failures,
             pending,
+            served: Vec::new(),
         };
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
@@ -148,12 +151,6 @@ impl<'a> Pass<'a> {
     pub fn port_indexes(&self) -> BTreeSet<u32> {
         let ports = self.links.iter().filter(|(name, _)| name.starts_with(PORT_PREFIX));
         ports.map(|(_, link)| link.index).collect()
-    }
-
-    /// The ports that are there, and whether each is for one address alone.
-    pub fn ports_here(&self) -> Vec<(String, bool)> {
-        let ports = self.state.ports.values().map(|port| (port_name(port.eni), port.source_dest_check));
-        ports.filter(|(name, _)| self.links.contains_key(name)).collect()
     }
 
     /// What the rules must know of the host.
@@ -233,6 +230,7 @@ impl<'a> Pass<'a> {
                 let subject = format!("port {}", port.eni);
                 routes.insert(routes::to_instance(port.private_ip), (route, subject.clone()));
                 neighbours.insert((port.private_ip, link.index), (port.mac, subject));
+                self.served.push((name, port.source_dest_check));
             }
         }
         self.write_neighbours(&neighbours).await;

@@ -110,7 +110,7 @@ fn to_port(port: &PortSection, state: &HostState) -> Vec<Damage> {
         ),
         // With it go the route and the neighbour.
         objects("a port is down", format!("ip link set {name} down"), 2),
-        objects("a port's address", format!("ip link set {name} address 2:0:0:0:9:9"), 0),
+        objects("a port's address", format!("ip link set {name} address 2:0:0:0:9:9"), 1),
     ]
 }
 
@@ -236,7 +236,10 @@ fn to_routing_rules(state: &HostState, flat: &str) -> Vec<Damage> {
 fn listed(text: &str, kind: &str) -> Vec<Json> {
     let document: Json = serde_json::from_str(text).unwrap();
     let objects = document["nftables"].as_array().unwrap().iter();
-    let ours = |object: &&Json| object["table"] == "fogbank" && object["family"] != "ip";
+    // Chains by the names of words of its own are none that nft can be told of.
+    let word =
+        |object: &Json| ["name", "chain"].iter().any(|key| object[key] == "dnat" || object[key] == "snat");
+    let ours = |object: &&Json| object["table"] == "fogbank" && object["family"] != "ip" && !word(object);
     objects.filter_map(|object| object.get(kind)).filter(ours).cloned().collect()
 }
 
@@ -268,7 +271,8 @@ fn to_rules(stage: &Stage, dice: &mut Dice) -> Vec<Damage> {
     sets.extend(listed(&text, "map"));
     sets.retain(|set| set["elem"].is_array());
     let set = dice.pick(&sets).clone();
-    all.push(rules("a set's elements", format!("nft flush set {}", place(&set, "name"))));
+    let kind = if set["map"].is_string() { "map" } else { "set" };
+    all.push(rules("a set's elements", format!("nft flush {kind} {}", place(&set, "name"))));
     all.extend(to_elements(&sets, dice));
     all
 }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use damage::Damage;
+use fogbank::agent::names::port_name;
 use fogbank::plan::HostState;
 use monitor::{Monitor, Written};
 
@@ -120,6 +121,7 @@ impl Scene {
                 assert_eq!(self.theirs(), theirs, "FOGBANK_SEED={}, {damage:?}: what is theirs", self.seed);
             }
         }
+        self.port_of_another(&wanted);
         for round in 0..TOGETHER {
             let mut damages = damage::all(&self.stage, &self.state, &mut self.dice);
             // Half of it happens while no agent runs.
@@ -142,6 +144,23 @@ impl Scene {
         }
         assert_eq!(self.theirs(), theirs, "FOGBANK_SEED={}: what is theirs", self.seed);
         self.rest_writes_nothing();
+    }
+
+    /// An interface that says whose it is is left to that, and named.
+    fn port_of_another(&mut self, wanted: &Dump) {
+        let port = self.state.ports.values().next().unwrap().eni;
+        let named = |scene: &Self, count: usize| {
+            let subject = format!("port {port}");
+            let failures =
+                || scene.stage.failures().into_iter().filter(|failure| failure.subject == subject).count();
+            assert!(within(BOUND, || failures() == count), "{:?}", scene.stage.failures());
+        };
+        let line = |alias: String| format!("ip link set {} alias {alias}", port_name(port));
+        self.stage.host.ns.sh(&line("eni-0123456789abcdef0".into()));
+        named(self, 1);
+        self.stage.host.ns.sh(&line(port.to_string()));
+        named(self, 0);
+        self.repaired(&[], wanted);
     }
 
     /// However often it looks.

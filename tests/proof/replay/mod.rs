@@ -158,7 +158,7 @@ fn rules(history: &History, state: &HostState) -> Ruleset {
     let number = (0..history.hosts).find(|n| *name(*n) == *state.host).unwrap();
     let flat = if history.one_nic { "eth0" } else { "eth1" };
     // A host without a public address of its own has no rules to translate by.
-    let snat = (state.generation % 5 > 0).then(|| own(number));
+    let snat = (!state.generation.is_multiple_of(5)).then(|| own(number));
     let facts =
         Host { public: "eth0".into(), flat: flat.into(), snat, own: vec![own(number)], router: false };
     render(state, &facts)

@@ -127,9 +127,13 @@ impl<'a> Play<'a> {
         let (there, given) = (flows::list(&self.stage.host.ns), flows::given(&self.states[self.last]));
         let somebodys =
             |ip: &Ipv4Addr| given.iter().any(|need| matches!(need, Need::Interface(has, _) if has == ip));
+        let networks = || self.states[self.last].networks.values().map(|network| network.cidr);
         for (flow, (needs, lived)) in &self.flows {
             let has = |need: &Need| match need {
-                Need::Interface(ip, _) if self.forgot => somebodys(ip),
+                // Of a network that is gone it knows nothing.
+                Need::Interface(ip, _) if self.forgot => {
+                    somebodys(ip) || !networks().any(|net| net.contains(*ip))
+                }
                 need => given.contains(need),
             };
             let may = needs.iter().all(has);
