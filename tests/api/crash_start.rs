@@ -69,12 +69,16 @@ fn aborted_while_a_restored_backup_begins_its_epoch_one_epoch_begins() {
         server.kill();
         let files = ["fogbank.db", "fogbank.db-wal"];
         let backup = |file: &str| folder.0.join(format!("backup of {file}"));
-        files.iter().for_each(|file| drop(std::fs::copy(at(file), backup(file)).unwrap()));
+        for file in files {
+            std::fs::copy(at(file), backup(file)).unwrap();
+        }
         server.restart(&[]);
         assert_eq!(server.call(&keys, &[("Action", "AllocateAddress")]).status, 200);
         server.kill();
         std::fs::remove_file(at("fogbank.db-shm")).unwrap();
-        files.iter().for_each(|file| drop(std::fs::copy(backup(file), at(file)).unwrap()));
+        for file in files {
+            std::fs::copy(backup(file), at(file)).unwrap();
+        }
         server.spawn_again(&[(VARIABLE, &order(point, 1))]);
         await_abort(&mut server, point);
         server.restart(&[]);

@@ -223,6 +223,10 @@ def test_a_route_that_the_kernel_refuses_is_reported_and_keeps_nothing_else_back
         faulty.ec2.authorize_security_group_ingress(**tcp(served["group"], 8080))
         until(lambda: any(private in subject for subject in faulty.failures()), 20)
         assert faulty.holds({"PublicIp": served["public"]})
+        # One that comes after it in every order has its own.
+        later = faulty.running(faulty.start(served["group"]))
+        until(lambda: f"{later['PrivateIpAddress']} dev" in faulty.host("ip", "route", "show", "proto", "142"), 5)
+        faulty.ec2.terminate_instances(InstanceIds=[later["InstanceId"]])
     finally:
         faulty.host("ip", "route", "del", "blackhole", private)
     until(lambda: page(faulty, "internet", served["public"], port=8080), 5)

@@ -146,8 +146,6 @@ fn assert_honest(lab: &Lab, states: &[HostState], at: usize, place: &str) {
 /// Aborts at every passage of a place, one after the other; how many there were.
 fn go_through(lab: &mut Lab, point: Point, ends: &[Kernel; 2]) -> usize {
     let states = states();
-    let servers = [(0, 80), (1, 80)].map(|(at, port)| Server::start(&lab.instances[at], port));
-    let outside = Server::start(&lab.internet, 81);
     let mut passage = 0;
     loop {
         passage += 1;
@@ -169,7 +167,6 @@ fn go_through(lab: &mut Lab, point: Point, ends: &[Kernel; 2]) -> usize {
         assert_eq!(kernel(lab).difference(&ends[end]), "", "{place}, then state {}", 3 * end);
         lab.stop();
     }
-    drop((servers, outside));
     passage - 1
 }
 
@@ -189,6 +186,8 @@ fn aborted_anywhere_in_a_pass_it_breaks_no_promise_and_the_next_agent_converges(
         for _ in 0..LANES {
             scope.spawn(|| {
                 let mut lab = lab();
+                let _servers = [0, 1].map(|at| Server::start(&lab.instances[at], 80));
+                let _outside = Server::start(&lab.internet, 81);
                 while let Some(point) = points.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
                     let count = go_through(&mut lab, *point, &ends);
                     assert!(count > 0, "{} is never passed", point.name());
