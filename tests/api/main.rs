@@ -18,6 +18,7 @@ mod server;
 #[allow(dead_code)]
 mod sign;
 
+mod abuse;
 mod crash;
 mod crash_start;
 mod doors;

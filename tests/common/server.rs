@@ -32,6 +32,8 @@ pub struct Settings<'a> {
     pub name: &'a str,
     /// Lines at the head of its configuration, such as `database = "postgres://…"`.
     pub head: &'a str,
+    /// Lines of the section `[api]`.
+    pub api: &'a str,
     /// How long a write waits for the hosts that it concerns.
     pub apply_wait_ms: u32,
     /// Its environment, beside the test's own.
@@ -42,7 +44,7 @@ pub struct Settings<'a> {
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { name: "server1", head: "", apply_wait_ms: 0, environment: &[], by: &[] }
+        Self { name: "server1", head: "", api: "", apply_wait_ms: 0, environment: &[], by: &[] }
     }
 }
 
@@ -94,8 +96,8 @@ impl Server {
         let (config, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
         let wait = settings.apply_wait_ms;
         let text = format!(
-            "state_dir = {state_dir:?}\n{}[api]\nlisten = \"{api}\"\napply_wait_ms = {wait}\n[feed]\nlisten = \"{feed}\"\n",
-            settings.head,
+            "state_dir = {state_dir:?}\n{}[api]\nlisten = \"{api}\"\napply_wait_ms = {wait}\n{}[feed]\nlisten = \"{feed}\"\n",
+            settings.head, settings.api,
         );
         fs::write(&config, text).unwrap();
         let by: Vec<String> = settings.by.iter().map(|word| (*word).to_owned()).collect();
