@@ -23,20 +23,20 @@ const VALUES: &[&str] = &["", "x", "prod", "é <&> \"'", "*"];
 /// Actions with how often each comes.
 const WEIGHTS: &[(&str, usize)] = &[
     ("AllocateAddress", 6),
-    ("AssociateAddress", 10),
-    ("DisassociateAddress", 4),
+    ("AssociateAddress", 14),
+    ("DisassociateAddress", 6),
     ("ReleaseAddress", 4),
-    ("CreateSecurityGroup", 6),
+    ("CreateSecurityGroup", 5),
     ("DeleteSecurityGroup", 4),
-    ("AuthorizeSecurityGroupIngress", 9),
+    ("AuthorizeSecurityGroupIngress", 10),
     ("AuthorizeSecurityGroupEgress", 4),
     ("RevokeSecurityGroupIngress", 7),
     ("RevokeSecurityGroupEgress", 4),
-    ("RunInstances", 8),
-    ("StartInstances", 3),
-    ("StopInstances", 3),
-    ("RebootInstances", 2),
-    ("TerminateInstances", 3),
+    ("RunInstances", 6),
+    ("StartInstances", 6),
+    ("StopInstances", 6),
+    ("RebootInstances", 4),
+    ("TerminateInstances", 4),
     ("CreateKeyPair", 2),
     ("ImportKeyPair", 3),
     ("DeleteKeyPair", 2),
@@ -51,6 +51,9 @@ const WEIGHTS: &[(&str, usize)] = &[
 impl Chooser<'_> {
     /// A call that writes, not spoilt yet.
     pub fn write(&mut self) -> Call {
+        if let Some(call) = self.lacking() {
+            return call;
+        }
         let mut action = self.action();
         while !self.has_what_it_takes(action) && !self.dice.once_in(8) {
             action = self.action();
@@ -60,6 +63,34 @@ impl Chooser<'_> {
             call.params.set("DryRun", self.dice.pick(&["true", "True", "1", "false"]));
         }
         call
+    }
+
+    /// The plainest call for what the others are about, where there is nothing of it.
+    fn lacking(&mut self) -> Option<Call> {
+        let call = |action| Call::new(self.who, action);
+        let own = |prefix: &str| self.own(self.who, prefix);
+        let alive = |one: &&Instance| {
+            one.who == self.who && !matches!(one.state, State::ShuttingDown | State::Terminated)
+        };
+        let Some(instance) = self.world.instances.iter().find(alive).map(|one| one.id.clone()) else {
+            let run = call("RunInstances")
+                .with("ImageId", &self.world.image)
+                .with("MinCount", 1)
+                .with("MaxCount", 2);
+            return self.dice.once_in(2).then_some(run);
+        };
+        let next = match (own("eipalloc").is_empty(), own("nip").first(), own("nia").is_empty()) {
+            (true, _, _) => call("AllocateAddress"),
+            (false, None, _) => {
+                let path = call("CreateNetworkInsightsPath").with("Source", instance);
+                path.with("Protocol", "tcp").with("DestinationIp", "198.51.100.7")
+            }
+            (false, Some(path), true) => {
+                call("StartNetworkInsightsAnalysis").with("NetworkInsightsPathId", path)
+            }
+            (false, Some(_), false) => return None,
+        };
+        self.dice.once_in(4).then_some(next)
     }
 
     fn action(&mut self) -> &'static str {
