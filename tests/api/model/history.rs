@@ -332,7 +332,7 @@ impl<'g> History<'g> {
 
     fn narrow(&self, kind: &Kind, call: &mut Call, dice: &mut Dice) {
         let rows = kind.rows(&self.world, call.who);
-        let filters = [0, 1, 1, 1, 2][dice.below(5)];
+        let filters = [0, 0, 1, 1, 2][dice.below(5)];
         for index in 1..=filters {
             let (name, values) = filter(kind, &rows, &self.world, dice);
             call.params.set(format!("Filter.{index}.Name"), name);
@@ -358,8 +358,10 @@ impl<'g> History<'g> {
             let listed = chooser.listed(call.clone(), kind.id.1, &ids);
             *call = listed;
         }
-        if let Some((least, most)) = kind.pages.filter(|_| dice.once_in(2)) {
-            let limit = [least, least, least + 1, most, least - 1, most + 1][dice.below(6)];
+        let many = kind.pages.is_some_and(|(least, _)| i64::try_from(rows.len()).unwrap() > least);
+        if let Some((least, most)) = kind.pages.filter(|_| many || dice.once_in(2)) {
+            let limit =
+                [least, least, least, least, least, least + 1, most, least - 1, most + 1][dice.below(9)];
             call.params.set("MaxResults", limit);
         }
     }

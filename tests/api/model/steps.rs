@@ -136,7 +136,10 @@ impl Chooser<'_> {
             "DisassociateAddress" => self.disassociate(call),
             "ReleaseAddress" => self.address(call),
             "CreateSecurityGroup" => self.group(call),
-            "DeleteSecurityGroup" => self.named_group(call),
+            "DeleteSecurityGroup" => match self.named_by_others() {
+                Some(id) if self.dice.once_in(2) => call.with("GroupId", id),
+                _ => self.named_group(call),
+            },
             "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" => {
                 permits::authorize(self, call)
             }
@@ -163,6 +166,17 @@ impl Chooser<'_> {
                 call.with("NetworkInsightsAnalysisId", id)
             }
         }
+    }
+
+    /// A group, not the default one, that a rule of another group names.
+    fn named_by_others(&self) -> Option<String> {
+        let named = |group: &&Group| {
+            let by = |rule: &Rule| {
+                rule.group != group.id && matches!(&rule.peer, Peer::Group(id, _) if *id == group.id)
+            };
+            group.who == self.who && group.name != "default" && self.world.rules.iter().any(by)
+        };
+        self.world.groups.iter().find(named).map(|group| group.id.clone())
     }
 
     /// Ids of that kind that an account has.
@@ -264,7 +278,7 @@ impl Chooser<'_> {
         let earlier: Vec<&Call> = self.before.iter().filter(same).collect();
         if !earlier.is_empty() && self.dice.once_in(2) {
             let old = (*self.dice.pick(&earlier)).clone();
-            if self.dice.once_in(4) {
+            if self.dice.once_in(2) {
                 let token = old.params.one("ClientToken").unwrap().to_owned();
                 return call.with("ClientToken", token);
             }
@@ -353,6 +367,17 @@ impl Chooser<'_> {
     }
 
     fn tags_of_resources(&mut self, call: Call) -> Call {
+        let there: Vec<_> = self.world.tags.iter().filter(|tag| tag.who == self.who).collect();
+        if call.action == "DeleteTags" && !there.is_empty() && self.dice.once_in(2) {
+            // One that is there, with its own value, another one or any.
+            let tag = *self.dice.pick(&there);
+            let call = call.with("ResourceId.1", &tag.resource).with("Tag.1.Key", &tag.key);
+            return match self.dice.below(3) {
+                0 => call,
+                1 => call.with("Tag.1.Value", &tag.value),
+                _ => call.with("Tag.1.Value", self.dice.pick(VALUES)),
+            };
+        }
         let own = self.world.resources(self.who);
         let some = |chooser: &mut Self| match chooser.dice.below(24) {
             0 => {
