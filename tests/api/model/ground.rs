@@ -1,6 +1,6 @@
 //! What histories run on: servers of one database, a network, a pool, an image and a host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::server::{Credentials, Reply, Server, Settings};
@@ -69,7 +69,7 @@ impl Ground {
 /// Which actions were answered how.
 #[derive(Default, Debug)]
 pub struct Tally {
-    pub codes: BTreeMap<&'static str, BTreeSet<String>>,
+    pub codes: BTreeMap<&'static str, BTreeMap<String, usize>>,
     pub calls: usize,
     pub done: usize,
 }
@@ -79,14 +79,16 @@ impl Tally {
     pub fn count(&mut self, action: &'static str, code: &str) {
         self.calls += 1;
         self.done += usize::from(code.is_empty());
-        self.codes.entry(action).or_default().insert(code.to_owned());
+        *self.codes.entry(action).or_default().entry(code.to_owned()).or_default() += 1;
     }
 
     pub fn add(&mut self, other: Self) {
         self.calls += other.calls;
         self.done += other.done;
         for (action, codes) in other.codes {
-            self.codes.entry(action).or_default().extend(codes);
+            for (code, count) in codes {
+                *self.codes.entry(action).or_default().entry(code).or_default() += count;
+            }
         }
     }
 }

@@ -104,8 +104,10 @@ impl<'g> History<'g> {
             return self.look();
         }
         match dice.below(100) {
-            0..=13 => self.host(&mut dice),
-            14..=23 => return self.read(&mut dice),
+            0 => self.drain(true),
+            _ if self.world.drained && dice.once_in(4) => self.drain(false),
+            1..=14 => self.host(&mut dice),
+            15..=24 => return self.read(&mut dice),
             _ => self.write(&mut dice)?,
         }
         self.look()
@@ -186,6 +188,14 @@ impl<'g> History<'g> {
         }
         self.told.push(format!("the host says {words:?}"));
         self.report(&words);
+    }
+
+    /// The operator takes the host out of use, or gives it back.
+    fn drain(&mut self, drained: bool) {
+        let word = if drained { "drain" } else { "undrain" };
+        self.told.push(format!("the operator: host {word}"));
+        self.ground.servers[0].operate(&["host", word, super::host::NAME]);
+        self.world.drained = drained;
     }
 
     fn report(&mut self, words: &[Word]) {
@@ -312,7 +322,7 @@ impl<'g> History<'g> {
                 .0
                 .iter_mut()
                 .filter(|(name, _)| name == "NextToken")
-                .for_each(|(_, token)| token.push('A')),
+                .for_each(|(_, token)| token.insert(0, 'A')),
         }
         let (reply, tree) = self.ask(&call);
         let outcome = tree.at("Errors/Error/Code").to_owned();
@@ -322,7 +332,7 @@ impl<'g> History<'g> {
 
     fn narrow(&self, kind: &Kind, call: &mut Call, dice: &mut Dice) {
         let rows = kind.rows(&self.world, call.who);
-        let filters = [0, 1, 1, 1, 2][dice.below(5)];
+        let filters = [0, 0, 1, 1, 2][dice.below(5)];
         for index in 1..=filters {
             let (name, values) = filter(kind, &rows, &self.world, dice);
             call.params.set(format!("Filter.{index}.Name"), name);
@@ -348,14 +358,19 @@ impl<'g> History<'g> {
             let listed = chooser.listed(call.clone(), kind.id.1, &ids);
             *call = listed;
         }
-        if let Some((least, most)) = kind.pages.filter(|_| dice.once_in(2)) {
-            let limit = [least, least, least + 1, most, least - 1, most + 1][dice.below(6)];
+        let many = kind.pages.is_some_and(|(least, _)| i64::try_from(rows.len()).unwrap() > least);
+        if let Some((least, most)) = kind.pages.filter(|_| many || dice.once_in(2)) {
+            let limit =
+                [least, least, least, least, least, least + 1, most, least - 1, most + 1][dice.below(9)];
             call.params.set("MaxResults", limit);
         }
     }
 
     /// Ends what takes room on the host, whatever there is.
     pub fn end(mut self) {
+        if self.world.drained {
+            self.drain(false);
+        }
         let ids: Vec<_> =
             self.world.instances.iter().filter(|one| !one.keep).map(|one| one.id.clone()).collect();
         let mut words: Vec<Word> = Vec::new();

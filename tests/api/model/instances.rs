@@ -116,6 +116,7 @@ pub fn run(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         ["Monitoring.Enabled", "EbsOptimized", "HibernationOptions.Configured", "EnclaveOptions.Enabled"];
     let on = switched.iter().any(|name| params.flag(name) == Some(true));
     faults.add_if(on, "UnsupportedOperation");
+    faults.add_if(world.drained, "InsufficientInstanceCapacity");
     let wanted = asked.one("PrivateIpAddress").map(str::to_owned);
     faults.note(wanted.as_ref().map_or(Ok(()), |ip| address(world, ip, max)));
     faults.done()?;
@@ -345,11 +346,11 @@ impl World {
     fn shut_down(&mut self, at: usize, why: Option<(String, String)>) {
         self.instances[at].becomes(State::ShuttingDown);
         self.instances[at].why = why;
-        if let Some(interface) = self.interface_of(&self.instances[at].id.clone()) {
-            if self.interfaces[interface].attachment.as_ref().is_some_and(|to| to.goes_with_it) {
-                let id = self.interfaces[interface].id.clone();
-                self.free(&id);
-            }
+        let interface =
+            self.interface_of(&self.instances[at].id.clone()).map(|at| self.interfaces[at].clone());
+        if let Some(going) = interface.filter(|one| one.attachment.as_ref().is_some_and(|to| to.goes_with_it))
+        {
+            self.free(&going.id);
         }
     }
 
@@ -358,6 +359,8 @@ impl World {
         let Some(at) = self.interface_of(&self.instances[at].id.clone()) else { return };
         if self.interfaces[at].attachment.take().is_some_and(|to| to.goes_with_it) {
             let gone = self.interfaces.remove(at);
+            // By its own id an interface can be given an address for as long as it is there.
+            self.free(&gone.id);
             self.untag(&gone.id);
         }
     }

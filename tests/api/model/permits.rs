@@ -86,7 +86,7 @@ fn rules(chooser: &mut Chooser, mut call: Call) -> Call {
 
 fn protocol(chooser: &mut Chooser) -> &'static str {
     let from = if chooser.dice.once_in(40) { BAD_PROTOCOLS } else { PROTOCOLS };
-    *chooser.dice.pick(from)
+    from[chooser.dice.below(from.len())]
 }
 
 /// Sets protocol and ports under the prefix, which ends in a dot or is empty.
@@ -114,7 +114,7 @@ fn either(
     bad: &'static [&'static str],
 ) -> &'static str {
     let from = if chooser.dice.once_in(25) { bad } else { good };
-    *chooser.dice.pick(from)
+    from[chooser.dice.below(from.len())]
 }
 
 /// As clients did before 2010.

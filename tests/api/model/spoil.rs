@@ -86,7 +86,6 @@ const TAGGED: &[(&str, &str)] = &[
     ("AllocateAddress", "elastic-ip"),
     ("CreateSecurityGroup", "security-group"),
     ("AuthorizeSecurityGroupIngress", "security-group-rule"),
-    ("RunInstances", "instance"),
     ("CreateKeyPair", "key-pair"),
 ];
 
@@ -165,14 +164,27 @@ fn refused(call: &mut Call, dice: &mut Dice) -> Option<Code> {
     Some("UnsupportedOperation")
 }
 
-/// "A tag specification has at most 50 tags."
+/// More entries than a list may have.
 fn too_many(call: &mut Call) -> Option<Code> {
     if call.params.0.len().is_multiple_of(2) {
         return None;
     }
-    let (_, kind) = TAGGED.iter().find(|(action, _)| *action == call.action)?;
-    call.params.0.retain(|(name, _)| !name.starts_with("TagSpecification."));
-    call.params.set("TagSpecification.1.ResourceType", kind);
-    (1..=51).for_each(|index| call.params.set(format!("TagSpecification.1.Tag.{index}.Key"), index));
+    let (list, least) = match call.action {
+        "RunInstances" => ("SecurityGroupId".to_owned(), 17),
+        "CreateTags" | "DeleteTags" => ("Tag".to_owned(), 51),
+        action => {
+            let (_, kind) = TAGGED.iter().find(|(tagged, _)| *tagged == action)?;
+            call.params.0.retain(|(name, _)| !name.starts_with("TagSpecification."));
+            call.params.set("TagSpecification.1.ResourceType", kind);
+            ("TagSpecification.1.Tag".to_owned(), 51)
+        }
+    };
+    call.params.0.retain(|(name, _)| name.strip_prefix(&list).is_none_or(|rest| !rest.starts_with('.')));
+    for index in 1..=least {
+        match list.as_str() {
+            "SecurityGroupId" => call.params.set(format!("{list}.{index}"), "sg-0123456789abcdef0"),
+            _ => call.params.set(format!("{list}.{index}.Key"), index),
+        }
+    }
     Some(VALUE)
 }

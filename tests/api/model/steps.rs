@@ -23,20 +23,20 @@ const VALUES: &[&str] = &["", "x", "prod", "é <&> \"'", "*"];
 /// Actions with how often each comes.
 const WEIGHTS: &[(&str, usize)] = &[
     ("AllocateAddress", 6),
-    ("AssociateAddress", 10),
-    ("DisassociateAddress", 4),
+    ("AssociateAddress", 14),
+    ("DisassociateAddress", 6),
     ("ReleaseAddress", 4),
-    ("CreateSecurityGroup", 6),
+    ("CreateSecurityGroup", 5),
     ("DeleteSecurityGroup", 4),
-    ("AuthorizeSecurityGroupIngress", 9),
+    ("AuthorizeSecurityGroupIngress", 10),
     ("AuthorizeSecurityGroupEgress", 4),
     ("RevokeSecurityGroupIngress", 7),
     ("RevokeSecurityGroupEgress", 4),
-    ("RunInstances", 8),
-    ("StartInstances", 3),
-    ("StopInstances", 3),
-    ("RebootInstances", 2),
-    ("TerminateInstances", 3),
+    ("RunInstances", 6),
+    ("StartInstances", 6),
+    ("StopInstances", 6),
+    ("RebootInstances", 4),
+    ("TerminateInstances", 4),
     ("CreateKeyPair", 2),
     ("ImportKeyPair", 3),
     ("DeleteKeyPair", 2),
@@ -51,6 +51,9 @@ const WEIGHTS: &[(&str, usize)] = &[
 impl Chooser<'_> {
     /// A call that writes, not spoilt yet.
     pub fn write(&mut self) -> Call {
+        if let Some(call) = self.lacking() {
+            return call;
+        }
         let mut action = self.action();
         while !self.has_what_it_takes(action) && !self.dice.once_in(8) {
             action = self.action();
@@ -60,6 +63,34 @@ impl Chooser<'_> {
             call.params.set("DryRun", self.dice.pick(&["true", "True", "1", "false"]));
         }
         call
+    }
+
+    /// The plainest call for what the others are about, where there is nothing of it.
+    fn lacking(&mut self) -> Option<Call> {
+        let call = |action| Call::new(self.who, action);
+        let own = |prefix: &str| self.own(self.who, prefix);
+        let alive = |one: &&Instance| {
+            one.who == self.who && !matches!(one.state, State::ShuttingDown | State::Terminated)
+        };
+        let Some(instance) = self.world.instances.iter().find(alive).map(|one| one.id.clone()) else {
+            let run = call("RunInstances")
+                .with("ImageId", &self.world.image)
+                .with("MinCount", 1)
+                .with("MaxCount", 2);
+            return self.dice.once_in(2).then_some(run);
+        };
+        let next = match (own("eipalloc").is_empty(), own("nip").first(), own("nia").is_empty()) {
+            (true, _, _) => call("AllocateAddress"),
+            (false, None, _) => {
+                let path = call("CreateNetworkInsightsPath").with("Source", instance);
+                path.with("Protocol", "tcp").with("DestinationIp", "198.51.100.7")
+            }
+            (false, Some(path), true) => {
+                call("StartNetworkInsightsAnalysis").with("NetworkInsightsPathId", path)
+            }
+            (false, Some(_), false) => return None,
+        };
+        self.dice.once_in(4).then_some(next)
     }
 
     fn action(&mut self) -> &'static str {
@@ -105,7 +136,10 @@ impl Chooser<'_> {
             "DisassociateAddress" => self.disassociate(call),
             "ReleaseAddress" => self.address(call),
             "CreateSecurityGroup" => self.group(call),
-            "DeleteSecurityGroup" => self.named_group(call),
+            "DeleteSecurityGroup" => match self.named_by_others() {
+                Some(id) if self.dice.once_in(2) => call.with("GroupId", id),
+                _ => self.named_group(call),
+            },
             "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" => {
                 permits::authorize(self, call)
             }
@@ -132,6 +166,17 @@ impl Chooser<'_> {
                 call.with("NetworkInsightsAnalysisId", id)
             }
         }
+    }
+
+    /// A group, not the default one, that a rule of another group names.
+    fn named_by_others(&self) -> Option<String> {
+        let named = |group: &&Group| {
+            let by = |rule: &Rule| {
+                rule.group != group.id && matches!(&rule.peer, Peer::Group(id, _) if *id == group.id)
+            };
+            group.who == self.who && group.name != "default" && self.world.rules.iter().any(by)
+        };
+        self.world.groups.iter().find(named).map(|group| group.id.clone())
     }
 
     /// Ids of that kind that an account has.
@@ -233,7 +278,7 @@ impl Chooser<'_> {
         let earlier: Vec<&Call> = self.before.iter().filter(same).collect();
         if !earlier.is_empty() && self.dice.once_in(2) {
             let old = (*self.dice.pick(&earlier)).clone();
-            if self.dice.once_in(4) {
+            if self.dice.once_in(2) {
                 let token = old.params.one("ClientToken").unwrap().to_owned();
                 return call.with("ClientToken", token);
             }
@@ -322,6 +367,17 @@ impl Chooser<'_> {
     }
 
     fn tags_of_resources(&mut self, call: Call) -> Call {
+        let there: Vec<_> = self.world.tags.iter().filter(|tag| tag.who == self.who).collect();
+        if call.action == "DeleteTags" && !there.is_empty() && self.dice.once_in(2) {
+            // One that is there, with its own value, another one or any.
+            let tag = *self.dice.pick(&there);
+            let call = call.with("ResourceId.1", &tag.resource).with("Tag.1.Key", &tag.key);
+            return match self.dice.below(3) {
+                0 => call,
+                1 => call.with("Tag.1.Value", &tag.value),
+                _ => call.with("Tag.1.Value", self.dice.pick(VALUES)),
+            };
+        }
         let own = self.world.resources(self.who);
         let some = |chooser: &mut Self| match chooser.dice.below(24) {
             0 => {

@@ -156,11 +156,16 @@ pub struct Tag {
     pub value: String,
 }
 
+/// A request's pairs in order.
+type Pairs = Vec<(String, String)>;
+
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub accounts: Vec<Account>,
     pub pools: Vec<Pool>,
     pub image: String,
+    /// Whether the operator lets the host have no new instances.
+    pub drained: bool,
     /// The highest private address that was ever given to anybody.
     pub highest: u32,
     pub addresses: Vec<Address>,
@@ -173,7 +178,7 @@ pub struct World {
     pub analyses: Vec<Analysis>,
     pub tags: Vec<Tag>,
     /// Account, action and token; what was asked and what it made.
-    pub tokens: BTreeMap<(usize, &'static str, String), (Vec<(String, String)>, String)>,
+    pub tokens: BTreeMap<(usize, &'static str, String), (Pairs, String)>,
     /// Every id that the server ever told.
     pub seen: BTreeSet<String>,
     pub learned: Learned,
