@@ -30,7 +30,7 @@ const MEMORY_MIB: u64 = 160;
 const IDLE_KIB: u64 = 20;
 /// The good client's wait, of which 99 in 100 are shorter, may be so many times what it is alone, and so much more.
 const TIMES: u32 = 10;
-const MORE: Duration = Duration::from_millis(100);
+const MORE: Duration = Duration::from_secs(1);
 
 /// The server, and who is at it.
 pub struct Site {
@@ -123,7 +123,9 @@ impl Site {
             }
             going.store(false, Ordering::SeqCst);
             let good = good.join().unwrap();
-            ill.map(|ill| ill.join().unwrap());
+            if let Some(ill) = ill {
+                ill.join().unwrap();
+            }
             good
         })
     }

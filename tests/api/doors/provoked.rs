@@ -5,6 +5,8 @@ use super::own::{Cloud, Own, Pairs, base64, pairs, public_key, rule};
 use super::spec::Action;
 use crate::server::{Folder, Server, Settings, send, signed};
 
+/// An action, how often it may succeed, the code after that, and the parameters of each call.
+type Crowd = (&'static str, usize, &'static str, Box<dyn Fn(usize) -> Pairs + Sync>);
 type Call<'a> = (&'static str, &'static str, Vec<(&'a str, &'a str)>);
 
 /// So many tags for what is made.
@@ -222,7 +224,7 @@ impl Doors {
         let (one, other, path) = (self.his("instance"), self.his("other-instance"), self.his("path"));
         let line = public_key();
         let named = |name: &str, of: &str, n: usize| ((*name).to_owned(), format!("{of} {n}"));
-        let crowds: [(&str, usize, &str, Box<dyn Fn(usize) -> Pairs + Sync>); 4] = [
+        let crowds: [Crowd; 4] = [
             (
                 "CreateNetworkInsightsPath",
                 100,
