@@ -163,7 +163,10 @@ impl<'a> Pass<'a> {
             self.fail(subject, "has no IPv4 address: instances without an elastic IP cannot go out");
         }
         let foreign = self.addresses.in_order.iter().filter(|place| !self.ours.contains(place));
-        let own = foreign.map(|place| place.0).filter(|ip| !self.state.addresses.contains_key(ip));
+        // One that has lost its mark is ours all the same.
+        let gateway = |ip: &Ipv4Addr| self.state.networks.values().any(|network| network.gateway == *ip);
+        let ours = |ip: &Ipv4Addr| self.state.addresses.contains_key(ip) || gateway(ip);
+        let own = foreign.map(|place| place.0).filter(|ip| !ours(ip));
         let own = own.collect::<BTreeSet<_>>().into_iter().collect();
         render::Host::new(self.config, snat, own, sysctl::is_router())
     }
@@ -194,7 +197,7 @@ impl<'a> Pass<'a> {
                     crash::point(Point::GatewayAdded);
                     added
                 }
-                Some(address) if address.lifetime.is_some() => {
+                Some(address) if address.lifetime.is_some() || !address.marked => {
                     addresses::hold(self.handle, place, None).await
                 }
                 Some(_) => Ok(()),
@@ -357,8 +360,9 @@ impl<'a> Pass<'a> {
     /// Gives the elastic IPs that are there the time that they have now.
     async fn extend(&mut self, here: &[Ipv4Addr], public: u32, lifetime: Option<u32>) {
         for place in here.iter().map(|ip| (*ip, public)) {
-            let has = self.addresses.by_place.get(&place).map(|address| address.lifetime);
-            if has.is_some_and(|has| has != lifetime) {
+            let has = self.addresses.by_place.get(&place);
+            let unmarked = |has: &addresses::Address| has.prefix_len == 32 && !has.marked;
+            if has.is_some_and(|has| has.lifetime != lifetime || unmarked(has)) {
                 let held = addresses::hold(self.handle, place, lifetime).await;
                 self.check(|| format!("address {}", place.0), held);
             }

@@ -134,6 +134,7 @@ impl<'a> Play<'a> {
                 Need::Interface(ip, _) if self.forgot => {
                     somebodys(ip) || !networks().any(|net| net.contains(*ip))
                 }
+                Need::Exit(ip, _) if self.forgot && !networks().any(|net| net.contains(*ip)) => true,
                 need => given.contains(need),
             };
             let may = needs.iter().all(has);
