@@ -91,16 +91,9 @@ fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fa
     let eni = match (request.instance_id, request.network_interface_id) {
         (Some(id), None) => {
             let instance = view.world.instances.get(&id).filter(|row| row.owner == view.caller.owner);
-            let instance = instance.ok_or_else(|| {
+            instance.ok_or_else(|| {
                 FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
             })?;
-            use InstanceState::{Pending, Running, Stopped, Stopping};
-            if !matches!(instance.state, Pending | Running | Stopping | Stopped) {
-                return Err(FaultCode::InvalidInstanceID.with(format!(
-                    "The instance '{id}' is not in a valid state for this operation: it is {}",
-                    instance.state.name()
-                )));
-            }
             primary_eni(view.world, id).cloned().ok_or_else(|| {
                 FaultCode::InvalidInstanceID.with(format!("The instance '{id}' has no network interface"))
             })?
@@ -119,10 +112,25 @@ fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fa
                 .with("You may specify InstanceId or NetworkInterfaceId, but not both in the same call"));
         }
     };
+    may_lead_to(view.world, &eni)?;
     match request.private_ip_address.filter(|ip| *ip != eni.private_ip) {
         Some(ip) => Err(FaultCode::InvalidParameterValue
             .with(format!("Private IP address {ip} is not assigned to {}", eni.id))),
         None => Ok(eni),
+    }
+}
+
+/// Nothing leads to an instance that is going away, whichever way it is named.
+fn may_lead_to(world: &World, eni: &Eni) -> Result<(), Fault> {
+    use InstanceState::{Pending, Running, Stopped, Stopping};
+    let instance = eni.attachment.and_then(|attachment| world.instances.get(&attachment.instance));
+    match instance.filter(|row| !matches!(row.state, Pending | Running | Stopping | Stopped)) {
+        Some(going) => Err(FaultCode::InvalidInstanceID.with(format!(
+            "The instance '{}' is not in a valid state for this operation: it is {}",
+            going.id,
+            going.state.name()
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -1,10 +1,13 @@
-//! Pages: a token is the last key that was shown and a hash of what was asked.
+//! Pages: a token is the last key that was shown, and a hash of that and of what was asked.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::query::{Fault, FaultCode, Filter};
 use crate::types::Digest;
+
+/// Of a hash, in hexadecimal digits.
+const HASH_LENGTH: usize = 32;
 
 /// What one page asks for.
 pub struct Page<'a> {
@@ -34,18 +37,19 @@ impl Page<'_> {
         Ok((page, token))
     }
 
-    fn hash(&self) -> Digest {
-        Digest::of(format!("{:?}", self.filters).as_bytes())
+    fn hash(&self, key: &str) -> String {
+        Digest::of(format!("{key:?} {:?}", self.filters).as_bytes()).to_string()
     }
 
     fn seal(&self, key: &str) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}{key}", self.hash()))
+        URL_SAFE_NO_PAD.encode(format!("{}{key}", self.hash(key)))
     }
 
     fn open(&self, token: &str) -> Result<String, Fault> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok();
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        let key = text.and_then(|text| text.strip_prefix(&self.hash().to_string()).map(str::to_owned));
+        let parts = text.as_deref().and_then(|text| text.split_at_checked(HASH_LENGTH));
+        let key = parts.filter(|(hash, key)| self.hash(key) == *hash).map(|(_, key)| key.to_owned());
         key.ok_or_else(|| {
             FaultCode::InvalidNextToken.with(
                 "The token is not valid; repeat the request without it, and keep the filters while paging",

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -13,6 +14,22 @@ pub enum LockError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("the state folder {path} is in use by another process")]
     InUse { path: PathBuf },
+}
+
+/// A process that was killed is gone from all lists some moments before the kernel has closed its files.
+const PATIENCE: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(10);
+
+fn patiently(mut file: File) -> Option<Flock<File>> {
+    let begun = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err(_) if begun.elapsed() > PATIENCE => return None,
+            Err((same, _)) => file = same,
+        }
+        std::thread::sleep(EVERY);
+    }
 }
 
 /// A locked state folder; the lock goes with the process, however it ends.
@@ -39,8 +56,7 @@ impl StateDir {
         let lock = path.join("lock");
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock).map_err(io)?;
-        let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock);
-        let lock = locked.map_err(|_| LockError::InUse { path: path.to_owned() })?;
+        let lock = patiently(file).ok_or_else(|| LockError::InUse { path: path.to_owned() })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 

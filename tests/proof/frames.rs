@@ -7,6 +7,7 @@ use fogbank::verdict::{Packet, Transport};
 
 const ETHER: usize = 14;
 const IP: usize = 20;
+const GRE: u8 = 47;
 const MAGIC: [u8; 4] = *b"fogb";
 
 /// The frames of one packet: one, or its fragments.
@@ -61,6 +62,8 @@ fn body(packet: &Packet, mark: u32) -> Vec<u8> {
             let id = (mark as u16).to_be_bytes();
             (vec![kind, code, 0, 0, id[0], id[1], 0, 1], Some(2))
         }
+        // No kernel translates a version of GRE that it does not know: version 0, of IPv4 (RFC 2784, 2.1).
+        Transport::Other(GRE) => (vec![0, 0, 8, 0], None),
         Transport::Other(_) => (Vec::new(), None),
     };
     body.extend(payload);
@@ -105,6 +108,7 @@ pub fn read(frame: &[u8]) -> Option<(u32, Packet, MacAddr)> {
         6 => (Transport::Tcp { from: port(0)?, to: port(2)? }, 20),
         17 => (Transport::Udp { from: port(0)?, to: port(2)? }, 8),
         1 => (Transport::Icmp { kind: *body.first()?, code: *body.get(1)? }, 8),
+        GRE => (Transport::Other(GRE), 4),
         number => (Transport::Other(number), 0),
     };
     let payload = body.get(header..header + 8)?;

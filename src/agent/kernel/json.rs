@@ -62,7 +62,6 @@ fn value(value: &Value) -> Json {
         Value::Number(number) => json!(number),
         Value::Numbers(from, to) if from == to => json!(from),
         Value::Numbers(from, to) => json!({"range": [from, to]}),
-        Value::Digest(digest) => json!(std::net::Ipv6Addr::from(digest.0).to_string()),
     }
 }
 

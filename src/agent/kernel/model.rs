@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use crate::types::{Cidr6, Digest, MacAddr, Range4};
+use crate::types::{Cidr6, MacAddr, Range4};
 
 /// The nftables family of a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -60,7 +60,6 @@ pub enum Value {
     Block6(Cidr6),
     Number(u32),
     Numbers(u32, u32),
-    Digest(Digest),
 }
 
 /// The right-hand side of a comparison.

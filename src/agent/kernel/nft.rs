@@ -4,26 +4,20 @@
 //! helper does not hand on what `nft` writes to stderr, which is what a failure must say.
 
 use super::json::Commands;
-use super::model::{Family, Ruleset, Set, Value};
+use super::model::Ruleset;
 use super::program::{NftError, nft};
 use super::{batch, inspect};
-use crate::agent::names::TABLE;
 use crate::crash::{self, Point};
-use crate::types::Digest;
-
-/// The set that holds the digest of what was last applied.
-const APPLIED: &str = "applied";
 
 /// What stands in the kernel, as far as we know.
 #[derive(Default, Debug)]
 enum Known {
-    /// Whatever an agent before us left: adopted where its digest is right.
+    /// Whatever an agent before us left, or somebody changed. What looks right may have been changed by one element, so it
+    /// is never taken on: it goes in one swap, which loses no packet.
     #[default]
-    Unseen,
+    Unknown,
     /// What we wrote.
     These(Box<Ruleset>),
-    /// Somebody changed it.
-    Broken,
 }
 
 /// The rules of one network namespace, and what this process last wrote of them.
@@ -42,16 +36,11 @@ impl Nft {
     ///
     /// # Errors
     /// What `nft` said. The kernel then has what it had before; where `nft` was killed, or that or the new.
-    pub async fn apply(&mut self, mut want: Ruleset) -> Result<bool, NftError> {
-        let digest = seal(&mut want);
+    pub async fn apply(&mut self, want: Ruleset) -> Result<bool, NftError> {
         let commands = match &self.known {
             Known::These(have) if **have == want => return Ok(false),
             Known::These(have) => Some(batch::change(have, &want)),
-            Known::Unseen if stands(digest).await && counted(&want) => {
-                self.known = Known::These(Box::new(want));
-                return Ok(false);
-            }
-            Known::Unseen | Known::Broken => None,
+            Known::Unknown => None,
         };
         let before = inspect::generation().ok();
         crash::point(Point::RulesBefore);
@@ -59,7 +48,7 @@ impl Nft {
             Some(commands) => match run(commands).await {
                 // What hangs once hangs again: the next pass tries it, and this one goes on.
                 Err(error @ NftError::Hung(_)) => {
-                    self.known = Known::Broken;
+                    self.known = Known::Unknown;
                     return Err(error);
                 }
                 changed => changed.is_ok(),
@@ -67,7 +56,7 @@ impl Nft {
             None => false,
         };
         if !changed {
-            self.known = Known::Broken;
+            self.known = Known::Unknown;
             run(batch::replace(&want)).await?;
         }
         crash::point(Point::RulesWritten);
@@ -112,34 +101,13 @@ impl Nft {
             None => self.sound_at == Some(now) || look.counts == inspect::expected(have),
         };
         if !right {
-            self.known = Known::Broken;
+            self.known = Known::Unknown;
             self.sound_at = None;
         } else if inspect::generation().is_ok_and(|after| after == now) {
             (self.sound_at, self.fingerprint) = (Some(now), Some(look.fingerprint));
         }
         right
     }
-}
-
-/// Whether the tables in the kernel have as many rules and elements as these.
-fn counted(want: &Ruleset) -> bool {
-    inspect::look().is_ok_and(|look| look.counts == inspect::expected(want))
-}
-
-/// Adds the set with the digest of everything else.
-fn seal(want: &mut Ruleset) -> Digest {
-    let digest = Digest::of(batch::replace(want).document().as_bytes());
-    if let Some(table) = want.tables.get_mut(&Family::Inet) {
-        table.sets.insert(APPLIED.into(), Set::keys(&["ipv6_addr"], [vec![Value::Digest(digest)]]));
-    }
-    digest
-}
-
-/// Whether the table in the kernel says that it is this one.
-async fn stands(digest: Digest) -> bool {
-    let text = std::net::Ipv6Addr::from(digest.0).to_string();
-    let listed = nft(&["list", "set", "inet", TABLE, APPLIED], &[]).await;
-    listed.is_ok_and(|set| String::from_utf8_lossy(&set).split_whitespace().any(|word| word == text))
 }
 
 async fn run(commands: Commands) -> Result<(), NftError> {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// How long a run may take: one beside another program's largest sets takes a second.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// And how much longer for so much that it is given: the rules of ten thousand instances take ten seconds.
-const SECOND: usize = 1 << 20;
+const SECOND: usize = 1 << 18;
 
 /// Why rules could not be written or read.
 #[derive(Debug, thiserror::Error)]

@@ -58,22 +58,34 @@ fn find(world: &World, call: &Call) -> Result<usize, Code> {
     }
 }
 
-/// The interface that is meant: that of an instance which is not going away, or itself.
+/// The interface that is meant, by its instance or by itself, unless the instance is going away.
 fn target(world: &World, call: &Call) -> Result<usize, Code> {
     match one_of(&call.params, "InstanceId", "NetworkInterfaceId")? {
         Either::First(id) => {
             let own = |one: &&Instance| one.who == call.who && one.id == id;
             let instance = world.instances.iter().find(own).ok_or("InvalidInstanceID.NotFound")?;
-            if matches!(instance.state, State::ShuttingDown | State::Terminated) {
+            if is_going(instance) {
                 return Err("InvalidInstanceID");
             }
             Ok(world.interface_of(id).expect("what may run has an interface"))
         }
         Either::Second(id) => {
             let own = |one: &Interface| one.who == call.who && one.id == id;
-            world.interfaces.iter().position(own).ok_or("InvalidNetworkInterfaceID.NotFound")
+            let at = world.interfaces.iter().position(own).ok_or("InvalidNetworkInterfaceID.NotFound")?;
+            let of = |one: &&Instance| {
+                world.interfaces[at].attachment.as_ref().is_some_and(|to| to.instance == one.id)
+            };
+            if world.instances.iter().find(of).is_some_and(is_going) {
+                Err("InvalidInstanceID")
+            } else {
+                Ok(at)
+            }
         }
     }
+}
+
+const fn is_going(instance: &Instance) -> bool {
+    matches!(instance.state, State::ShuttingDown | State::Terminated)
 }
 
 impl World {

@@ -322,7 +322,7 @@ impl<'g> History<'g> {
                 .0
                 .iter_mut()
                 .filter(|(name, _)| name == "NextToken")
-                .for_each(|(_, token)| token.insert(0, 'A')),
+                .for_each(|(_, token)| token.push('A')),
         }
         let (reply, tree) = self.ask(&call);
         let outcome = tree.at("Errors/Error/Code").to_owned();

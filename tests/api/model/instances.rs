@@ -359,8 +359,6 @@ impl World {
         let Some(at) = self.interface_of(&self.instances[at].id.clone()) else { return };
         if self.interfaces[at].attachment.take().is_some_and(|to| to.goes_with_it) {
             let gone = self.interfaces.remove(at);
-            // By its own id an interface can be given an address for as long as it is there.
-            self.free(&gone.id);
             self.untag(&gone.id);
         }
     }

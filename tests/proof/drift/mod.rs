@@ -127,7 +127,6 @@ impl Scene {
             // Half of it happens while no agent runs.
             if round % 2 == 0 {
                 self.stage.stop();
-                damages.retain(|damage| !damage.is_hidden());
             }
             let number = 2 + self.dice.below(3);
             let several: Vec<_> =
@@ -180,6 +179,10 @@ impl Scene {
         let monitor = Monitor::new(self.stage.host.ns.name());
         let before = monitor.transactions();
         self.stage.host.ns.sh(&damage.line);
+        if damage.is_silent() {
+            assert!(self.stage.dump(&self.state) != *wanted, "{damage:?} does no damage");
+            self.stage.tell(&self.state);
+        }
         self.repaired(std::slice::from_ref(damage), wanted);
         // One look more, which finds nothing to do.
         self.stage.tell(&self.state);
