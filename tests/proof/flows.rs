@@ -29,11 +29,19 @@ pub fn given(state: &HostState) -> BTreeSet<Need> {
     let mut all = BTreeSet::new();
     for (ip, eni, network) in instances(state) {
         all.insert(Need::Interface(ip, eni));
-        let exit = state.networks.get(network.as_str()).map(|network| format!("{:?}", network.exit));
+        let exit = state.networks.get(network.as_str()).map(|network| way_out(&network.exit));
         all.extend(exit.map(|exit| Need::Exit(ip, exit)));
     }
     all.extend(state.addresses.values().map(|a| Need::Mapped(a.public_ip, a.private_ip)));
     all
+}
+
+/// For an instance of its own a host is the same way out whether it is that for others', too, or not.
+fn way_out(exit: &Exit) -> String {
+    match exit {
+        Exit::Here | Exit::ForAll => "this host".into(),
+        Exit::By(gateway) => gateway.to_string(),
+    }
 }
 
 fn instances(state: &HostState) -> BTreeSet<(Ipv4Addr, EniId, String)> {
@@ -66,7 +74,7 @@ pub fn made(state: &HostState, first: u16, own: Ipv4Addr) -> BTreeMap<Flow, Vec<
         let exit = &state.networks[&port.network].exit;
         let elastic = state.addresses.values().find(|a| a.private_ip == ip);
         if let (Exit::Here | Exit::ForAll, None) = (exit, elastic) {
-            let needs = vec![interface.clone(), Need::Exit(ip, format!("{exit:?}"))];
+            let needs = vec![interface.clone(), Need::Exit(ip, way_out(exit))];
             add([ip, CLIENT, CLIENT, own], needs);
         }
         for (other, eni, _) in all.iter().filter(|(other, ..)| *other != ip) {
