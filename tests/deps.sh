@@ -9,7 +9,7 @@ die() { printf 'fogbank: %s\n' "$*" >&2; exit 1; }
 command -v cargo >/dev/null || die "cargo is missing: install Rust, see https://rustup.rs"
 
 # The program that shows a package is there, and the package.
-declare -A packages=([cc]=gcc [nft]=nftables [ip]=iproute2 [curl]=curl [ping]=iputils-ping [/bin/busybox]=busybox-static [dhclient]=isc-dhcp-client
+declare -A packages=([cc]=gcc [nft]=nftables [ip]=iproute2 [curl]=curl [ping]=iputils-ping [sysctl]=procps [/bin/busybox]=busybox-static [dhclient]=isc-dhcp-client
     [/usr/lib/postgresql/15/bin/postgres]=postgresql-15)
 
 apt_install() {

@@ -85,6 +85,8 @@ pub struct Reconciler {
     /// Whether no ARP is answered for instances on the flat segment: cut off, they may be elsewhere by now.
     silent: bool,
     flat_plugged: bool,
+    /// Whether the last pass left something that is not as it should be.
+    failing: bool,
     /// The elastic addresses that the host answers for.
     held: BTreeSet<Ipv4Addr>,
     announcer: Announcer,
@@ -131,6 +133,7 @@ impl Reconciler {
             hold: Hold::new(None),
             silent: false,
             flat_plugged: true,
+            failing: false,
             held: BTreeSet::new(),
             announcer: Announcer::default(),
             challenges: None,
@@ -226,6 +229,7 @@ impl Reconciler {
         if !self.cut_due {
             pass.sweep_routes().await;
         }
+        self.nft.remember();
         self.interest.ports = pass.port_indexes();
         self.public = pass.public_link();
         let (holding, flat_mac, wiring) = (pass.holding(), pass.flat_mac(), Some(pass.wiring()));
@@ -323,7 +327,8 @@ impl Reconciler {
                     }
                 }
                 _ = glance.tick() => {
-                    if !self.nft.sound() || self.watched.off(&self.handle).await {
+                    // What could not be set will be off until it is tried again, in its time.
+                    if (!self.nft.sound() || self.watched.off(&self.handle).await) && !self.failing {
                         due = Instant::now();
                     }
                     if self.mapped.is_some() && self.obstacles.refresh(FULL).await {
@@ -345,13 +350,14 @@ impl Reconciler {
     async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
         let mut applied = self.apply(state).await;
         let unsure = !self.held.is_empty() && self.hold.is_unsure();
+        self.failing = !applied.failures.is_empty();
         let cut = self.watched.answers() && !self.flat_plugged;
         let next = if unsure || cut {
             DOUBT
-        } else if applied.failures.is_empty() {
-            FULL
-        } else {
+        } else if self.failing {
             RETRY
+        } else {
+            FULL
         };
         let next = Instant::now() + next;
         applied.failures.extend_from_slice(&self.obstacles.failures);

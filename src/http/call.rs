@@ -101,7 +101,12 @@ async fn call<B: Backend>(
     let body = body::read(body, peer, waits, &door.room, door.config.body_timeout()).await?;
     trace.started = Some(Instant::now());
     let turn = head.extensions.remove::<Arc<Turn>>();
-    let _work = turn.as_ref().map(|turn| turn.work());
+    let _work = match &turn {
+        Some(turn) => Some(turn.work().ok_or_else(|| {
+            FaultCode::ServiceUnavailable.with("The connection made room for another client's: try again")
+        })?),
+        None => None,
+    };
     // Before the signature, too: a key that another server has deleted signs nothing any more.
     door.backend.fresh().await?;
     let share = door.of_peers.take(peer).await;

@@ -4,6 +4,7 @@
 //! the peer that has the most connections loses the one that has waited longest for its client, as long as that makes
 //! the shares more equal. A request that the server works on is never cut.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,11 +42,20 @@ pub(crate) struct Place {
     turn: Arc<Turn>,
 }
 
-/// Whose turn it is on a connection: the client's, or ours.
+/// Whose turn it is on a connection.
 pub(crate) struct Turn {
-    /// Since when the client is waited for; `None` while we work for it.
-    waiting: Mutex<Option<Instant>>,
+    whose: Mutex<Whose>,
     ended: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The client's, since then.
+    Client(Instant),
+    /// Ours: we work for it.
+    Ours,
+    /// The connection goes: nothing is begun for it any more.
+    Nobodys,
 }
 
 /// It is the client's turn again when this is dropped.
@@ -53,23 +63,46 @@ pub(crate) struct Work<'a>(&'a Turn);
 
 impl Turn {
     fn new() -> Self {
-        Self { waiting: Mutex::new(Some(Instant::now())), ended: Notify::new() }
+        Self { whose: Mutex::new(Whose::Client(Instant::now())), ended: Notify::new() }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn whose(&self) -> MutexGuard<'_, Whose> {
+        self.whose.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client has said all that it has to say: the connection stays until the answer is there.
-    pub fn work(&self) -> Work<'_> {
-        *self.waiting() = None;
-        Work(self)
+    fn waits_since(&self) -> Option<Instant> {
+        match *self.whose() {
+            Whose::Client(since) => Some(since),
+            Whose::Ours | Whose::Nobodys => None,
+        }
+    }
+
+    /// The client has said all that it has to say: the connection stays until the answer is there. `None` where it has made
+    /// room for another's already, and nobody would hear the answer.
+    pub fn work(&self) -> Option<Work<'_>> {
+        let mut whose = self.whose();
+        if *whose == Whose::Nobodys {
+            return None;
+        }
+        *whose = Whose::Ours;
+        Some(Work(self))
+    }
+
+    /// Ends the connection unless there is work for it.
+    fn lose(&self) -> bool {
+        let mut whose = self.whose();
+        let loses = matches!(*whose, Whose::Client(_));
+        if loses {
+            *whose = Whose::Nobodys;
+            self.ended.notify_one();
+        }
+        loses
     }
 }
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
-        *self.0.waiting() = Some(Instant::now());
+        *self.0.whose() = Whose::Client(Instant::now());
     }
 }
 
@@ -100,10 +133,11 @@ impl Connections {
     pub fn admit_making_room(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut open = self.open();
         let peer = peer_of(address);
-        if open.guests.len() >= self.total && open.of(peer) < self.per_peer {
+        while open.guests.len() >= self.total && open.of(peer) < self.per_peer {
             let number = open.goes_for(peer, Instant::now())?;
-            if let Some(guest) = open.leave(number) {
-                guest.turn.ended.notify_one();
+            // Work may have begun for it this moment: then another is looked for.
+            if open.guests.get(&number).is_some_and(|guest| guest.turn.lose()) {
+                open.leave(number);
             }
         }
         (open.guests.len() < self.total).then(|| self.seat(open, address))?
@@ -132,19 +166,17 @@ impl Open {
         self.by_peer.get(&peer).copied().unwrap_or(0)
     }
 
-    /// The connection that goes so that `peer` may have one more: the longest waiting of those who have the most.
+    /// The connection that goes so that `peer` may have one more: of those that wait for their client, the longest waiting of
+    /// the peer that has the most.
     fn goes_for(&self, peer: IpAddr, now: Instant) -> Option<u64> {
-        let most = self.by_peer.values().copied().max()?;
-        let fair = most >= self.of(peer) + 2;
-        if !fair && most <= self.of(peer) {
-            return None;
-        }
+        let own = self.of(peer);
         let waits = |(number, guest): (&u64, &Guest)| {
-            let since = (*guest.turn.waiting())?;
-            let may_go = fair || now.duration_since(since) >= LONG;
-            (self.of(guest.peer) == most && may_go).then_some((since, *number))
+            let since = guest.turn.waits_since()?;
+            let has = self.of(guest.peer);
+            let may_go = has >= own + 2 || has > own && now.duration_since(since) >= LONG;
+            may_go.then_some((Reverse(has), since, *number))
         };
-        self.guests.iter().filter_map(waits).min().map(|(_, number)| number)
+        self.guests.iter().filter_map(waits).min().map(|(.., number)| number)
     }
 
     fn leave(&mut self, number: u64) -> Option<Guest> {

@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 /// The state folder cannot be used.
@@ -20,13 +21,13 @@ pub enum LockError {
 const PATIENCE: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(10);
 
-fn patiently(mut file: File) -> Option<Flock<File>> {
+fn patiently(mut file: File) -> Result<Flock<File>, Errno> {
     let begun = Instant::now();
     loop {
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Some(lock),
-            Err(_) if begun.elapsed() > PATIENCE => return None,
-            Err((same, _)) => file = same,
+            Ok(lock) => return Ok(lock),
+            Err((same, Errno::EWOULDBLOCK)) if begun.elapsed() < PATIENCE => file = same,
+            Err((_, error)) => return Err(error),
         }
         std::thread::sleep(EVERY);
     }
@@ -56,7 +57,10 @@ impl StateDir {
         let lock = path.join("lock");
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock).map_err(io)?;
-        let lock = patiently(file).ok_or_else(|| LockError::InUse { path: path.to_owned() })?;
+        let lock = patiently(file).map_err(|error| match error {
+            Errno::EWOULDBLOCK => LockError::InUse { path: path.to_owned() },
+            other => io(other.into()),
+        })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 

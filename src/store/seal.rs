@@ -93,7 +93,11 @@ fn create(path: &Path) -> std::io::Result<()> {
     crate::store::random(&mut *key);
     let digits: Zeroizing<String> = Zeroizing::new(key.iter().map(|byte| format!("{byte:02x}")).collect());
     let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
     crash::point(Point::KeyFileMade);
     writeln!(file, "{}", *digits)?;
     file.sync_all()?;

@@ -96,15 +96,27 @@ fn server_file(folder: &Path, name: &str) -> std::path::PathBuf {
     folder.join("server1").join(name)
 }
 
-/// `fogbank agent` with these words, in a folder of its own; environment beside.
+/// `fogbank agent` with these words, in a folder of its own; environment beside. One that is only asked to run has a network of
+/// its own, which is empty, and not for long: were it to run, it would program the machine's.
 fn agent(folder: &Path, feed: &str, words: &[&str], environment: &[(&str, &str)]) -> Output {
     let config = folder.join("agent.toml");
     let state = folder.join("host");
     let host = "[host]\nname = \"one\"\npublic_interface = \"lo\"\nflat_interface = \"lo\"\n";
     let text = format!("state_dir = {state:?}\n{host}[agent]\nservers = [\"{feed}\"]\n");
     std::fs::write(&config, text).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fogbank"));
-    command.arg("--config").arg(&config).arg("agent").args(words).envs(environment.iter().copied());
+    let program = env!("CARGO_BIN_EXE_fogbank");
+    let mut command = Command::new("timeout");
+    command.arg("60");
+    if words.is_empty() {
+        command.args(["unshare", "--net", "--"]);
+    }
+    command
+        .arg(program)
+        .arg("--config")
+        .arg(&config)
+        .arg("agent")
+        .args(words)
+        .envs(environment.iter().copied());
     command.stdin(Stdio::null()).output().unwrap()
 }
 

@@ -1,12 +1,16 @@
 //! Clients that write one call after the other, each for an account of its own, and know exactly what must be there.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use fogbank::types::{AccountId, Direction, RuleTarget};
 use fogbank::world::World;
 
 use crate::dice::Dice;
 use crate::server::{Credentials, Reply, Server};
+
+/// How long clients write at most.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What an account has, by name: an address's public address and interface, a group's name, a rule, a tag's value.
 pub type Facts = BTreeMap<String, String>;
@@ -90,7 +94,9 @@ impl Client {
 
     /// Calls until there is no answer any more.
     pub fn write(&mut self, server: &Server) {
-        loop {
+        // A server that does not abort is found out by whoever waits for that.
+        let begun = Instant::now();
+        while begun.elapsed() < LONGEST {
             let op = self.next();
             match self.call(server, &op) {
                 Ok(reply) if reply.status == 200 => {

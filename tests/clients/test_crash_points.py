@@ -200,9 +200,9 @@ def test_a_server_that_aborts_while_it_keeps_reports_knows_them_again(two, homes
 
 def test_a_state_whose_saving_was_aborted_is_a_state_to_start_from(two, homes):
     """Without any server, on a host whose rules are gone as after its own restart."""
+    seen = two.log("host1", "agent").count("crash: state-written")
     two.restart("host1", FOGBANK_CRASH="state-written:2")
     rule = dict(GroupId=two.group, IpProtocol="tcp", FromPort=9, ToPort=9, CidrIp="192.0.2.0/24")
-    seen = two.log("host1", "agent").count("crash: state-written")
 
     def aborted():
         two.ec2.authorize_security_group_ingress(**rule)

@@ -9,6 +9,22 @@ import pytest
 from conftest import USER_DATA, Lab, console, until
 
 
+def of_processes(what):
+    """A file of each process."""
+    found = {}
+    for path in pathlib.Path("/proc").glob(f"[0-9]*/{what}"):
+        try:
+            found[int(path.parent.name)] = path.read_bytes().decode(errors="replace")
+        except OSError:
+            pass  # it ended meanwhile
+    return found
+
+
+def instances(lab):
+    """The processes whose mounts lie in the lab's folder: in namespaces of their own they bear no name."""
+    return [pid for pid, mounts in of_processes("mountinfo").items() if f"/fogbank-lab/{lab}/" in mounts]
+
+
 def machine(lab):
     """What a lab could leave: the machine's own network, and whatever bears the lab's name."""
     def lines(*command):
@@ -19,11 +35,7 @@ def machine(lab):
         return lab in text
 
     links = lines("ip", "-o", "link")
-    processes = [
-        path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")
-        if path.exists()
-    ]
+    processes = [command.replace("\0", " ") for command in of_processes("cmdline").values()]
     return {
         # Counters and states of the machine's links change by themselves.
         "links": [link.split(":")[1].strip() for link in links],
@@ -33,6 +45,7 @@ def machine(lab):
         "mounts": [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if named(line)],
         "folders": [str(path) for path in (*pathlib.Path("/run/fogbank-lab").glob(lab), *pathlib.Path("/tmp").glob(f"*{lab}*"))],
         "processes": [line for line in processes if named(line) and "pytest" not in line],
+        "instances": sorted(instances(lab)),
         "rules": named(subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True).stdout),
     }
 
@@ -61,9 +74,10 @@ def test_a_lab_leaves_nothing(end):
         for instance in made:
             until(lambda: "user-data done" in console(ec2, instance["InstanceId"]), 40)
         during = machine(name)
-        for what in ("namespaces", "folders", "processes"):
+        for what in ("namespaces", "folders", "processes", "instances"):
             assert during[what], f"nothing is seen of a lab that runs: {what}"
-        pids = members(name)
+        # Of the instances one is killed, so that the other is left to be found.
+        pids = members(name) + instances(name)[:1]
         assert len(pids) > 4
         if end == "kill":
             for pid in pids:

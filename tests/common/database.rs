@@ -81,7 +81,9 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            let _ = Command::new("kill").args(["-QUIT", &child.id().to_string()]).status();
+            // At once; see pg_ctl(1), "immediate".
+            let leader = nix::unistd::Pid::from_raw(child.id().cast_signed());
+            let _ = nix::sys::signal::kill(leader, nix::sys::signal::Signal::SIGQUIT);
             let _ = child.wait();
         }
     }

@@ -70,9 +70,11 @@ pub struct Usage {
     pub peak_mib: u64,
 }
 
-/// An address on the loopback that nobody has.
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// Two addresses on the loopback that nobody has.
+fn free() -> (SocketAddr, SocketAddr) {
+    let both = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, other] = both.each_ref().map(|listener| listener.local_addr().unwrap());
+    (one, other)
 }
 
 impl Server {
@@ -92,7 +94,7 @@ impl Server {
         if let Some(first) = first {
             fs::copy(first.state_dir.join("secrets.key"), state_dir.join("secrets.key")).unwrap();
         }
-        let (api, feed) = (free(), free());
+        let (api, feed) = free();
         let (config, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
         let wait = settings.apply_wait_ms;
         let text = format!(

@@ -205,7 +205,8 @@ pub fn public_mac(host: usize) -> MacAddr {
 fn open(interface: &str, ethertype: u16) -> Socket {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0))).unwrap();
     let index = nix::net::if_::if_nametoindex(interface).unwrap();
-    socket.set_recv_buffer_size(1 << 20).unwrap();
+    // More than an unprivileged socket may have (socket(7)): a busy machine looks away for a while.
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &(8 << 20)).unwrap();
     socket.bind(&link(index, ethertype)).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     socket

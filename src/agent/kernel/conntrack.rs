@@ -34,7 +34,7 @@ pub struct Keep {
     pub instances: BTreeSet<Ipv4Addr>,
     pub translated: BTreeSet<Ipv4Addr>,
     pub networks: Vec<Cidr4>,
-    /// What instances alone have, and what of that is other machines'.
+    /// What instances alone have, and what of that is other machines' or the gateway's.
     pub ranges: Vec<Range4>,
     pub reserved: Vec<Range4>,
     /// Networks whose way to the outside is another now: flows that went the old one end.
@@ -50,7 +50,11 @@ impl Keep {
         let instances = ports.chain(flat::remote(state).map(|place| place.private_ip)).collect();
         let networks = state.networks.values().map(|network| network.cidr).collect();
         let ranges = state.networks.values().map(|network| network.range).collect();
-        let reserved = state.networks.values().flat_map(|network| network.reserved.iter().copied()).collect();
+        let networks_of = || state.networks.values();
+        // What a host serves under the gateway's address may lie in the range, and is no instance's.
+        let gateways = networks_of().filter_map(|network| Range4::new(network.gateway, network.gateway));
+        let reserved = networks_of().flat_map(|network| network.reserved.iter().copied());
+        let reserved = reserved.chain(gateways).collect();
         let outward = addresses().map(|a| (a.private_ip, a.public_ip));
         Self {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
@@ -191,6 +195,24 @@ mod tests {
 
     const INWARD: Flow = Flow { original: (CLIENT, ELASTIC), reply: (ONE, CLIENT) };
     const OUTWARD: Flow = Flow { original: (ONE, CLIENT), reply: (CLIENT, ELASTIC) };
+
+    #[test]
+    fn what_the_gateway_serves_lives_though_it_lies_in_the_range() {
+        let gateway = Ipv4Addr::new(10, 0, 0, 99);
+        let network = crate::plan::NetworkSection {
+            name: "flat".into(),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            gateway,
+            range: "10.0.0.4-10.0.0.99".parse().unwrap(),
+            reserved: [].into(),
+            exit: crate::plan::Exit::Here,
+            domain: "ec2.internal".into(),
+        };
+        let mut state = HostState::default();
+        state.networks.insert("flat".into(), network.into());
+        let keep = Keep::new(&state, BTreeSet::new(), BTreeSet::new());
+        assert!(!keep.is_nobodys(gateway) && keep.is_nobodys(ONE));
+    }
 
     #[test]
     fn both_directions_live_while_the_address_is_mapped() {

@@ -29,6 +29,15 @@ pub struct Look {
 }
 
 impl Look {
+    /// Whether anything is kept out by what was found: a table that is empty or dormant (NFT_TABLE_F_DORMANT) keeps nobody.
+    pub fn guards(&self) -> bool {
+        const DORMANT: usize = 1;
+        let of = |what: char| {
+            self.counts.iter().filter(move |((family, kind, _), _)| (*family, *kind) == (Family::Inet, what))
+        };
+        of('c').any(|(_, rules)| *rules > 0) && of('t').all(|(_, flags)| flags & DORMANT == 0)
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         let digest = u128::from_ne_bytes(Digest::of(bytes).0);
         self.fingerprint = self.fingerprint.wrapping_add(digest);

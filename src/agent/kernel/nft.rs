@@ -64,12 +64,15 @@ impl Nft {
         self.sound_at = inspect::generation().ok().filter(|now| before == Some(now.wrapping_sub(1)));
         self.fingerprint = None;
         self.known = Known::These(Box::new(want));
-        self.remember();
         Ok(true)
     }
 
     /// Remembers what was written just now: what others write from here on is compared with that, and not only counted.
-    fn remember(&mut self) {
+    /// It reads the whole table, so what waits for the rules comes first.
+    pub fn remember(&mut self) {
+        if self.fingerprint.is_some() {
+            return;
+        }
         let look = self.sound_at.and_then(|_| inspect::look().ok());
         if inspect::generation().is_ok_and(|now| self.sound_at == Some(now)) {
             self.fingerprint = look.map(|look| look.fingerprint);
@@ -81,9 +84,11 @@ impl Nft {
         matches!(self.known, Known::These(_))
     }
 
-    /// Whether there are no rules of ours at all: then not even those of before keep anybody out.
+    /// Whether no rules of ours do anything: then not even those of before keep anybody out. What cannot be looked at is in
+    /// doubt, unless somebody writes just now.
     pub fn is_bare(&self) -> bool {
-        !self.stand() && inspect::look().is_ok_and(|look| look.counts.is_empty())
+        let keeps = |error: &std::io::Error| error.kind() == std::io::ErrorKind::Interrupted;
+        !self.stand() && !inspect::look().map_or_else(|error| keeps(&error), |look| look.guards())
     }
 
     /// Looks whether our tables are still what we wrote, where somebody wrote since. After `false`

@@ -224,7 +224,7 @@ fn ten_thousand_idle_connections_are_held_where_the_operator_wants_them() {
     let (first, before) = (site.server.usage(), site.holds());
     let alone = site.good_beside(None, EACH);
     let kind = KINDS.iter().find(|kind| kind.name.contains("idle")).unwrap();
-    let beside = site.good_beside(Some(kind), 2 * EACH);
+    let beside = site.good_beside(Some(kind), 4 * EACH);
     let grown = site.server.usage().peak_mib.saturating_sub(first.resident_mib);
     println!(
         "alone reads {:?}, writes {:?}; beside {} idle connections reads {:?}, writes {:?}, {grown} MiB",
@@ -235,7 +235,7 @@ fn ten_thousand_idle_connections_are_held_where_the_operator_wants_them() {
         beside.writes(),
     );
     assert!(beside.failures.is_empty(), "{:?}", beside.failures.first());
-    assert_eq!(site.opened.load(Ordering::SeqCst), 10_000);
+    assert!(site.opened.load(Ordering::SeqCst) >= 10_000, "{} are held", site.opened.load(Ordering::SeqCst));
     assert!(grown * 1024 <= 10_000 * IDLE_KIB, "{grown} MiB");
     let bound = |alone: Waits| alone.p99 * TIMES + MORE;
     assert!(beside.reads().p99 <= bound(alone.reads()) && beside.writes().p99 <= bound(alone.writes()));
