@@ -274,12 +274,21 @@ impl<'g> History<'g> {
     /// A Describe with filters, ids or pages.
     fn read(&mut self, dice: &mut Dice) -> Result<(), String> {
         let who = dice.below(2);
-        let kind = dice.pick(reads::KINDS);
+        // What fills several pages is asked for by itself, now and then: filters leave little of it.
+        let more = |kind: &&Kind| {
+            kind.pages.map_or(0, |(least, _)| kind.rows(&self.world, who).len() as i64 - least)
+        };
+        let fullest = reads::KINDS.iter().max_by_key(more).filter(|kind| more(kind) > 0);
+        let walked = fullest.filter(|_| dice.once_in(2));
+        let kind = walked.unwrap_or_else(|| dice.pick(reads::KINDS));
         let mut call = Call::new(who, kind.action);
         if kind.action == "DescribeKeyPairs" {
             call.params.set("IncludePublicKey", "true");
         }
-        self.narrow(kind, &mut call, dice);
+        match walked.and_then(|kind| kind.pages) {
+            Some((least, _)) => call.params.set("MaxResults", least),
+            None => self.narrow(kind, &mut call, dice),
+        }
         let mut rows = Vec::new();
         let mut pages = 0;
         loop {
