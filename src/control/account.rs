@@ -42,7 +42,7 @@ fn value(view: &View, name: &str) -> String {
         "default-vpc" => {
             defaults::vpc(world, &view.caller.owner).map_or_else(|| "none".into(), |vpc| vpc.id.to_string())
         }
-        "max-instances" => world.networks.values().map(|row| row.range.count()).sum::<u64>().to_string(),
+        "max-instances" => world.flat_networks().map(|row| row.range.count()).sum::<u64>().to_string(),
         "vpc-max-security-groups-per-interface" => super::instances::MAX_GROUPS.to_string(),
         _ => world.pools.values().map(|pool| pool.range.count()).sum::<u64>().to_string(),
     }

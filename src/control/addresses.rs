@@ -44,7 +44,15 @@ pub fn allocate_address(
         })?;
     let id = decision.env.id(AllocationId::from_random);
     let (owner, allocated) = (decision.caller.owner.clone(), decision.env.now);
-    decision.put(Address { id, owner, public_ip, pool: pool.id, association: None, allocated });
+    decision.put(Address {
+        id,
+        owner,
+        public_ip,
+        pool: pool.id,
+        association: None,
+        transit: None,
+        allocated,
+    });
     decision.tag(ResourceId::Address(id), &tags)?;
     Ok(AllocateAddressResponse {
         public_ip,

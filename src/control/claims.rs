@@ -161,7 +161,7 @@ fn of_instance(world: &World, id: InstanceId, touched: &mut BTreeSet<Place>) {
 
 fn of_eni(world: &World, id: EniId, touched: &mut BTreeSet<Place>) {
     if let Some(eni) = world.enis.get(&id) {
-        touched.insert((Space::Network(eni.network.clone()), eni.private_ip));
+        touched.extend(eni.private_ips().map(|ip| (Space::Network(eni.network.clone()), ip)));
         elastic_of(world, eni, touched);
     }
 }

@@ -59,7 +59,7 @@ pub fn subnets_of(world: &World, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet
 /// network. Calling it twice changes nothing.
 pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) {
     let vpc = ensure_vpc(decision, owner);
-    let networks: Vec<_> = decision.world.networks.values().cloned().collect();
+    let networks: Vec<_> = decision.world.flat_networks().cloned().collect();
     for network in networks {
         if subnet(&decision.world, owner, &network.name).is_none() {
             let row = Subnet {
@@ -70,6 +70,7 @@ pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) {
                 zone: network.zone.clone(),
                 network: network.name.clone(),
                 is_default: true,
+                map_public_ip: false,
                 created: decision.env.now,
             };
             decision.put(row);
@@ -90,7 +91,7 @@ pub fn ensure_all(decision: &mut Decision<'_>) {
 }
 
 fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
-    let cidr = covering(decision.world.networks.values().map(|network| network.cidr));
+    let cidr = covering(decision.world.flat_networks().map(|network| network.cidr));
     match vpc(&decision.world, owner).cloned() {
         Some(old) => {
             if let Some(cidr) = cidr.filter(|cidr| *cidr != old.cidr) {
@@ -104,8 +105,12 @@ fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
                 id: decision.env.id(VpcId::from_random),
                 owner: owner.clone(),
                 cidr: cidr.or(Cidr4::new(address, length)).unwrap_or_else(everything),
+                blocks: Arc::new([]),
                 is_default: true,
                 dhcp_options: decision.env.id(DhcpOptionsId::from_random),
+                dns_support: true,
+                dns_hostnames: true,
+                vni: None,
                 created: decision.env.now,
             };
             let id = row.id;

@@ -68,7 +68,9 @@ pub fn terminated(decision: &mut Decision<'_>, instance: &Instance) {
             disassociate_all(decision, eni.id);
             decision.untag_all(ResourceId::NetworkInterface(eni.id));
             decision.delete(Key::Eni(eni.id));
-            decision.give_back(Space::Network(eni.network.clone()), eni.private_ip);
+            for ip in eni.private_ips() {
+                decision.give_back(Space::Network(eni.network.clone()), ip);
+            }
         } else {
             decision.put(Eni { attachment: None, ..(*eni).clone() });
         }

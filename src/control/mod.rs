@@ -34,6 +34,7 @@ pub mod tags;
 #[cfg(test)]
 pub mod testing;
 mod tick;
+mod transit;
 pub mod vpcs;
 
 pub mod operator;
@@ -110,9 +111,10 @@ impl<'a> Decision<'a> {
         &self.changes
     }
 
-    /// The World after the decision, and the changes that lead to it; claims follow by themselves.
+    /// The World after the decision, and the changes that lead to it; claims and places in transit follow by themselves.
     pub fn finish(mut self) -> (World, Vec<Change>) {
         let before = std::mem::take(&mut self.before);
+        transit::settle(&mut self);
         claims::settle(&mut self, &before);
         (self.world, self.changes)
     }

@@ -149,8 +149,7 @@ pub fn add_pool(decision: &mut Decision, called: &str, range: Range4) -> Result<
     if let Some(other) = decision.world.pools.values().find(|pool| pool.range.overlaps(&range)) {
         return Err(refuse(format!("{range} overlaps the pool {} ({})", other.name, other.range)));
     }
-    if let Some(network) =
-        decision.world.networks.values().find(|row| Range4::from(row.cidr).overlaps(&range))
+    if let Some(network) = decision.world.flat_networks().find(|row| Range4::from(row.cidr).overlaps(&range))
     {
         return Err(refuse(format!("{range} overlaps the network {} ({})", network.name, network.cidr)));
     }
@@ -217,7 +216,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
     if !(8..=28).contains(&cidr.prefix_len()) {
         return Err(refuse(format!("{cidr} is no size for a network: give a prefix from /8 to /28")));
     }
-    for other in decision.world.networks.values() {
+    for other in decision.world.flat_networks() {
         if other.name == called || other.cidr.overlaps(&cidr) {
             return Err(refuse(format!("there is a network {} with {} already", other.name, other.cidr)));
         }
@@ -248,6 +247,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
     let zone = new.zone.clone().unwrap_or_else(|| format!("{}a", decision.caller.owner.region));
     let created = decision.env.now;
     decision.put(Network {
+        vpc: None,
         name: called,
         cidr,
         gateway,

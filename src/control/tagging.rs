@@ -73,6 +73,20 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
         ResourceId::Address(id) => {
             (world.addresses.get(&id).map(|row| &row.owner), InvalidAllocationIDNotFound, "allocation")
         }
+        ResourceId::DhcpOptions(id) => {
+            (world.dhcp_options.get(&id).map(|row| &row.owner), InvalidDhcpOptionIDNotFound, "dhcpOptions")
+        }
+        ResourceId::InternetGateway(id) => (
+            world.internet_gateways.get(&id).map(|row| &row.owner),
+            InvalidInternetGatewayIDNotFound,
+            "internetGateway",
+        ),
+        ResourceId::NetworkAcl(id) => {
+            (world.network_acls.get(&id).map(|row| &row.owner), InvalidNetworkAclIDNotFound, "networkAcl")
+        }
+        ResourceId::RouteTable(id) => {
+            (world.route_tables.get(&id).map(|row| &row.owner), InvalidRouteTableIDNotFound, "routeTable")
+        }
         ResourceId::Instance(id) => {
             (world.instances.get(&id).map(|row| &row.owner), InvalidInstanceIDNotFound, "instance")
         }

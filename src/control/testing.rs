@@ -65,6 +65,7 @@ impl Bench {
         let cidr: Cidr4 = cidr.parse().unwrap();
         let at = |offset: u32| (cidr.network().to_bits() + offset).into();
         let row = Network {
+            vpc: None,
             name: name.into(),
             cidr,
             gateway: at(1),

@@ -144,9 +144,7 @@ impl Operator {
                 let world = self.handle.world();
                 Ok(world.networks.get(name.as_str()).map_or(Value::Null, |row| network(row)))
             }
-            NetworkCommand::List => {
-                Ok(self.handle.world().networks.values().map(|row| network(row)).collect())
-            }
+            NetworkCommand::List => Ok(self.handle.world().flat_networks().map(|row| network(row)).collect()),
             NetworkCommand::Gateway { name, host, .. } => {
                 let (called, by) = (name.clone(), host.clone());
                 self.submit(move |decision| hosts::set_gateway(decision, &called, by.as_deref())).await?;

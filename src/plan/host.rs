@@ -272,6 +272,7 @@ mod tests {
                 eni: eni.id,
                 private_ip: eni.private_ip,
             }),
+            transit: None,
             allocated: bench.now,
         });
     }

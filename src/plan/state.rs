@@ -48,6 +48,15 @@ pub const fn next_hop(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(169, 254, 128 | (number[0] & 0x3f), number[1])
 }
 
+/// The highest place in transit: each stands for an address in 169.254.192.0/18.
+pub const MAX_TRANSIT: u16 = 16_382;
+
+/// What an elastic address is between a host and the router of an isolated VPC, by its place; in no packet beyond them.
+pub const fn transit(place: u16) -> Ipv4Addr {
+    let place = place.to_be_bytes();
+    Ipv4Addr::new(169, 254, 192 | (place[0] & 0x3f), place[1])
+}
+
 /// A host on the flat segment, as the others know it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PeerSection {

@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::cell::{Cell, text};
+use super::cell::{Cell, int, text};
 use super::table::Table;
-use super::tables::{parse_space, space_word};
+use super::tables::{direction_word, parse_direction, parse_space, space_word};
 use crate::types::{Owner, Region};
 use crate::world::*;
 
@@ -19,6 +19,16 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Image(id) => vec![text(id)],
         Key::Vpc(id) => vec![text(id)],
         Key::Subnet(id) => vec![text(id)],
+        Key::DhcpOptions(id) => vec![text(id)],
+        Key::InternetGateway(id) => vec![text(id)],
+        Key::RouteTable(id) => vec![text(id)],
+        Key::RouteTableAssociation(id) => vec![text(id)],
+        Key::Route((table, destination)) => vec![text(table), text(destination)],
+        Key::NetworkAcl(id) => vec![text(id)],
+        Key::AclEntry((acl, direction, number)) => {
+            vec![text(acl), text(direction_word(*direction)), int((*number).into())]
+        }
+        Key::AclAssociation(id) => vec![text(id)],
         Key::Group(id) => vec![text(id)],
         Key::Rule(id) => vec![text(id)],
         Key::KeyPair(id) => vec![text(id)],
@@ -40,8 +50,12 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
 
 /// The cells as a tombstone has them.
 pub(super) fn id(cells: &[Cell]) -> String {
-    let words = cells.iter().map(|cell| if let Cell::Text(Some(text)) = cell { text.as_str() } else { "" });
-    words.collect::<Vec<_>>().join(" ")
+    let word = |cell: &Cell| match cell {
+        Cell::Text(Some(text)) => text.clone(),
+        Cell::Int(Some(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    cells.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads a tombstone's key; `None` is of a table that a newer Fogbank has.
@@ -58,6 +72,21 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Image::NAME => Key::Image(one(id)?),
         Vpc::NAME => Key::Vpc(one(id)?),
         Subnet::NAME => Key::Subnet(one(id)?),
+        DhcpOptions::NAME => Key::DhcpOptions(one(id)?),
+        InternetGateway::NAME => Key::InternetGateway(one(id)?),
+        RouteTable::NAME => Key::RouteTable(one(id)?),
+        RouteTableAssociation::NAME => Key::RouteTableAssociation(one(id)?),
+        Route::NAME => {
+            let (table, destination) = id.split_once(' ').ok_or("has no destination")?;
+            Key::Route((one(table)?, one(destination)?))
+        }
+        NetworkAcl::NAME => Key::NetworkAcl(one(id)?),
+        AclEntry::NAME => {
+            let mut words = id.split(' ');
+            let mut word = || words.next().ok_or("has too few words");
+            Key::AclEntry((one(word()?)?, parse_direction(word()?)?, one(word()?)?))
+        }
+        AclAssociation::NAME => Key::AclAssociation(one(id)?),
         Group::NAME => Key::Group(one(id)?),
         Rule::NAME => Key::Rule(one(id)?),
         KeyPair::NAME => Key::KeyPair(one(id)?),
@@ -107,6 +136,8 @@ mod tests {
             (Account::NAME, Key::Account(owner.account)),
             (AccessKey::NAME, Key::AccessKey("AKIA 1".into())),
             (Eni::NAME, Key::Eni(EniId::from_random(9))),
+            (Route::NAME, Key::Route((RouteTableId::from_random(4), "10.0.0.0/8".parse().unwrap()))),
+            (AclEntry::NAME, Key::AclEntry((NetworkAclId::from_random(5), Direction::Egress, 100))),
             (Tag::NAME, Key::Tag((instance, "a key with blanks ".into()))),
             (Claim::NAME, Key::Claim((Space::Network("flat".into()), address))),
             (Freed::NAME, Key::Freed((Space::Pool(PoolId::from_random(1)), address))),

@@ -6,20 +6,43 @@ use super::connection::{Connection, For};
 use crate::crash::{self, Point};
 use crate::types::Digest;
 
-/// Every migration, oldest first; its number is its place here, from 1. The second text is for Postgres alone.
-const MIGRATIONS: &[(&str, &str)] = &[
-    (include_str!("../../migrations/0001_one_host.sql"), ""),
-    (include_str!("../../migrations/0002_many_hosts.sql"), ""),
-    (
-        include_str!("../../migrations/0003_many_servers.sql"),
-        include_str!("../../migrations/postgres/0003_many_servers.sql"),
-    ),
-    (include_str!("../../migrations/0004_epochs_begin.sql"), ""),
-    (include_str!("../../migrations/0005_leases_begin.sql"), ""),
-    (
-        include_str!("../../migrations/0006_insights.sql"),
-        include_str!("../../migrations/postgres/0006_insights.sql"),
-    ),
+/// One step of the schema.
+struct Migration {
+    /// In the SQL that both know.
+    both: &'static str,
+    /// For one of them alone, afterwards.
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// A file of migrations/, and that of the same name in the folders named.
+macro_rules! migration {
+    ($file:literal) => {
+        Migration { both: include_str!(concat!("../../migrations/", $file)), sqlite: "", postgres: "" }
+    };
+    ($file:literal, postgres) => {
+        Migration {
+            postgres: include_str!(concat!("../../migrations/postgres/", $file)),
+            ..migration!($file)
+        }
+    };
+    ($file:literal, sqlite, postgres) => {
+        Migration {
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $file)),
+            ..migration!($file, postgres)
+        }
+    };
+}
+
+/// Every migration, oldest first; its number is its place here, from 1.
+const MIGRATIONS: &[Migration] = &[
+    migration!("0001_one_host.sql"),
+    migration!("0002_many_hosts.sql"),
+    migration!("0003_many_servers.sql", postgres),
+    migration!("0004_epochs_begin.sql"),
+    migration!("0005_leases_begin.sql"),
+    migration!("0006_insights.sql", postgres),
+    migration!("0007_vpcs.sql", sqlite, postgres),
 ];
 
 /// The schema that this Fogbank knows.
@@ -71,16 +94,17 @@ async fn step(connection: &mut Connection) -> Result<(), StoreError> {
         connection.rows("SELECT pg_advisory_xact_lock($1) AS done", &[&int(LOCK)]).await?;
     }
     let found = schema(connection).await?;
-    let Some((both, postgres)) = usize::try_from(found).ok().and_then(|done| MIGRATIONS.get(done)) else {
+    let Some(next) = usize::try_from(found).ok().and_then(|done| MIGRATIONS.get(done)) else {
         return Ok(());
     };
     if found > 0 {
         // The row that every writer locks first: they wait, and then find the new number.
         connection.run("UPDATE meta SET schema = $1", &[&int(found + 1)]).await?;
     }
-    connection.script(both).await?;
-    if connection.is_postgres() && !postgres.is_empty() {
-        connection.script(postgres).await?;
+    connection.script(next.both).await?;
+    let own = if connection.is_postgres() { next.postgres } else { next.sqlite };
+    if !own.is_empty() {
+        connection.script(own).await?;
     }
     if found == 0 {
         let mut epoch = [0; 16];

@@ -109,8 +109,20 @@ ids! {
     AttachmentId = "eni-attach";
     /// A VPC.
     VpcId = "vpc";
+    /// A block of addresses that a VPC has.
+    VpcCidrAssociationId = "vpc-cidr-assoc";
     /// A subnet.
     SubnetId = "subnet";
+    /// A route table.
+    RouteTableId = "rtb";
+    /// What makes a route table a subnet's, or a VPC's main one.
+    RouteTableAssociationId = "rtbassoc";
+    /// An internet gateway.
+    InternetGatewayId = "igw";
+    /// A network ACL.
+    NetworkAclId = "acl";
+    /// What makes a network ACL a subnet's.
+    NetworkAclAssociationId = "aclassoc";
     /// A machine image.
     ImageId = "ami";
     /// A key pair.
@@ -129,12 +141,16 @@ ids! {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ResourceId {
     Address(AllocationId),
+    DhcpOptions(DhcpOptionsId),
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
     InsightsAnalysis(InsightsAnalysisId),
     InsightsPath(InsightsPathId),
+    InternetGateway(InternetGatewayId),
+    NetworkAcl(NetworkAclId),
     NetworkInterface(EniId),
+    RouteTable(RouteTableId),
     SecurityGroup(GroupId),
     SecurityGroupRule(RuleId),
     Subnet(SubnetId),
@@ -147,12 +163,16 @@ impl ResourceId {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Address(_) => "elastic-ip",
+            Self::DhcpOptions(_) => "dhcp-options",
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
             Self::InsightsAnalysis(_) => "network-insights-analysis",
             Self::InsightsPath(_) => "network-insights-path",
+            Self::InternetGateway(_) => "internet-gateway",
+            Self::NetworkAcl(_) => "network-acl",
             Self::NetworkInterface(_) => "network-interface",
+            Self::RouteTable(_) => "route-table",
             Self::SecurityGroup(_) => "security-group",
             Self::SecurityGroupRule(_) => "security-group-rule",
             Self::Subnet(_) => "subnet",
@@ -165,12 +185,16 @@ impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(id) => id.fmt(f),
+            Self::DhcpOptions(id) => id.fmt(f),
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
             Self::InsightsAnalysis(id) => id.fmt(f),
             Self::InsightsPath(id) => id.fmt(f),
+            Self::InternetGateway(id) => id.fmt(f),
+            Self::NetworkAcl(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
+            Self::RouteTable(id) => id.fmt(f),
             Self::SecurityGroup(id) => id.fmt(f),
             Self::SecurityGroupRule(id) => id.fmt(f),
             Self::Subnet(id) => id.fmt(f),
@@ -185,12 +209,16 @@ impl FromStr for ResourceId {
         let (prefix, _) = text.rsplit_once('-').ok_or(ParseIdError { prefix: "resource" })?;
         Ok(match prefix {
             AllocationId::PREFIX => Self::Address(text.parse()?),
+            DhcpOptionsId::PREFIX => Self::DhcpOptions(text.parse()?),
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),
             InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
             InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
+            InternetGatewayId::PREFIX => Self::InternetGateway(text.parse()?),
+            NetworkAclId::PREFIX => Self::NetworkAcl(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),
+            RouteTableId::PREFIX => Self::RouteTable(text.parse()?),
             GroupId::PREFIX => Self::SecurityGroup(text.parse()?),
             RuleId::PREFIX => Self::SecurityGroupRule(text.parse()?),
             SubnetId::PREFIX => Self::Subnet(text.parse()?),

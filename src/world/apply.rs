@@ -25,6 +25,31 @@ impl World {
             Row::Subnet(row) => {
                 self.index.subnet(self.subnets.insert(row.id, row.clone()).as_deref(), Some(row));
             }
+            Row::DhcpOptions(row) => drop(self.dhcp_options.insert(row.id, row.clone())),
+            Row::Route(row) => drop(self.routes.insert((row.table, row.destination), row.clone())),
+            Row::AclEntry(row) => {
+                drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()));
+            }
+            Row::InternetGateway(row) => {
+                let old = self.internet_gateways.insert(row.id, row.clone());
+                self.index.internet_gateway(old.as_deref(), Some(row));
+            }
+            Row::RouteTable(row) => {
+                let old = self.route_tables.insert(row.id, row.clone());
+                self.index.route_table(old.as_deref(), Some(row));
+            }
+            Row::RouteTableAssociation(row) => {
+                let old = self.route_table_associations.insert(row.id, row.clone());
+                self.index.route_table_association(old.as_deref(), Some(row));
+            }
+            Row::NetworkAcl(row) => {
+                let old = self.network_acls.insert(row.id, row.clone());
+                self.index.network_acl(old.as_deref(), Some(row));
+            }
+            Row::AclAssociation(row) => {
+                let old = self.acl_associations.insert(row.id, row.clone());
+                self.index.acl_association(old.as_deref(), Some(row));
+            }
             Row::Group(row) => {
                 self.index.group(self.groups.insert(row.id, row.clone()).as_deref(), Some(row));
             }
@@ -72,6 +97,21 @@ impl World {
             Key::Tag(key) => drop(self.tags.remove(key)),
             Key::Vpc(id) => self.index.vpc(self.vpcs.remove(id).as_deref(), None),
             Key::Subnet(id) => self.index.subnet(self.subnets.remove(id).as_deref(), None),
+            Key::DhcpOptions(id) => drop(self.dhcp_options.remove(id)),
+            Key::Route(key) => drop(self.routes.remove(key)),
+            Key::AclEntry(key) => drop(self.acl_entries.remove(key)),
+            Key::InternetGateway(id) => {
+                self.index.internet_gateway(self.internet_gateways.remove(id).as_deref(), None);
+            }
+            Key::RouteTable(id) => self.index.route_table(self.route_tables.remove(id).as_deref(), None),
+            Key::RouteTableAssociation(id) => {
+                let old = self.route_table_associations.remove(id);
+                self.index.route_table_association(old.as_deref(), None);
+            }
+            Key::NetworkAcl(id) => self.index.network_acl(self.network_acls.remove(id).as_deref(), None),
+            Key::AclAssociation(id) => {
+                self.index.acl_association(self.acl_associations.remove(id).as_deref(), None);
+            }
             Key::Group(id) => self.index.group(self.groups.remove(id).as_deref(), None),
             Key::Rule(id) => self.index.rule(self.rules.remove(id).as_deref(), None),
             Key::KeyPair(id) => self.index.key_pair(self.key_pairs.remove(id).as_deref(), None),
@@ -110,11 +150,62 @@ fn leave<K: Ord + Clone, V: PartialEq + Clone>(map: &mut OrdMap<K, V>, key: &K, 
 
 impl Index {
     fn vpc(&mut self, old: Option<&Vpc>, new: Option<&Vpc>) {
-        reindex!(old, new, |row| self.vpcs_by_owner => (row.owner.clone(), row.id));
+        reindex!(old, new, |row|
+            self.vpcs_by_owner => (row.owner.clone(), row.id),
+            self.vpcs_by_dhcp_options => (row.dhcp_options, row.id));
+        if let Some((vni, id)) = old.and_then(|row| row.vni.zip(Some(row.id))) {
+            self.vpcs_by_vni.remove(&(vni, id));
+        }
+        if let Some((vni, id)) = new.and_then(|row| row.vni.zip(Some(row.id))) {
+            self.vpcs_by_vni.insert((vni, id));
+        }
     }
 
     fn subnet(&mut self, old: Option<&Subnet>, new: Option<&Subnet>) {
-        reindex!(old, new, |row| self.subnets_by_vpc => (row.vpc, row.id));
+        reindex!(old, new, |row|
+            self.subnets_by_vpc => (row.vpc, row.id),
+            self.subnets_by_network => (row.network.clone(), row.id));
+    }
+
+    fn internet_gateway(&mut self, old: Option<&InternetGateway>, new: Option<&InternetGateway>) {
+        if let Some((vpc, id)) = old.and_then(|row| row.vpc.zip(Some(row.id))) {
+            self.internet_gateways_by_vpc.remove(&(vpc, id));
+        }
+        if let Some((vpc, id)) = new.and_then(|row| row.vpc.zip(Some(row.id))) {
+            self.internet_gateways_by_vpc.insert((vpc, id));
+        }
+    }
+
+    fn route_table(&mut self, old: Option<&RouteTable>, new: Option<&RouteTable>) {
+        reindex!(old, new, |row| self.route_tables_by_vpc => (row.vpc, row.id));
+    }
+
+    fn route_table_association(
+        &mut self,
+        old: Option<&RouteTableAssociation>,
+        new: Option<&RouteTableAssociation>,
+    ) {
+        reindex!(old, new, |row| self.route_table_associations_by_table => (row.table, row.id));
+        if let Some(row) = old {
+            leave(&mut self.route_table_association_of, &(row.vpc, row.subnet), row.id);
+        }
+        if let Some(row) = new {
+            self.route_table_association_of.insert((row.vpc, row.subnet), row.id);
+        }
+    }
+
+    fn network_acl(&mut self, old: Option<&NetworkAcl>, new: Option<&NetworkAcl>) {
+        reindex!(old, new, |row| self.network_acls_by_vpc => (row.vpc, row.id));
+    }
+
+    fn acl_association(&mut self, old: Option<&AclAssociation>, new: Option<&AclAssociation>) {
+        reindex!(old, new, |row| self.acl_associations_by_acl => (row.acl, row.id));
+        if let Some(row) = old {
+            leave(&mut self.acl_association_of, &row.subnet, row.id);
+        }
+        if let Some(row) = new {
+            self.acl_association_of.insert(row.subnet, row.id);
+        }
     }
 
     fn group(&mut self, old: Option<&Group>, new: Option<&Group>) {
@@ -174,7 +265,9 @@ impl Index {
             for group in row.groups.iter() {
                 self.enis_by_group.remove(&(*group, row.id));
             }
-            leave(&mut self.eni_by_private_ip, &(row.network.clone(), row.private_ip), row.id);
+            for ip in row.private_ips() {
+                leave(&mut self.eni_by_private_ip, &(row.network.clone(), ip), row.id);
+            }
             if let Some(attachment) = &row.attachment {
                 self.enis_by_instance.remove(&(attachment.instance, row.id));
             }
@@ -183,7 +276,9 @@ impl Index {
             for group in row.groups.iter() {
                 self.enis_by_group.insert((*group, row.id));
             }
-            self.eni_by_private_ip.insert((row.network.clone(), row.private_ip), row.id);
+            for ip in row.private_ips() {
+                self.eni_by_private_ip.insert((row.network.clone(), ip), row.id);
+            }
             if let Some(attachment) = &row.attachment {
                 self.enis_by_instance.insert((attachment.instance, row.id));
             }
@@ -192,6 +287,12 @@ impl Index {
 
     fn address(&mut self, old: Option<&Address>, new: Option<&Address>) {
         reindex!(old, new, |row| self.addresses_by_owner => (row.owner.clone(), row.id));
+        if let Some((number, id)) = old.and_then(|row| row.transit.zip(Some(row.id))) {
+            self.addresses_by_transit.remove(&(number, id));
+        }
+        if let Some((number, id)) = new.and_then(|row| row.transit.zip(Some(row.id))) {
+            self.addresses_by_transit.insert((number, id));
+        }
         if let Some(row) = old {
             leave(&mut self.address_by_public_ip, &row.public_ip, row.id);
             if let Some(association) = &row.association {

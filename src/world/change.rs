@@ -41,6 +41,14 @@ tables! {
     Image: Image, ImageId, |row| row.id;
     Vpc: Vpc, VpcId, |row| row.id;
     Subnet: Subnet, SubnetId, |row| row.id;
+    DhcpOptions: DhcpOptions, DhcpOptionsId, |row| row.id;
+    InternetGateway: InternetGateway, InternetGatewayId, |row| row.id;
+    RouteTable: RouteTable, RouteTableId, |row| row.id;
+    RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
+    Route: Route, (RouteTableId, Cidr4), |row| (row.table, row.destination);
+    NetworkAcl: NetworkAcl, NetworkAclId, |row| row.id;
+    AclEntry: AclEntry, AclEntryKey, |row| (row.acl, row.direction, row.number);
+    AclAssociation: AclAssociation, NetworkAclAssociationId, |row| row.id;
     Group: Group, GroupId, |row| row.id;
     Rule: Rule, RuleId, |row| row.id;
     KeyPair: KeyPair, KeyPairId, |row| row.id;

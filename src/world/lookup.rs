@@ -3,6 +3,11 @@
 use super::*;
 
 impl World {
+    /// The networks that hosts join on their flat interface, by name.
+    pub fn flat_networks(&self) -> impl Iterator<Item = &Arc<Network>> {
+        self.networks.values().filter(|network| network.vpc.is_none())
+    }
+
     /// A host's instances, by id.
     pub fn instances_on(&self, host: &str) -> impl Iterator<Item = &Arc<Instance>> {
         let host: Arc<str> = host.into();

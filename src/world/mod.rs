@@ -9,9 +9,11 @@ mod apply;
 mod change;
 mod lookup;
 mod rows;
+mod vpcs;
 
 pub use change::{Change, Key, Row};
 pub use rows::*;
+pub use vpcs::*;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -46,6 +48,14 @@ pub struct World {
     pub images: OrdMap<ImageId, Arc<Image>>,
     pub vpcs: OrdMap<VpcId, Arc<Vpc>>,
     pub subnets: OrdMap<SubnetId, Arc<Subnet>>,
+    pub dhcp_options: OrdMap<DhcpOptionsId, Arc<DhcpOptions>>,
+    pub internet_gateways: OrdMap<InternetGatewayId, Arc<InternetGateway>>,
+    pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
+    pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
+    pub routes: OrdMap<(RouteTableId, Cidr4), Arc<Route>>,
+    pub network_acls: OrdMap<NetworkAclId, Arc<NetworkAcl>>,
+    pub acl_entries: OrdMap<AclEntryKey, Arc<AclEntry>>,
+    pub acl_associations: OrdMap<NetworkAclAssociationId, Arc<AclAssociation>>,
     pub groups: OrdMap<GroupId, Arc<Group>>,
     pub rules: OrdMap<RuleId, Arc<Rule>>,
     pub key_pairs: OrdMap<KeyPairId, Arc<KeyPair>>,
@@ -68,6 +78,17 @@ pub struct World {
 pub struct Index {
     pub vpcs_by_owner: OrdSet<(Owner, VpcId)>,
     pub subnets_by_vpc: OrdSet<(VpcId, SubnetId)>,
+    pub subnets_by_network: OrdSet<(Arc<str>, SubnetId)>,
+    pub vpcs_by_dhcp_options: OrdSet<(DhcpOptionsId, VpcId)>,
+    pub vpcs_by_vni: OrdSet<(u32, VpcId)>,
+    pub internet_gateways_by_vpc: OrdSet<(VpcId, InternetGatewayId)>,
+    pub route_tables_by_vpc: OrdSet<(VpcId, RouteTableId)>,
+    pub route_table_associations_by_table: OrdSet<(RouteTableId, RouteTableAssociationId)>,
+    /// Which table is the main one of a VPC, or that of a subnet: (VPC, subnet or main).
+    pub route_table_association_of: OrdMap<(VpcId, Option<SubnetId>), RouteTableAssociationId>,
+    pub network_acls_by_vpc: OrdSet<(VpcId, NetworkAclId)>,
+    pub acl_associations_by_acl: OrdSet<(NetworkAclId, NetworkAclAssociationId)>,
+    pub acl_association_of: OrdMap<SubnetId, NetworkAclAssociationId>,
     pub groups_by_vpc: OrdSet<(VpcId, GroupId)>,
     pub group_by_name: OrdMap<(VpcId, Arc<str>), GroupId>,
     pub rules_by_group: OrdSet<(GroupId, RuleId)>,
@@ -84,12 +105,13 @@ pub struct Index {
     pub enis_by_subnet: OrdSet<(SubnetId, EniId)>,
     pub enis_by_instance: OrdSet<(InstanceId, EniId)>,
     pub enis_by_group: OrdSet<(GroupId, EniId)>,
-    /// Private addresses within a subnet's network: (network name, address).
+    /// Private addresses, secondary ones too, within a subnet's network: (network name, address).
     pub eni_by_private_ip: OrdMap<(Arc<str>, Ipv4Addr), EniId>,
     pub addresses_by_owner: OrdSet<(Owner, AllocationId)>,
     pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
     pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
     pub address_by_association: OrdMap<AssociationId, AllocationId>,
+    pub addresses_by_transit: OrdSet<(u16, AllocationId)>,
     pub claims_by_host: OrdSet<(Arc<str>, Space, Ipv4Addr)>,
     /// Freed addresses of a space, oldest first.
     pub freed_by_age: OrdSet<(Space, Micros, Ipv4Addr)>,

@@ -34,10 +34,13 @@ pub struct Pool {
     pub created: Micros,
 }
 
-/// A flat network that hosts join on their flat interface.
+/// What instances get their addresses from: a flat network, which hosts join on their flat interface, or the one that
+/// carries a subnet of an isolated VPC, which is made with the subnet and has its id as its name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Network {
     pub name: Arc<str>,
+    /// The isolated VPC that it belongs to; `None`: flat.
+    pub vpc: Option<VpcId>,
     pub cidr: Cidr4,
     /// The address of every host on the instances' side.
     pub gateway: Ipv4Addr,
@@ -126,29 +129,6 @@ pub struct Image {
     pub location: Arc<str>,
     /// `x86_64` or `arm64`, as EC2 writes them.
     pub architecture: Arc<str>,
-    pub created: Micros,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Vpc {
-    pub id: VpcId,
-    pub owner: Owner,
-    pub cidr: Cidr4,
-    pub is_default: bool,
-    pub dhcp_options: DhcpOptionsId,
-    pub created: Micros,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Subnet {
-    pub id: SubnetId,
-    pub owner: Owner,
-    pub vpc: VpcId,
-    pub cidr: Cidr4,
-    pub zone: Arc<str>,
-    /// The flat network that carries it.
-    pub network: Arc<str>,
-    pub is_default: bool,
     pub created: Micros,
 }
 
@@ -330,11 +310,21 @@ pub struct Eni {
     pub network: Arc<str>,
     pub description: Arc<str>,
     pub mac: MacAddr,
+    /// The primary one.
     pub private_ip: Ipv4Addr,
+    /// In the order in which they were assigned.
+    pub secondary_ips: Arc<[Ipv4Addr]>,
     pub groups: Arc<[GroupId]>,
     pub source_dest_check: bool,
     pub attachment: Option<Attachment>,
     pub created: Micros,
+}
+
+impl Eni {
+    /// Its private addresses, the primary one first.
+    pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> {
+        std::iter::once(self.private_ip).chain(self.secondary_ips.iter().copied())
+    }
 }
 
 /// Where an elastic address leads.
@@ -353,6 +343,9 @@ pub struct Address {
     pub public_ip: Ipv4Addr,
     pub pool: PoolId,
     pub association: Option<Association>,
+    /// While it leads into an isolated VPC: the number of its place between the host and the VPC's router, see
+    /// [`crate::plan::transit`].
+    pub transit: Option<u16>,
     pub allocated: Micros,
 }
 

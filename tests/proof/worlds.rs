@@ -114,8 +114,12 @@ impl<'a> Maker<'a> {
                 id: vpc,
                 owner: owner.clone(),
                 cidr,
+                blocks: [].into(),
                 is_default: true,
                 dhcp_options,
+                dns_support: true,
+                dns_hostnames: true,
+                vni: None,
                 created: Micros(0),
             });
             for at in 0..self.networks.len() {
@@ -132,6 +136,7 @@ impl<'a> Maker<'a> {
             &[]
         };
         let network = Network {
+            vpc: None,
             name: format!("net{number}").into(),
             cidr: format!("10.{number}.0.0/25").parse().unwrap(),
             gateway: Ipv4Addr::new(10, number as u8, 0, 1),
@@ -166,6 +171,7 @@ impl<'a> Maker<'a> {
             zone: "a".into(),
             network: network.name,
             is_default: true,
+            map_public_ip: false,
             created: Micros(0),
         });
     }
@@ -272,6 +278,7 @@ impl<'a> Maker<'a> {
             description: "".into(),
             mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
             private_ip: ip,
+            secondary_ips: [].into(),
             groups: groups.into(),
             source_dest_check: true,
             attachment: Some(attachment),
@@ -304,7 +311,15 @@ impl<'a> Maker<'a> {
             });
             let (id, account) = (AllocationId::from_random(n as u64 + 1), self.dice.below(self.accounts));
             let owner = eni.as_ref().map_or_else(|| owner(account), |eni| eni.owner.clone());
-            self.put(Address { id, owner, public_ip, pool, association, allocated: Micros(0) });
+            self.put(Address {
+                id,
+                owner,
+                public_ip,
+                pool,
+                association,
+                transit: None,
+                allocated: Micros(0),
+            });
             let Some(eni) = eni else { continue };
             let instance = self.world.instances[&eni.attachment.unwrap().instance].clone();
             let network = self.networks.iter().find(|network| network.name == eni.network).unwrap();

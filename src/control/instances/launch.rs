@@ -182,6 +182,7 @@ impl Launch {
             description: wanted.description.clone(),
             mac,
             private_ip,
+            secondary_ips: Arc::new([]),
             groups,
             source_dest_check: true,
             attachment: Some(attachment),

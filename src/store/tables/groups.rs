@@ -1,51 +1,7 @@
-//! VPCs, subnets, security groups and their rules.
+//! Security groups and their rules.
 
 use super::prelude::*;
 use crate::types::{Direction, Protocol, RuleTarget, Traffic};
-
-table! { Vpc, "vpcs", 1;
-    |row| {
-        id: text(row.id),
-        account: text(row.owner.account),
-        region: text(&row.owner.region),
-        cidr: text(row.cidr),
-        is_default: bool(row.is_default),
-        dhcp_options: text(row.dhcp_options),
-        created: int(row.created.0),
-    };
-    |row| Vpc {
-        id: row.get("id")?,
-        owner: row.owner()?,
-        cidr: row.get("cidr")?,
-        is_default: row.bool("is_default")?,
-        dhcp_options: row.get("dhcp_options")?,
-        created: row.micros("created")?,
-    }
-}
-
-table! { Subnet, "subnets", 1;
-    |row| {
-        id: text(row.id),
-        account: text(row.owner.account),
-        region: text(&row.owner.region),
-        vpc: text(row.vpc),
-        cidr: text(row.cidr),
-        zone: text(&row.zone),
-        network: text(&row.network),
-        is_default: bool(row.is_default),
-        created: int(row.created.0),
-    };
-    |row| Subnet {
-        id: row.get("id")?,
-        owner: row.owner()?,
-        vpc: row.get("vpc")?,
-        cidr: row.get("cidr")?,
-        zone: row.str("zone")?,
-        network: row.str("network")?,
-        is_default: row.bool("is_default")?,
-        created: row.micros("created")?,
-    }
-}
 
 table! { Group, "security_groups", 1;
     |row| {

@@ -3,9 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::operator::words;
+use super::operator::{spaced, words};
 use super::prelude::*;
-use crate::types::GroupId;
 
 table! { Instance, "instances", 1;
     |row| {
@@ -92,7 +91,8 @@ table! { Eni, "network_interfaces", 1;
         description: text(&row.description),
         mac: text(row.mac),
         private_ip: text(row.private_ip),
-        security_groups: text(row.groups.iter().map(GroupId::to_string).collect::<Vec<_>>().join(" ")),
+        secondary_ips: text(spaced(&row.secondary_ips)),
+        security_groups: text(spaced(&row.groups)),
         source_dest_check: bool(row.source_dest_check),
         attachment: text_or_null(row.attachment.map(|at| at.id)),
         instance: text_or_null(row.attachment.map(|at| at.instance)),
@@ -110,6 +110,7 @@ table! { Eni, "network_interfaces", 1;
         description: row.str("description")?,
         mac: row.get("mac")?,
         private_ip: row.get("private_ip")?,
+        secondary_ips: words(row, "secondary_ips")?,
         groups: words(row, "security_groups")?,
         source_dest_check: row.bool("source_dest_check")?,
         attachment: attachment(row)?,

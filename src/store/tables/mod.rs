@@ -5,6 +5,7 @@ mod insights;
 mod instances;
 mod operator;
 mod resources;
+mod vpcs;
 
 /// `Row, "table", keys; |row| { column: cell, … }; |reader| Row { … }`
 macro_rules! table {
@@ -30,12 +31,14 @@ macro_rules! table {
 use table;
 
 pub(super) use resources::{parse_space, space_word};
+pub(super) use vpcs::{direction_word, parse_direction};
 
 /// Gives the types of all tables' rows to a macro.
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair, Instance, Eni, Address,
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, RouteTable,
+            RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni, Address,
             InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
         }
     };

@@ -6,7 +6,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::prelude::*;
-use crate::types::Range4;
 
 table! { Account, "accounts", 1;
     |row| { id: text(row.id), name: text(&row.name), created: int(row.created.0) };
@@ -56,15 +55,17 @@ table! { Network, "networks", 1;
         gateway: text(row.gateway),
         first: text(row.range.first()),
         last: text(row.range.last()),
-        reserved: text(row.reserved.iter().map(Range4::to_string).collect::<Vec<_>>().join(" ")),
+        reserved: text(spaced(&row.reserved)),
         zone: text(&row.zone),
         domain: text(&row.domain),
         next: text_or_null(row.next),
         gateway_host: text_or_null(row.gateway_host.as_ref()),
+        vpc: text_or_null(row.vpc),
         created: int(row.created.0),
     };
     |row| Network {
         name: row.str("name")?,
+        vpc: row.maybe("vpc")?,
         cidr: row.get("cidr")?,
         gateway: row.get("gateway")?,
         range: row.range()?,
@@ -75,6 +76,11 @@ table! { Network, "networks", 1;
         gateway_host: row.maybe_str("gateway_host")?,
         created: row.micros("created")?,
     }
+}
+
+/// Values with blanks between.
+pub(super) fn spaced<T: std::fmt::Display>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// A column of values with blanks between.

@@ -39,6 +39,7 @@ table! { Address, "addresses", 1;
         association: text_or_null(row.association.map(|at| at.id)),
         eni: text_or_null(row.association.map(|at| at.eni)),
         private_ip: text_or_null(row.association.map(|at| at.private_ip)),
+        transit: Cell::Int(row.transit.map(i64::from)),
         allocated: int(row.allocated.0),
     };
     |row| Address {
@@ -48,6 +49,10 @@ table! { Address, "addresses", 1;
         pool: row.get("pool")?,
         association: match row.maybe("association")? {
             Some(id) => Some(Association { id, eni: row.get("eni")?, private_ip: row.get("private_ip")? }),
+            None => None,
+        },
+        transit: match row.maybe_int("transit")? {
+            Some(_) => Some(row.number("transit")?),
             None => None,
         },
         allocated: row.micros("allocated")?,

@@ -64,6 +64,7 @@ pub fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net:
         owner,
         public_ip: ip,
         pool: PoolId::from_random(7),
+        transit: None,
         association: None,
         allocated,
     });

@@ -1,0 +1,205 @@
+//! The rows of VPCs: subnets, route tables, gateways, network ACLs, DHCP options.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::types::*;
+
+/// A VPC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Vpc {
+    pub id: VpcId,
+    pub owner: Owner,
+    /// The block that it was made with.
+    pub cidr: Cidr4,
+    /// Those that were associated later.
+    pub blocks: Arc<[Block]>,
+    pub is_default: bool,
+    pub dhcp_options: DhcpOptionsId,
+    /// Whether the resolver answers.
+    pub dns_support: bool,
+    /// Whether instances have public names.
+    pub dns_hostnames: bool,
+    /// What tells its packets from those of others between hosts (VXLAN's VNI, RFC 7348); `None`: flat networks carry it.
+    pub vni: Option<u32>,
+    pub created: Micros,
+}
+
+/// A block of addresses that was associated with a VPC; written `ID=CIDR`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Block {
+    pub id: VpcCidrAssociationId,
+    pub cidr: Cidr4,
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.id, self.cidr)
+    }
+}
+
+impl FromStr for Block {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, cidr) = text.split_once('=').ok_or_else(|| format!("{text:?} is no block"))?;
+        let id = id.parse().map_err(|error: ParseIdError| error.to_string())?;
+        Ok(Self { id, cidr: cidr.parse().map_err(|error: ParseCidrError| error.to_string())? })
+    }
+}
+
+impl Vpc {
+    /// All its blocks, the first one first.
+    pub fn cidrs(&self) -> impl Iterator<Item = Cidr4> {
+        std::iter::once(self.cidr).chain(self.blocks.iter().map(|block| block.cidr))
+    }
+}
+
+/// A subnet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Subnet {
+    pub id: SubnetId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub cidr: Cidr4,
+    pub zone: Arc<str>,
+    /// The network that carries it.
+    pub network: Arc<str>,
+    pub is_default: bool,
+    /// Whether an instance gets a public address at its launch where it does not say.
+    pub map_public_ip: bool,
+    pub created: Micros,
+}
+
+/// A route table. Its routes, and what it is associated with, are rows of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteTable {
+    pub id: RouteTableId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    /// Within the VPC; what hosts call it.
+    pub number: u16,
+    pub created: Micros,
+}
+
+/// What a route table is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RouteTableAssociation {
+    pub id: RouteTableAssociationId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub table: RouteTableId,
+    /// `None`: it is the main table, that of all subnets without one.
+    pub subnet: Option<SubnetId>,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NextHop {
+    InternetGateway(InternetGatewayId),
+    Interface(EniId),
+}
+
+/// A route that somebody made. Those to the VPC's own blocks are there without a row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Route {
+    pub table: RouteTableId,
+    pub owner: Owner,
+    pub destination: Cidr4,
+    /// May be gone: then the route is a black hole.
+    pub to: NextHop,
+    pub created: Micros,
+}
+
+/// An internet gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InternetGateway {
+    pub id: InternetGatewayId,
+    pub owner: Owner,
+    /// What it is attached to.
+    pub vpc: Option<VpcId>,
+    pub created: Micros,
+}
+
+/// A network ACL. Its entries are rows of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkAcl {
+    pub id: NetworkAclId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub is_default: bool,
+    pub created: Micros,
+}
+
+/// The key of a network ACL's entry.
+pub type AclEntryKey = (NetworkAclId, Direction, u16);
+
+/// An entry of a network ACL: the first one by number that a packet matches decides.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AclEntry {
+    pub acl: NetworkAclId,
+    pub owner: Owner,
+    /// As seen from the subnet.
+    pub direction: Direction,
+    /// 1 to 32766.
+    pub number: u16,
+    pub allow: bool,
+    pub traffic: Traffic,
+    /// Where packets come from (ingress) or go to (egress).
+    pub cidr: Cidr4,
+    pub created: Micros,
+}
+
+/// Which network ACL a subnet has: each has one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AclAssociation {
+    pub id: NetworkAclAssociationId,
+    pub owner: Owner,
+    pub acl: NetworkAclId,
+    pub subnet: SubnetId,
+}
+
+/// A resolver that DHCP names; written `AmazonProvidedDNS` or as an address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NameServer {
+    /// That of the VPC.
+    Own,
+    At(Ipv4Addr),
+}
+
+/// EC2's word for the resolver of the VPC.
+const OWN_NAME_SERVER: &str = "AmazonProvidedDNS";
+
+impl fmt::Display for NameServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => f.write_str(OWN_NAME_SERVER),
+            Self::At(address) => address.fmt(f),
+        }
+    }
+}
+
+impl FromStr for NameServer {
+    type Err = std::net::AddrParseError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            OWN_NAME_SERVER => Ok(Self::Own),
+            _ => text.parse().map(Self::At),
+        }
+    }
+}
+
+/// A set of DHCP options; what is empty is not told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DhcpOptions {
+    pub id: DhcpOptionsId,
+    pub owner: Owner,
+    pub domain_name: Option<Arc<str>>,
+    pub name_servers: Arc<[NameServer]>,
+    pub ntp_servers: Arc<[Ipv4Addr]>,
+    pub netbios_name_servers: Arc<[Ipv4Addr]>,
+    /// 1, 2, 4 or 8 (RFC 2132, 8.7).
+    pub netbios_node_type: Option<u8>,
+    pub created: Micros,
+}
