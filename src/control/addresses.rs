@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::allocate::{self, Unavailable};
-use super::{Decision, View, filter, tags};
+use super::{Decision, View, filter, internet_gateways, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::{AllocationId, AssociationId, ResourceId};
@@ -170,6 +170,7 @@ pub fn associate_address(
             )));
         }
     }
+    internet_gateways::is_public(view.world, eni.vpc)?;
     // An interface's private address has one elastic address; the new one takes the old one's place.
     for other in at_eni(&decision.world, &eni) {
         if request.allow_reassociation == Some(false) {

@@ -1,8 +1,8 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
 use super::{
-    Decision, View, account, addresses, groups, images, insights, instances, key_pairs, network_interfaces,
-    regions, rules, sts, tagging, vpcs,
+    Decision, View, account, addresses, groups, images, insights, instances, internet_gateways, key_pairs,
+    network_interfaces, regions, routes, rules, sts, tagging, vpcs,
 };
 use crate::query::api::*;
 
@@ -44,6 +44,9 @@ reads! {
     insights: describe_network_insights_paths, DescribeNetworkInsightsPathsRequest, DescribeNetworkInsightsPathsResponse;
     insights: describe_network_insights_analyses, DescribeNetworkInsightsAnalysesRequest, DescribeNetworkInsightsAnalysesResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
+    internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
+    routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
+    vpcs: describe_vpc_attribute, DescribeVpcAttributeRequest, DescribeVpcAttributeResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
@@ -74,4 +77,27 @@ writes! {
     instances: stop_instances, StopInstancesRequest, StopInstancesResponse;
     instances: reboot_instances, RebootInstancesRequest, RebootInstancesResponse;
     instances: terminate_instances, TerminateInstancesRequest, TerminateInstancesResponse;
+    internet_gateways: attach_internet_gateway, AttachInternetGatewayRequest, AttachInternetGatewayResponse;
+    internet_gateways: create_internet_gateway, CreateInternetGatewayRequest, CreateInternetGatewayResponse;
+    internet_gateways: delete_internet_gateway, DeleteInternetGatewayRequest, DeleteInternetGatewayResponse;
+    internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;
+    routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
+    routes: create_route, CreateRouteRequest, CreateRouteResponse;
+    routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;
+    routes: delete_route, DeleteRouteRequest, DeleteRouteResponse;
+    routes: delete_route_table, DeleteRouteTableRequest, DeleteRouteTableResponse;
+    routes: disassociate_route_table, DisassociateRouteTableRequest, DisassociateRouteTableResponse;
+    routes: replace_route, ReplaceRouteRequest, ReplaceRouteResponse;
+    routes: replace_route_table_association, ReplaceRouteTableAssociationRequest, ReplaceRouteTableAssociationResponse;
+    vpcs: associate_vpc_cidr_block, AssociateVpcCidrBlockRequest, AssociateVpcCidrBlockResponse;
+    vpcs: create_default_subnet, CreateDefaultSubnetRequest, CreateDefaultSubnetResponse;
+    vpcs: create_default_vpc, CreateDefaultVpcRequest, CreateDefaultVpcResponse;
+    vpcs: create_subnet, CreateSubnetRequest, CreateSubnetResponse;
+    vpcs: create_vpc, CreateVpcRequest, CreateVpcResponse;
+    vpcs: delete_subnet, DeleteSubnetRequest, DeleteSubnetResponse;
+    vpcs: delete_vpc, DeleteVpcRequest, DeleteVpcResponse;
+    vpcs: disassociate_vpc_cidr_block, DisassociateVpcCidrBlockRequest, DisassociateVpcCidrBlockResponse;
+    vpcs: modify_subnet_attribute, ModifySubnetAttributeRequest, ModifySubnetAttributeResponse;
+    vpcs: modify_vpc_attribute, ModifyVpcAttributeRequest, ModifyVpcAttributeResponse;
+    vpcs: modify_vpc_tenancy, ModifyVpcTenancyRequest, ModifyVpcTenancyResponse;
 }
