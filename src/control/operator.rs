@@ -118,6 +118,8 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
     let analyses = analyses.map(|row| Key::InsightsAnalysis(row.id));
     let paths = world.insights_paths.values().filter(|row| row.owner.account == id);
     let paths = paths.map(|row| Key::InsightsPath(row.id));
+    let transfers = world.address_transfers.values().filter(|row| row.owner.account == id || row.to == id);
+    let transfers = transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation)));
     let tags = world.tags.values().filter(|row| row.owner.account == id);
     let tags = tags.map(|row| Key::Tag((row.resource, row.key.clone())));
     let tokens =
@@ -130,6 +132,7 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
         .chain(groups)
         .chain(subnets)
         .chain(vpcs)
+        .chain(transfers)
         .chain(tags)
         .chain(tokens);
     all.for_each(|key| decision.delete(key));

@@ -36,7 +36,7 @@ macro_rules! every_table {
     ($with:ident) => {
         $with! {
             Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair, Instance, Eni, Address,
-            InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
+            AddressTransfer, InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
         }
     };
 }

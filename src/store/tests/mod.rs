@@ -65,6 +65,7 @@ pub fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net:
         public_ip: ip,
         pool: PoolId::from_random(7),
         association: None,
+        domain_name: None,
         allocated,
     });
     Ok(ip)
