@@ -81,6 +81,13 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
             };
             told(before) != told(after)
         }
+        Key::Address(id) => {
+            let told = |world: &World| {
+                let row = world.addresses.get(id)?;
+                Some((row.public_ip, row.domain_name.clone()?))
+            };
+            told(before) != told(after)
+        }
         Key::Claim((Space::Network(_), _)) | Key::Deployment(()) => true,
         _ => false,
     }

@@ -79,6 +79,7 @@ pub struct Delta {
     pub hosts: Part<Arc<str>, PeerSection>,
     pub places: Part<EniId, PlaceSection>,
     pub pools: Option<Arc<[Range4]>>,
+    pub reverse_names: Option<Arc<BTreeMap<Ipv4Addr, Arc<str>>>>,
     pub address_lease: Option<u32>,
 }
 
@@ -99,6 +100,7 @@ impl Delta {
             hosts: Part::shared(&old.hosts, &new.hosts),
             places: Part::shared(&old.places, &new.places),
             pools: (old.pools != new.pools).then(|| new.pools.clone()),
+            reverse_names: (old.reverse_names != new.reverse_names).then(|| new.reverse_names.clone()),
             address_lease: (old.address_lease != new.address_lease).then_some(new.address_lease),
         }
     }
@@ -121,6 +123,9 @@ impl Delta {
         self.places.apply_shared(&mut new.places);
         if let Some(pools) = self.pools {
             new.pools = pools;
+        }
+        if let Some(names) = self.reverse_names {
+            new.reverse_names = names;
         }
         new.address_lease = self.address_lease.unwrap_or(new.address_lease);
         Some(new)

@@ -20,6 +20,7 @@ pub struct Planner {
     hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     pools: Arc<[Range4]>,
+    reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
     groups: HashMap<GroupKey, Arc<GroupSection>>,
     /// Of the planner before.
     old_groups: HashMap<GroupKey, Arc<GroupSection>>,
@@ -37,7 +38,9 @@ impl Planner {
     pub fn new(world: Arc<World>, epoch: Arc<str>) -> Self {
         let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
         let pools = world.pools.values().map(|pool| pool.range).collect();
-        Self { world, epoch, hosts, places, pools, groups: HashMap::new(), old_groups: HashMap::new() }
+        let reverse_names = Arc::new(world.reverse_names().collect());
+        let (groups, old_groups) = (HashMap::new(), HashMap::new());
+        Self { world, epoch, hosts, places, pools, reverse_names, groups, old_groups }
     }
 
     /// The planner of a later World. What has not changed since is the same in memory, too: a delta between
@@ -52,6 +55,9 @@ impl Planner {
         }
         if new.pools == self.pools {
             new.pools = self.pools;
+        }
+        if new.reverse_names == self.reverse_names {
+            new.reverse_names = self.reverse_names;
         }
         new.old_groups = self.groups;
         new
@@ -73,6 +79,7 @@ impl Planner {
             host: host.into(),
             networks: networks(&world, host),
             pools: self.pools.clone(),
+            reverse_names: self.reverse_names.clone(),
             hosts: self.hosts.clone(),
             places: self.places.clone(),
             addresses: addresses(&world, host),
@@ -278,8 +285,9 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
 mod tests {
     use super::*;
     use crate::control::testing::Bench;
+    use crate::plan::{Concern, concern};
     use crate::query::api::{RunInstancesRequest, Writes};
-    use crate::world::{Address, Association};
+    use crate::world::{Address, Association, Change};
 
     fn bench_with_one() -> (Bench, InstanceId) {
         let mut bench = Bench::small();
@@ -301,6 +309,7 @@ mod tests {
                 private_ip: eni.private_ip,
             }),
             transit: None,
+            domain_name: None,
             allocated: bench.now,
         });
     }
@@ -325,6 +334,25 @@ mod tests {
         assert!(state.networks.contains_key(&port.network));
         assert_eq!(state.pools.len(), 1);
         assert_eq!(host_state(&bench.world, "node2").ports.len(), 0);
+    }
+
+    #[test]
+    fn each_host_knows_the_reverse_name_of_each_address_wherever_it_leads() {
+        let (mut bench, id) = bench_with_one();
+        elastic(&mut bench, id);
+        let row = (**bench.world.addresses.values().next().unwrap()).clone();
+        let change = Change::put(Address { domain_name: Some("mail.example.com".into()), ..row });
+        let mut after = bench.world.clone();
+        after.apply(&change);
+        assert_eq!(concern(&bench.world, &after, &[change]), Concern::All);
+        for host in ["node1", "node2"] {
+            let names = host_state(&after, host).reverse_names;
+            assert_eq!(
+                names.get(&"203.0.113.7".parse().unwrap()).map(|name| &**name),
+                Some("mail.example.com")
+            );
+            assert!(host_state(&bench.world, host).reverse_names.is_empty());
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub struct HostState {
     pub acls: BTreeMap<NetworkAclId, Arc<AclSection>>,
     /// Every pool's range: an elastic address without a mapping is dropped.
     pub pools: Arc<[Range4]>,
+    /// What reverse DNS answers for elastic addresses, those of other hosts included.
+    #[serde(default)]
+    pub reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
     /// Every host on the flat segment, this one included.
     pub hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     /// Where each running instance's interface is, those of this host included.

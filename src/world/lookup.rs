@@ -40,6 +40,12 @@ impl World {
             .filter_map(|(_, id)| self.addresses.get(id))
     }
 
+    /// The addresses that reverse DNS has a name for, with their names.
+    pub fn reverse_names(&self) -> impl Iterator<Item = (std::net::Ipv4Addr, Arc<str>)> {
+        let rows = self.index.addresses_with_name.iter().filter_map(|id| self.addresses.get(id));
+        rows.filter_map(|row| Some((row.public_ip, row.domain_name.clone()?)))
+    }
+
     /// The addresses that a host may answer for, or must let go of.
     pub fn claims_of(&self, host: &str) -> impl Iterator<Item = &Arc<Claim>> {
         let host: Arc<str> = host.into();
