@@ -46,6 +46,9 @@ reads! {
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
     routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
+    vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
+    vpcs: describe_vpc_classic_link, DescribeVpcClassicLinkRequest, DescribeVpcClassicLinkResponse;
+    vpcs: describe_vpc_classic_link_dns_support, DescribeVpcClassicLinkDnsSupportRequest, DescribeVpcClassicLinkDnsSupportResponse;
     vpcs: describe_vpc_attribute, DescribeVpcAttributeRequest, DescribeVpcAttributeResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
@@ -102,6 +105,9 @@ writes! {
     routes: disassociate_route_table, DisassociateRouteTableRequest, DisassociateRouteTableResponse;
     routes: replace_route, ReplaceRouteRequest, ReplaceRouteResponse;
     routes: replace_route_table_association, ReplaceRouteTableAssociationRequest, ReplaceRouteTableAssociationResponse;
+    vpcs: associate_dhcp_options, AssociateDhcpOptionsRequest, AssociateDhcpOptionsResponse;
+    vpcs: create_dhcp_options, CreateDhcpOptionsRequest, CreateDhcpOptionsResponse;
+    vpcs: delete_dhcp_options, DeleteDhcpOptionsRequest, DeleteDhcpOptionsResponse;
     vpcs: associate_vpc_cidr_block, AssociateVpcCidrBlockRequest, AssociateVpcCidrBlockResponse;
     vpcs: create_default_subnet, CreateDefaultSubnetRequest, CreateDefaultSubnetResponse;
     vpcs: create_default_vpc, CreateDefaultVpcRequest, CreateDefaultVpcResponse;

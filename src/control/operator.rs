@@ -288,7 +288,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
     Ok(())
 }
 
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')

@@ -11,6 +11,7 @@ pub struct Quotas {
     /// The VPC's own blocks are not counted.
     pub routes_per_table: usize,
     pub internet_gateways: usize,
+    pub dhcp_options: usize,
 }
 
 /// The same for everybody.
@@ -21,4 +22,5 @@ pub const QUOTAS: Quotas = Quotas {
     route_tables_per_vpc: 200,
     routes_per_table: 50,
     internet_gateways: 5,
+    dhcp_options: 100,
 };

@@ -6,7 +6,9 @@
 mod attributes;
 mod belongings;
 mod blocks;
+mod classic_link;
 mod describe;
+mod dhcp_options;
 mod subnets;
 mod vpc;
 
@@ -16,7 +18,11 @@ mod tests;
 pub use attributes::{describe_vpc_attribute, modify_subnet_attribute, modify_vpc_attribute};
 pub use belongings::{default_acl, delete_route_table, ensure as ensure_belongings, make_route_table};
 pub use blocks::{associate_vpc_cidr_block, disassociate_vpc_cidr_block};
+pub use classic_link::{describe_vpc_classic_link, describe_vpc_classic_link_dns_support};
 pub use describe::{describe_subnets, describe_vpcs};
+pub use dhcp_options::{
+    associate_dhcp_options, create_dhcp_options, delete_dhcp_options, describe_dhcp_options,
+};
 pub use subnets::{create_default_subnet, create_subnet, delete_subnet};
 pub use vpc::{create_default_vpc, create_vpc, delete_vpc, modify_vpc_tenancy};
 
