@@ -21,6 +21,7 @@ pub mod instances;
 pub mod key_pairs;
 pub mod lease;
 pub mod lifecycle;
+pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
 pub mod page;

@@ -67,7 +67,8 @@ def wire_out(name, shape):
 def request_fields(name):
     spec = ACTIONS[name]
     fields = {field.get("wire", upper(camel(key))): field for key, field in spec.get("request", {}).items()}
-    if spec.get("namespace") != "sts":
+    # A few of the oldest actions have none in EC2; here they have one, too.
+    if spec.get("namespace") != "sts" and "DryRun" in operation(name).input_shape.members:
         fields["DryRun"] = {"type": "boolean"}
     if spec.get("filters"):
         fields["Filter"] = {"list": "Filter"}
@@ -156,6 +157,9 @@ VALUES = {
     "InsightsAnalysisId": "nia-0123456789abcdef0",
     "InsightsPathId": "nip-0123456789abcdef0",
     "InstanceId": "i-0123456789abcdef0",
+    "AttachmentId": "eni-attach-0123456789abcdef0",
+    "NetworkAclAssociationId": "aclassoc-0123456789abcdef0",
+    "NetworkAclId": "acl-0123456789abcdef0",
     "Ipv4Addr": "192.0.2.7",
     "KeyPairId": "key-0123456789abcdef0",
     "PoolId": "ipv4pool-ec2-0123456789abcdef0",
