@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::cables::{self, Cables};
 use super::steps::{self, Step};
-use super::{ComputeReport, Driver, Found};
+use super::{ComputeReport, Driver, Found, Life};
 use crate::plan::{Failure, HostState, InstanceReport, Phase};
 use crate::types::InstanceId;
 
@@ -27,6 +28,7 @@ const MOURNING: Duration = Duration::from_secs(60);
 /// What went wrong with an instance.
 struct Trouble {
     boot: u64,
+    step: Step,
     attempts: u32,
     not_before: Instant,
     message: String,
@@ -98,10 +100,11 @@ impl<D: Driver> Follower<D> {
             }
             Err(message) => {
                 tracing::warn!(instance = %id, message, "the instance is not as it should be");
-                let before = self.trouble.get(&id).filter(|trouble| trouble.boot == boot);
+                let same = |trouble: &&Trouble| (trouble.boot, trouble.step) == (boot, step);
+                let before = self.trouble.get(&id).filter(same);
                 let attempts = before.map_or(0, |trouble| trouble.attempts) + 1;
                 let not_before = Instant::now() + BETWEEN * attempts.min(30);
-                self.trouble.insert(id, Trouble { boot, attempts, not_before, message });
+                self.trouble.insert(id, Trouble { boot, step, attempts, not_before, message });
             }
         }
     }
@@ -119,8 +122,12 @@ impl<D: Driver> Follower<D> {
         let wanted = steps::wanted(state);
         let ids: BTreeSet<_> = wanted.keys().chain(found.keys()).copied().collect();
         for id in &ids {
-            if let Some(step) = steps::next(wanted.get(id).copied(), found.get(id)) {
-                self.begin(*id, step, state);
+            match steps::next(wanted.get(id).copied(), found.get(id)) {
+                Some(step) => self.begin(*id, step, state, &found),
+                None if found.get(id).is_some_and(|found| found.life == Life::Running) => {
+                    self.begin(*id, Step::Plug, state, &found);
+                }
+                None => {}
             }
         }
         self.trouble.retain(|id, _| ids.contains(id));
@@ -135,7 +142,7 @@ impl<D: Driver> Follower<D> {
         }
     }
 
-    fn begin(&mut self, id: InstanceId, step: Step, state: &HostState) {
+    fn begin(&mut self, id: InstanceId, step: Step, state: &HostState, found: &BTreeMap<InstanceId, Found>) {
         if self.busy.values().any(|(busy, ..)| *busy == id) {
             return;
         }
@@ -147,14 +154,27 @@ impl<D: Driver> Follower<D> {
                 return;
             }
         }
+        let ports: Vec<_> = cables::ports_of(state, id).cloned().collect();
+        let cables = match step {
+            // Another one lets go of them first.
+            Step::Start if ports.iter().any(|port| cables::held(found, id, port.eni)) => return,
+            Step::Plug => match cables::cables(state, found, id) {
+                Some(cables) => cables,
+                None => {
+                    self.trouble.retain(|of, trouble| *of != id || trouble.step != Step::Plug);
+                    return;
+                }
+            },
+            _ => Cables::default(),
+        };
         let driver = Arc::clone(&self.driver);
-        let ports: Vec<_> = state.ports.values().filter(|port| port.instance == id).cloned().collect();
         let task = self.work.spawn(async move {
             match (step, section) {
                 (Step::Start, Some(section)) => driver.start(section, ports).await,
                 (Step::Start, None) => Ok(()),
                 (Step::Stop, _) => driver.stop(id).await,
                 (Step::Destroy, _) => driver.destroy(id).await,
+                (Step::Plug, _) => driver.plug(id, cables).await,
             }
         });
         self.busy.insert(task.id(), (id, boot, step));
@@ -166,11 +186,15 @@ impl<D: Driver> Follower<D> {
         wanted: &BTreeMap<InstanceId, (bool, u64)>,
         found: &BTreeMap<InstanceId, Found>,
     ) -> Vec<InstanceReport> {
-        let busy: BTreeSet<_> = self.busy.values().map(|(id, ..)| *id).collect();
+        // One that runs does so whatever becomes of its cables.
+        let busy = self.busy.values().filter(|(_, _, step)| *step != Step::Plug);
+        let busy: BTreeSet<_> = busy.map(|(id, ..)| *id).collect();
         let report = |id: &InstanceId| {
             let (want, there) = (wanted.get(id).copied(), found.get(id));
             let boot = want.map_or(0, |(_, boot)| boot);
-            let hopeless = |trouble: &&Trouble| trouble.boot == boot && trouble.attempts >= ATTEMPTS;
+            let hopeless = |trouble: &&Trouble| {
+                trouble.boot == boot && trouble.attempts >= ATTEMPTS && trouble.step != Step::Plug
+            };
             let failed = self.trouble.get(id).filter(hopeless).filter(|_| want.is_some_and(|(run, _)| run));
             let phase = match (failed, want.is_some() && busy.contains(id)) {
                 (Some(_), _) => Some(Phase::Failed),

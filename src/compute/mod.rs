@@ -3,6 +3,7 @@
 //! A driver finds what exists on the host anew each time it is asked, so that instances outlive the
 //! server that started them and a new one takes them on.
 
+mod cables;
 mod follow;
 mod namespaces;
 mod steps;
@@ -10,6 +11,7 @@ mod steps;
 use std::io;
 use std::sync::Arc;
 
+pub use cables::{Cables, Plug};
 pub use follow::run;
 pub use namespaces::{Namespaces, Stage, init_pid, instance_init};
 
@@ -31,12 +33,14 @@ pub struct ComputeReport {
 }
 
 /// An instance that there is something of on this host.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
     pub id: InstanceId,
     /// The boot that was last begun, 0 for none.
     pub boot: u64,
     pub life: Life,
+    /// The cables that were made for it.
+    pub plugs: Vec<Plug>,
 }
 
 /// How much of an instance is alive.
@@ -63,6 +67,9 @@ pub trait Driver: Send + Sync + 'static {
         instance: Arc<InstanceSection>,
         ports: Vec<Arc<PortSection>>,
     ) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Takes cables of a running instance away, and makes others: its interfaces come and go while it runs.
+    fn plug(&self, id: InstanceId, cables: Cables) -> impl Future<Output = Result<(), String>> + Send;
 
     /// Asks the instance to shut down, and ends it when it does not.
     fn stop(&self, id: InstanceId) -> impl Future<Output = Result<(), String>> + Send;

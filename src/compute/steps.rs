@@ -12,6 +12,8 @@ pub enum Step {
     Start,
     Stop,
     Destroy,
+    /// Of one that runs as it should, cables come and go.
+    Plug,
 }
 
 /// What to do about one instance; `None` where it is as it should be or has ended by itself.
@@ -58,7 +60,7 @@ mod tests {
     use super::*;
 
     fn found(boot: u64, life: Life) -> Found {
-        Found { id: InstanceId::from_random(1), boot, life }
+        Found { id: InstanceId::from_random(1), boot, life, plugs: Vec::new() }
     }
 
     #[test]
@@ -94,17 +96,17 @@ mod tests {
             .collect();
         for start in &there {
             for wanted in [None, Some((true, 2)), Some((false, 2))] {
-                let mut now = *start;
+                let mut now = start.clone();
                 for _ in 0..3 {
                     now = match next(wanted, now.as_ref()) {
-                        None => break,
+                        None | Some(Step::Plug) => break,
                         Some(Step::Destroy) => None,
                         Some(Step::Stop) => now.map(|found| Found { life: Life::Ended, ..found }),
                         Some(Step::Start) => Some(found(wanted.unwrap().1, Life::Running)),
                     };
                 }
                 assert_eq!(next(wanted, now.as_ref()), None, "{start:?} {wanted:?}");
-                let runs = now.is_some_and(|found| found.life == Life::Running);
+                let runs = now.as_ref().is_some_and(|found| found.life == Life::Running);
                 let ended = now.is_some_and(|found| found.boot == 2 && found.life == Life::Ended);
                 assert_eq!(runs, wanted.is_some_and(|(run, _)| run) && !ended, "{start:?} {wanted:?}");
             }

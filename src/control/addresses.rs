@@ -7,7 +7,7 @@ use super::allocate::{self, Unavailable};
 use super::{Decision, View, address_transfers, filter, internet_gateways, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
-use crate::types::{AllocationId, AssociationId, ResourceId};
+use crate::types::{AllocationId, AssociationId, EniId, InstanceId, ResourceId};
 use crate::world::{Address, Association, Eni, InstanceState, Key, Space, World};
 
 pub fn allocate_address(
@@ -99,8 +99,8 @@ pub fn no_address(ip: Ipv4Addr) -> Fault {
     FaultCode::InvalidAddressNotFound.with(format!("Address '{ip}' not found."))
 }
 
-/// The interface that an association is to lead to.
-fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fault> {
+/// The interface, and which of its private addresses, that an association is to lead to.
+fn target(view: &View, request: &AssociateAddressRequest) -> Result<(Arc<Eni>, Ipv4Addr), Fault> {
     let of_caller = |eni: &&Arc<Eni>| eni.owner == view.caller.owner;
     let eni = match (request.instance_id, request.network_interface_id) {
         (Some(id), None) => {
@@ -108,9 +108,7 @@ fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fa
             instance.ok_or_else(|| {
                 FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
             })?;
-            primary_eni(view.world, id).cloned().ok_or_else(|| {
-                FaultCode::InvalidInstanceID.with(format!("The instance '{id}' has no network interface"))
-            })?
+            only_eni(view.world, id)?
         }
         (None, Some(id)) => view.world.enis.get(&id).filter(of_caller).cloned().ok_or_else(|| {
             FaultCode::InvalidNetworkInterfaceIDNotFound
@@ -127,11 +125,12 @@ fn target(view: &View, request: &AssociateAddressRequest) -> Result<Arc<Eni>, Fa
         }
     };
     may_lead_to(view.world, &eni)?;
-    match request.private_ip_address.filter(|ip| *ip != eni.private_ip) {
-        Some(ip) => Err(FaultCode::InvalidParameterValue
-            .with(format!("Private IP address {ip} is not assigned to {}", eni.id))),
-        None => Ok(eni),
+    let ip = request.private_ip_address.unwrap_or(eni.private_ip);
+    if eni.private_ips().all(|own| own != ip) {
+        return Err(FaultCode::InvalidParameterValue
+            .with(format!("Private IP address {ip} is not assigned to {}", eni.id)));
     }
+    Ok((eni, ip))
 }
 
 /// Nothing leads to an instance that is going away, whichever way it is named.
@@ -148,13 +147,18 @@ fn may_lead_to(world: &World, eni: &Eni) -> Result<(), Fault> {
     }
 }
 
-/// The interface at device index 0.
-fn primary_eni(world: &World, instance: crate::types::InstanceId) -> Option<&Arc<Eni>> {
-    let first = (instance, crate::types::EniId::from_random(0));
-    let of_instance = world.index.enis_by_instance.range(first..).take_while(|(id, _)| *id == instance);
-    of_instance
-        .filter_map(|(_, eni)| world.enis.get(eni))
-        .min_by_key(|eni| eni.attachment.map(|attachment| attachment.device_index))
+/// The one interface of an instance: where there are several, EC2 wants it named.
+fn only_eni(world: &World, instance: InstanceId) -> Result<Arc<Eni>, Fault> {
+    let mut interfaces = world.interfaces_of(instance);
+    if interfaces.len() > 1 {
+        return Err(FaultCode::InvalidInstanceID.with(format!(
+            "There are multiple interfaces attached to instance '{instance}'. Please specify an interface ID for the \
+             operation instead."
+        )));
+    }
+    interfaces.pop().ok_or_else(|| {
+        FaultCode::InvalidInstanceID.with(format!("The instance '{instance}' has no network interface"))
+    })
 }
 
 pub fn associate_address(
@@ -163,9 +167,9 @@ pub fn associate_address(
 ) -> Result<AssociateAddressResponse, Fault> {
     let view = decision.view();
     let address = find(&view, request.allocation_id, request.public_ip)?;
-    let eni = target(&view, request)?;
+    let (eni, private_ip) = target(&view, request)?;
     if let Some(old) = address.association {
-        if (old.eni, old.private_ip) == (eni.id, eni.private_ip) {
+        if (old.eni, old.private_ip) == (eni.id, private_ip) {
             return Ok(AssociateAddressResponse { result: true, association_id: old.id });
         }
         // By public address alone, as in EC2-Classic, an address moves unless told otherwise.
@@ -178,7 +182,7 @@ pub fn associate_address(
     }
     internet_gateways::is_public(view.world, eni.vpc)?;
     // An interface's private address has one elastic address; the new one takes the old one's place.
-    for other in at_eni(&decision.world, &eni) {
+    for other in at(&decision.world, eni.id, private_ip) {
         if request.allow_reassociation == Some(false) {
             let id = other.association.map(|association| association.id.to_string()).unwrap_or_default();
             return Err(FaultCode::ResourceAlreadyAssociated
@@ -187,16 +191,15 @@ pub fn associate_address(
         decision.put(Address { association: None, ..(*other).clone() });
     }
     let id = decision.env.id(AssociationId::from_random);
-    let association = Some(Association { id, eni: eni.id, private_ip: eni.private_ip });
+    let association = Some(Association { id, eni: eni.id, private_ip });
     decision.put(Address { association, ..(*address).clone() });
     Ok(AssociateAddressResponse { result: true, association_id: id })
 }
 
-/// The elastic addresses that lead to an interface.
-pub fn at_eni(world: &World, eni: &Eni) -> Vec<Arc<Address>> {
-    let first = (eni.id, AllocationId::from_random(0));
-    let at = world.index.addresses_by_eni.range(first..).take_while(|(id, _)| *id == eni.id);
-    at.filter_map(|(_, id)| world.addresses.get(id).cloned()).collect()
+/// The elastic addresses that lead to a private address of an interface.
+pub fn at(world: &World, eni: EniId, private_ip: Ipv4Addr) -> Vec<Arc<Address>> {
+    let leads = |row: &&Arc<Address>| row.association.is_some_and(|to| to.private_ip == private_ip);
+    world.addresses_of(eni).filter(leads).cloned().collect()
 }
 
 pub fn disassociate_address(

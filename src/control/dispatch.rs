@@ -2,7 +2,8 @@
 
 use super::{
     Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
-    instances, internet_gateways, key_pairs, network_interfaces, regions, routes, rules, sts, tagging, vpcs,
+    instances, internet_gateways, key_pairs, network_acls, network_interfaces, regions, routes, rules, sts,
+    tagging, vpcs,
 };
 use crate::query::api::*;
 
@@ -34,6 +35,8 @@ reads! {
     instances: describe_instance_status, DescribeInstanceStatusRequest, DescribeInstanceStatusResponse;
     instances: get_console_output, GetConsoleOutputRequest, GetConsoleOutputResponse;
     network_interfaces: describe_network_interfaces, DescribeNetworkInterfacesRequest, DescribeNetworkInterfacesResponse;
+    network_interfaces: describe_network_interface_attribute, DescribeNetworkInterfaceAttributeRequest, DescribeNetworkInterfaceAttributeResponse;
+    network_acls: describe_network_acls, DescribeNetworkAclsRequest, DescribeNetworkAclsResponse;
     account: describe_account_attributes, DescribeAccountAttributesRequest, DescribeAccountAttributesResponse;
     images: describe_images, DescribeImagesRequest, DescribeImagesResponse;
     regions: describe_availability_zones, DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResponse;
@@ -79,6 +82,20 @@ writes! {
     insights: delete_network_insights_path, DeleteNetworkInsightsPathRequest, DeleteNetworkInsightsPathResponse;
     insights: start_network_insights_analysis, StartNetworkInsightsAnalysisRequest, StartNetworkInsightsAnalysisResponse;
     insights: delete_network_insights_analysis, DeleteNetworkInsightsAnalysisRequest, DeleteNetworkInsightsAnalysisResponse;
+    network_acls: create_network_acl, CreateNetworkAclRequest, CreateNetworkAclResponse;
+    network_acls: delete_network_acl, DeleteNetworkAclRequest, DeleteNetworkAclResponse;
+    network_acls: create_network_acl_entry, CreateNetworkAclEntryRequest, CreateNetworkAclEntryResponse;
+    network_acls: replace_network_acl_entry, ReplaceNetworkAclEntryRequest, ReplaceNetworkAclEntryResponse;
+    network_acls: delete_network_acl_entry, DeleteNetworkAclEntryRequest, DeleteNetworkAclEntryResponse;
+    network_acls: replace_network_acl_association, ReplaceNetworkAclAssociationRequest, ReplaceNetworkAclAssociationResponse;
+    network_interfaces: create_network_interface, CreateNetworkInterfaceRequest, CreateNetworkInterfaceResponse;
+    network_interfaces: delete_network_interface, DeleteNetworkInterfaceRequest, DeleteNetworkInterfaceResponse;
+    network_interfaces: attach_network_interface, AttachNetworkInterfaceRequest, AttachNetworkInterfaceResponse;
+    network_interfaces: detach_network_interface, DetachNetworkInterfaceRequest, DetachNetworkInterfaceResponse;
+    network_interfaces: modify_network_interface_attribute, ModifyNetworkInterfaceAttributeRequest, ModifyNetworkInterfaceAttributeResponse;
+    network_interfaces: reset_network_interface_attribute, ResetNetworkInterfaceAttributeRequest, ResetNetworkInterfaceAttributeResponse;
+    network_interfaces: assign_private_ip_addresses, AssignPrivateIpAddressesRequest, AssignPrivateIpAddressesResponse;
+    network_interfaces: unassign_private_ip_addresses, UnassignPrivateIpAddressesRequest, UnassignPrivateIpAddressesResponse;
     tagging: create_tags, CreateTagsRequest, CreateTagsResponse;
     tagging: delete_tags, DeleteTagsRequest, DeleteTagsResponse;
     rules: authorize_security_group_egress, AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResponse;

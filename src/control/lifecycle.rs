@@ -65,12 +65,7 @@ pub fn shut_down_because(decision: &mut Decision<'_>, instance: &Instance) {
 pub fn terminated(decision: &mut Decision<'_>, instance: &Instance) {
     for eni in decision.world.interfaces_of(instance.id) {
         if eni.attachment.is_some_and(|attachment| attachment.delete_on_termination) {
-            disassociate_all(decision, eni.id);
-            decision.untag_all(ResourceId::NetworkInterface(eni.id));
-            decision.delete(Key::Eni(eni.id));
-            for ip in eni.private_ips() {
-                decision.give_back(Space::Network(eni.network.clone()), ip);
-            }
+            delete_interface(decision, &eni);
         } else {
             decision.put(Eni { attachment: None, ..(*eni).clone() });
         }
@@ -82,6 +77,16 @@ pub fn terminated(decision: &mut Decision<'_>, instance: &Instance) {
         terminated: Some(now),
         ..instance.clone()
     });
+}
+
+/// Deletes an interface: its addresses are free, elastic ones lead nowhere from now on.
+pub fn delete_interface(decision: &mut Decision<'_>, eni: &Eni) {
+    disassociate_all(decision, eni.id);
+    decision.untag_all(ResourceId::NetworkInterface(eni.id));
+    decision.delete(Key::Eni(eni.id));
+    for ip in eni.private_ips() {
+        decision.give_back(Space::Network(eni.network.clone()), ip);
+    }
 }
 
 fn disassociate_all(decision: &mut Decision<'_>, eni: EniId) {

@@ -24,6 +24,7 @@ pub mod internet_gateways;
 pub mod key_pairs;
 pub mod lease;
 pub mod lifecycle;
+pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
 pub mod page;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Caller, Decision, Env, HostStatus, Status, View, defaults};
 use crate::types::*;
-use crate::world::{Account, Change, Condition, Host, Image, Network, Pool, World};
+use crate::world::*;
 
 /// A World that tests decide on, one step after the other.
 pub struct Bench {
@@ -95,6 +95,86 @@ impl Bench {
             sealed_secret: None,
             created: self.now,
         });
+    }
+
+    /// Adds an isolated VPC 10.1.0.0/16 with one subnet 10.1.1.0/24 in us-east-1a and all that comes with them.
+    pub fn isolated(&mut self) -> (VpcId, SubnetId) {
+        let (owner, created) = (self.caller.owner.clone(), self.now);
+        let number = u32::try_from(self.world.vpcs.len()).unwrap();
+        let seed = 1000 + u64::from(number);
+        let (vpc, subnet) = (VpcId::from_random(seed), SubnetId::from_random(seed));
+        let network: Arc<str> = subnet.to_string().into();
+        self.put(Vpc {
+            id: vpc,
+            owner: owner.clone(),
+            cidr: "10.1.0.0/16".parse().unwrap(),
+            blocks: Arc::new([]),
+            is_default: false,
+            dhcp_options: DhcpOptionsId::from_random(seed),
+            dns_support: true,
+            dns_hostnames: false,
+            vni: Some(number),
+            created,
+        });
+        let cidr: Cidr4 = "10.1.1.0/24".parse().unwrap();
+        let at = |offset: u32| (cidr.network().to_bits() + offset).into();
+        self.put(Network {
+            name: network.clone(),
+            vpc: Some(vpc),
+            cidr,
+            gateway: at(1),
+            range: Range4::new(at(4), at(254)).unwrap(),
+            reserved: Arc::new([]),
+            zone: "us-east-1a".into(),
+            domain: "ec2.internal".into(),
+            next: Some(at(4)),
+            gateway_host: None,
+            created,
+        });
+        self.put(Subnet {
+            id: subnet,
+            owner: owner.clone(),
+            vpc,
+            cidr,
+            zone: "us-east-1a".into(),
+            network,
+            is_default: false,
+            map_public_ip: false,
+            created,
+        });
+        let table = RouteTableId::from_random(seed);
+        self.put(RouteTable { id: table, owner: owner.clone(), vpc, number: 1, created });
+        let id = RouteTableAssociationId::from_random(seed);
+        self.put(RouteTableAssociation { id, owner: owner.clone(), vpc, table, subnet: None });
+        self.edge(vpc, subnet, seed);
+        self.put(Group {
+            id: GroupId::from_random(seed),
+            owner,
+            vpc,
+            name: defaults::DEFAULT_GROUP.into(),
+            description: "default VPC security group".into(),
+            created,
+        });
+        (vpc, subnet)
+    }
+
+    /// The default network ACL of a VPC, as that of a subnet.
+    fn edge(&mut self, vpc: VpcId, subnet: SubnetId, seed: u64) {
+        let (owner, created, acl) = (self.caller.owner.clone(), self.now, NetworkAclId::from_random(seed));
+        self.put(NetworkAcl { id: acl, owner: owner.clone(), vpc, is_default: true, created });
+        for direction in [Direction::Ingress, Direction::Egress] {
+            self.put(AclEntry {
+                acl,
+                owner: owner.clone(),
+                direction,
+                number: 100,
+                allow: true,
+                traffic: Traffic::All,
+                cidr: ipnet::Ipv4Net::default().into(),
+                created,
+            });
+        }
+        self.put(AclAssociation { id: NetworkAclAssociationId::from_random(seed), owner, acl, subnet });
     }
 
     pub fn put(&mut self, row: impl Into<crate::world::Row>) {

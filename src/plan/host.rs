@@ -233,6 +233,7 @@ fn instance_section(world: &World, instance: &Instance) -> Option<InstanceSectio
         tokens_required: instance.metadata.tokens_required,
         hop_limit: instance.metadata.hop_limit,
         metadata_enabled: instance.metadata.enabled,
+        interfaces: world.interfaces_of(instance.id).iter().map(|eni| eni.id).collect(),
         tags: if instance.metadata.instance_tags { tags(world, instance.id) } else { Vec::new() },
     })
 }

@@ -343,6 +343,9 @@ pub struct InstanceSection {
     pub tokens_required: bool,
     pub hop_limit: u8,
     pub metadata_enabled: bool,
+    /// What is attached to it, whether or not its ports are here now.
+    #[serde(default)]
+    pub interfaces: Vec<EniId>,
     /// Served under meta-data/tags/instance where the instance allows it.
     pub tags: Vec<(Arc<str>, Arc<str>)>,
 }

@@ -25,8 +25,8 @@ pub mod api {
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, MacAddr, Micros,
-        PoolId, Region, ReservationId, ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId,
-        VpcCidrAssociationId, VpcId,
+        NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
+        RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VpcCidrAssociationId, VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

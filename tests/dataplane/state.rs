@@ -80,6 +80,7 @@ pub fn instance(port: &PortSection) -> InstanceSection {
         tokens_required: false,
         hop_limit: 1,
         metadata_enabled: true,
+        interfaces: vec![port.eni],
         tags: vec![],
     }
 }

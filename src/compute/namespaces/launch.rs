@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::record::Record;
 use super::{FIRST_USER, veth};
+use crate::compute::Plug;
 use crate::crash::{self, Point};
 use crate::plan::{InstanceSection, PortSection};
 
@@ -60,7 +61,7 @@ pub async fn launch(
     veth::make(ports, pid).await?;
     crash::point(Point::InstancePlugged);
     let mut record = Record::of(instance.boot, pid).map_err(|error| error.to_string())?;
-    record.ports = ports.iter().map(|port| port.eni).collect();
+    record.ports = ports.iter().map(|port| Plug::from(&**port)).collect();
     let written =
         |result: io::Result<()>| result.map_err(|error| format!("cannot write its record: {error}"));
     written(record.write(folder))?;

@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep};
 
 pub use inside::{Stage, instance_init};
 
-use super::{Driver, Found};
+use super::{Cables, Driver, Found, Plug};
 use crate::agent::config::HostConfig;
 use crate::crash::{self, Point};
 use crate::plan::{InstanceSection, PortSection};
@@ -101,7 +101,10 @@ impl Namespaces {
     /// later, and not while somebody looks into it from outside.
     async fn unplug(&self, folder: &Path) -> Result<(), String> {
         match Record::read(folder) {
-            Some(record) if !record.ports.is_empty() => veth::remove(&record.ports).await,
+            Some(record) if !record.ports.is_empty() => {
+                let enis: Vec<_> = record.ports.iter().map(|plug| plug.eni).collect();
+                veth::remove(&enis).await
+            }
             _ => Ok(()),
         }
     }
@@ -115,8 +118,8 @@ impl Driver for Namespaces {
         };
         let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<InstanceId>().ok());
         let found = |id| match Record::read(&self.folder(id)) {
-            Some(record) => Found { id, boot: record.boot, life: record.life() },
-            None => Found { id, boot: 0, life: super::Life::Interrupted },
+            Some(record) => Found { id, boot: record.boot, life: record.life(), plugs: record.ports },
+            None => Found { id, boot: 0, life: super::Life::Interrupted, plugs: Vec::new() },
         };
         Ok(ids.map(found).collect())
     }
@@ -136,6 +139,26 @@ impl Driver for Namespaces {
             None => self.images.prepare(&instance.image_location).await?,
         };
         launch::launch(&self.program, &folder, &image, &instance, &ports).await
+    }
+
+    /// A server that ends in between has recorded too few: the next one makes those anew, and the guest takes them for
+    /// others.
+    async fn plug(&self, id: InstanceId, cables: Cables) -> Result<(), String> {
+        let folder = self.folder(id);
+        let gone = || "it has ended meanwhile".to_owned();
+        let mut record = Record::read(&folder).ok_or_else(gone)?;
+        let written =
+            |result: io::Result<()>| result.map_err(|error| format!("cannot write its record: {error}"));
+        veth::remove(&cables.out).await?;
+        record.ports.retain(|plug| !cables.out.contains(&plug.eni));
+        written(record.write(&folder))?;
+        for port in &cables.new {
+            let pid = record.running_pid().ok_or_else(gone)?;
+            veth::make(std::slice::from_ref(port), pid).await?;
+            record.ports.push(Plug::from(&**port));
+            written(record.write(&folder))?;
+        }
+        Ok(())
     }
 
     async fn stop(&self, id: InstanceId) -> Result<(), String> {

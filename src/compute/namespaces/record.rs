@@ -6,8 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compute::Life;
-use crate::types::EniId;
+use crate::compute::{Life, Plug};
 
 const FILE: &str = "record.json";
 
@@ -25,7 +24,7 @@ pub struct Record {
     pub went: bool,
     /// The ports whose cables were made.
     #[serde(default)]
-    pub ports: Vec<EniId>,
+    pub ports: Vec<Plug>,
 }
 
 impl Record {

@@ -60,14 +60,19 @@ impl<'w> Facts<'w> {
         }
         let of_primary =
             |name: &str| self.primary().map_or_else(Values::new, |one| one.attribute(self.world, name));
+        let of_address = |told: fn(&Interface) -> String| -> Values {
+            self.primary().map(told).filter(|text| !text.is_empty()).into_iter().collect()
+        };
         match name {
-            "dns-name" => of_primary("public-dns-name"),
-            "ip-address" => of_primary("association.public-ip"),
+            // Of its one address: those of others are asked for by `network-interface.addresses.`.
+            "dns-name" => of_address(Interface::public_name),
+            "ip-address" => of_address(|one| {
+                one.address().map_or_else(String::new, |address| address.public_ip.to_string())
+            }),
+            "private-ip-address" => of_address(|one| one.eni.private_ip.to_string()),
             "group-id" | "instance.group-id" => of_primary("group-id"),
             "group-name" | "instance.group-name" => of_primary("group-name"),
-            "private-dns-name" | "private-ip-address" | "source-dest-check" | "subnet-id" | "vpc-id" => {
-                of_primary(name)
-            }
+            "private-dns-name" | "source-dest-check" | "subnet-id" | "vpc-id" => of_primary(name),
             _ => self.row_attribute(name),
         }
     }

@@ -1,19 +1,18 @@
 //! RunInstances.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::super::Decision;
-use super::super::allocate::Unavailable;
 use super::super::idempotency::Once;
+use super::super::network_interfaces::Taken;
+use super::super::{Decision, View};
 use super::facts::Facts;
-use super::options::{self, Options};
+use super::options::{self, InterfaceOptions, Options};
 use super::place::{self, Hosts};
 use super::{of_owner, shape};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Attachment, Eni, Instance, InstanceState, Subnet};
+use crate::world::{Attachment, Eni, Instance, InstanceState, Space, Subnet};
 
 pub fn run_instances(
     decision: &mut Decision,
@@ -75,15 +74,18 @@ impl Launch {
     /// Launches `max` instances, or as many as there are addresses for, if these are `min`.
     fn run(&self, decision: &mut Decision, min: i64, max: i64) -> Result<(), Fault> {
         let Some(first) = self.subnets.first() else { return Err(place::no_capacity("none")) };
-        let groups = options::groups(&decision.view(), first.vpc, &self.options.interface)?;
+        let plugs = self.plugs(&decision.view(), first)?;
         let mut hosts = Hosts::of(&decision.view(), &first.zone, &self.options);
         let (min, max) = (u32::try_from(min).unwrap_or(u32::MAX), u32::try_from(max).unwrap_or(0));
         for index in 0..max {
             let host = hosts.take().ok_or_else(|| place::no_capacity(&first.zone))?;
-            match self.address(decision)? {
-                Some((subnet, address)) => {
-                    let instance = self.instance(decision, index, host, &subnet)?;
-                    self.interface(decision, instance, &subnet, address, groups.clone())?;
+            match self.addresses(decision, &plugs)? {
+                Some(places) => {
+                    let Some((subnet, _)) = places.first() else { return Ok(()) };
+                    let instance = self.instance(decision, index, host, subnet)?;
+                    for (plug, (subnet, ips)) in plugs.iter().zip(&places) {
+                        self.interface(decision, instance, plug, subnet, ips.as_ref())?;
+                    }
                 }
                 None if index >= min => return Ok(()),
                 None => return Err(self.no_address(index)),
@@ -92,18 +94,45 @@ impl Launch {
         Ok(())
     }
 
-    /// The next private address, or the wanted one; `None` when the subnets are full.
-    fn address(&self, decision: &mut Decision) -> Result<Option<(Arc<Subnet>, Ipv4Addr)>, Fault> {
-        let wanted = self.options.interface.private_ip;
-        let mut refused = None;
-        for subnet in &self.subnets {
-            match decision.take_private(&subnet.network, wanted) {
-                Ok(address) => return Ok(Some((subnet.clone(), address))),
-                Err(Unavailable::Exhausted) => {}
-                Err(why) => refused = refused.or(wanted.map(|address| unavailable(why, address, subnet))),
+    /// Each interface with where it may be, and its groups there.
+    fn plugs(&self, view: &View, first: &Arc<Subnet>) -> Result<Vec<Plug<'_>>, Fault> {
+        let mut plugs = Vec::new();
+        for wanted in &self.options.interfaces {
+            let subnets = match wanted.subnet.filter(|_| wanted.device_index != 0) {
+                Some(id) => vec![place::subnet_beside(view, id, first)?],
+                None => self.subnets.clone(),
+            };
+            let vpc = subnets.first().unwrap_or(first).vpc;
+            let groups = match wanted.existing {
+                Some(_) => Arc::new([]),
+                None => options::groups(view, vpc, wanted)?,
+            };
+            plugs.push(Plug { wanted, subnets, groups });
+        }
+        Ok(plugs)
+    }
+
+    /// The addresses of one instance's interfaces, each in its subnet; `None` when a subnet is full.
+    fn addresses(&self, decision: &mut Decision, plugs: &[Plug]) -> Result<Option<Vec<Place>>, Fault> {
+        let mut places: Vec<Place> = Vec::new();
+        for plug in plugs {
+            // One that is not told where to be is beside the first.
+            let subnets = match places.first() {
+                Some((beside, _)) if plug.wanted.subnet.is_none() => std::slice::from_ref(beside).to_vec(),
+                _ => plug.subnets.clone(),
+            };
+            match address(decision, plug.wanted, &subnets)? {
+                Some(place) => places.push(place),
+                None => {
+                    for (subnet, ips) in places {
+                        let ips = ips.into_iter().flat_map(|ips| ips.all());
+                        ips.for_each(|ip| decision.give_back(Space::Network(subnet.network.clone()), ip));
+                    }
+                    return Ok(None);
+                }
             }
         }
-        refused.map_or(Ok(None), Err)
+        Ok(Some(places))
     }
 
     fn no_address(&self, had: u32) -> Fault {
@@ -158,20 +187,25 @@ impl Launch {
         &self,
         decision: &mut Decision,
         instance: InstanceId,
+        plug: &Plug,
         subnet: &Subnet,
-        private_ip: Ipv4Addr,
-        groups: Arc<[GroupId]>,
+        ips: Option<&Taken>,
     ) -> Result<(), Fault> {
-        let wanted = &self.options.interface;
+        let wanted = plug.wanted;
         let now = decision.env.now;
-        let id = decision.env.id(EniId::from_random);
-        let attachment = Attachment {
+        let attachment = Some(Attachment {
             id: decision.env.id(AttachmentId::from_random),
             instance,
-            device_index: 0,
+            device_index: wanted.device_index,
             delete_on_termination: wanted.delete_on_termination,
             attached: now,
+        });
+        let there = wanted.existing.and_then(|id| decision.world.enis.get(&id).cloned());
+        let (Some(ips), None) = (ips, &there) else {
+            there.iter().for_each(|eni| decision.put(Eni { attachment, ..Eni::clone(eni) }));
+            return Ok(());
         };
+        let id = decision.env.id(EniId::from_random);
         let mac = MacAddr::from_random(decision.env.random());
         decision.put(Eni {
             id,
@@ -181,26 +215,44 @@ impl Launch {
             network: subnet.network.clone(),
             description: wanted.description.clone(),
             mac,
-            private_ip,
-            secondary_ips: Arc::new([]),
-            groups,
+            private_ip: ips.primary,
+            secondary_ips: ips.secondary.clone().into(),
+            groups: plug.groups.clone(),
             source_dest_check: true,
-            attachment: Some(attachment),
+            attachment,
             created: now,
         });
         decision.tag(ResourceId::NetworkInterface(id), &self.options.interface_tags)
     }
 }
 
-fn unavailable(why: Unavailable, address: Ipv4Addr, subnet: &Subnet) -> Fault {
-    match why {
-        Unavailable::Taken | Unavailable::Exhausted => {
-            FaultCode::InvalidIPAddressInUse.with(format!("Address {address} is in use."))
-        }
-        Unavailable::Outside => FaultCode::InvalidParameterValue.with(format!(
-            "Address {address} does not fall within the subnet's address range: instances in {} get theirs from the \
-             range of network {}",
-            subnet.id, subnet.network
-        )),
+/// An interface that each instance gets.
+struct Plug<'l> {
+    wanted: &'l InterfaceOptions,
+    /// Where it may be, in the order of use.
+    subnets: Vec<Arc<Subnet>>,
+    groups: Arc<[GroupId]>,
+}
+
+/// Where an interface is, with the addresses that were taken for it; none for one that has its own.
+type Place = (Arc<Subnet>, Option<Taken>);
+
+/// The next private addresses, or the wanted ones; `None` when the subnets are full.
+fn address(
+    decision: &mut Decision,
+    wanted: &InterfaceOptions,
+    subnets: &[Arc<Subnet>],
+) -> Result<Option<Place>, Fault> {
+    if wanted.existing.is_some() {
+        return Ok(subnets.first().map(|subnet| (subnet.clone(), None)));
     }
+    let mut refused = None;
+    for subnet in subnets {
+        match wanted.addresses.try_take(decision, subnet) {
+            Ok(Some(taken)) => return Ok(Some((subnet.clone(), Some(taken)))),
+            Ok(None) => {}
+            Err(fault) => refused = refused.or(Some(fault)),
+        }
+    }
+    refused.map_or(Ok(None), Err)
 }

@@ -1,7 +1,9 @@
 //! Instances: launched, listed, started, stopped, terminated.
 
+mod cards;
 mod describe;
 mod facts;
+mod interfaces;
 mod kinds;
 mod launch;
 mod options;
@@ -10,9 +12,10 @@ mod power;
 mod shape;
 mod status;
 
+pub use cards::interface_limits;
 pub use describe::describe_instances;
 pub use launch::run_instances;
-pub use options::MAX_GROUPS;
+pub use options::{InterfaceOptions, MAX_GROUPS, groups};
 pub use power::{reboot_instances, start_instances, stop_instances, terminate_instances};
 pub use status::{describe_instance_status, get_console_output};
 

@@ -1,10 +1,10 @@
 //! RunInstances' parameters, checked: what an instance and its interface are to be.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::super::network_interfaces::Asked;
 use super::super::{View, defaults, tags};
-use super::kinds;
+use super::{interfaces, kinds};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -27,7 +27,8 @@ pub struct Options {
     pub terminate_on_shutdown: bool,
     pub disable_api_termination: bool,
     pub disable_api_stop: bool,
-    pub interface: InterfaceOptions,
+    /// By device index, the first one with 0.
+    pub interfaces: Vec<InterfaceOptions>,
     pub zone: Option<String>,
     /// The only host that will do.
     pub host: Option<Arc<str>>,
@@ -35,14 +36,23 @@ pub struct Options {
     pub interface_tags: Vec<tags::NewTag>,
 }
 
-/// The one interface that is made, wherever the request says it: at the top or in
-/// `NetworkInterface.1`.
+impl Options {
+    /// The subnet that the first interface is to be in.
+    pub fn subnet(&self) -> Option<SubnetId> {
+        self.interfaces.first()?.subnet
+    }
+}
+
+/// An interface that an instance is to have, wherever the request says it: at the top or in `NetworkInterface.N`.
 #[derive(Debug, Default, PartialEq)]
 pub struct InterfaceOptions {
+    pub device_index: u32,
+    /// One that there is already; then its subnet is `subnet`, and nothing else counts.
+    pub existing: Option<EniId>,
     pub subnet: Option<SubnetId>,
     pub group_ids: Vec<GroupId>,
     pub group_names: Vec<String>,
-    pub private_ip: Option<Ipv4Addr>,
+    pub addresses: Asked,
     pub description: Arc<str>,
     pub delete_on_termination: bool,
 }
@@ -65,22 +75,19 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
     if metadata.instance_tags {
         instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
     }
-    let interface = interface(request)?;
+    let instance_type = instance_type(request.instance_type.as_deref())?;
+    let interfaces = interfaces::wanted(view, request, &instance_type)?;
     let host = host(view, request)?;
-    if interface.private_ip.is_some() && request.max_count > 1 {
-        return Err(FaultCode::InvalidParameterCombination
-            .with("A private address can be given to one instance only: set MaxCount to 1"));
-    }
     Ok(Options {
         image: image(view, request.image_id)?,
-        instance_type: instance_type(request.instance_type.as_deref())?,
+        instance_type,
         key_pair: request.key_name.as_deref().map(|name| key_pair(view, name)).transpose()?,
         user_data: request.user_data.as_deref().map(user_data).transpose()?,
         metadata,
         terminate_on_shutdown: request.instance_initiated_shutdown_behavior.as_deref() == Some("terminate"),
         disable_api_termination: request.disable_api_termination.unwrap_or(false),
         disable_api_stop: request.disable_api_stop.unwrap_or(false),
-        interface,
+        interfaces,
         zone: zone(view, request, host.as_ref()),
         host,
         instance_tags,
@@ -195,61 +202,6 @@ fn served_tag(key: &str) -> Result<(), Fault> {
         "'{key}' is not a valid tag key. Tag keys must match pattern ([0-9a-zA-Z\\-_+=,.@:]{{1,255}}), and must not \
          be a reserved name ('.', '..', '_index') while instance tags in the metadata are enabled"
     )))
-}
-
-fn interface(request: &RunInstancesRequest) -> Result<InterfaceOptions, Fault> {
-    let Some(one) = request.network_interfaces.first() else {
-        return Ok(InterfaceOptions {
-            subnet: request.subnet_id,
-            group_ids: request.security_group_ids.clone(),
-            group_names: request.security_groups.clone(),
-            private_ip: request.private_ip_address,
-            description: "".into(),
-            delete_on_termination: true,
-        });
-    };
-    let groups = !request.security_group_ids.is_empty() || !request.security_groups.is_empty();
-    if groups || request.subnet_id.is_some() || request.private_ip_address.is_some() {
-        return Err(FaultCode::InvalidParameterCombination.with(
-            "Network interfaces and an instance-level subnet ID, security groups or private address may not be \
-             specified on the same request: give them within NetworkInterface.1",
-        ));
-    }
-    if request.network_interfaces.len() > 1 || one.device_index.unwrap_or(0) != 0 {
-        return Err(FaultCode::UnsupportedOperation
-            .with("An instance is launched with one network interface, which has DeviceIndex 0"));
-    }
-    if one.network_card_index.unwrap_or(0) != 0 {
-        return Err(FaultCode::InvalidParameterValue.with("There is one network card, with index 0"));
-    }
-    if one.associate_public_ip_address == Some(true) {
-        return Err(FaultCode::UnsupportedOperation.with(
-            "AssociatePublicIpAddress=true is not supported: use AllocateAddress and AssociateAddress",
-        ));
-    }
-    Ok(InterfaceOptions {
-        subnet: one.subnet_id,
-        group_ids: one.group_ids.clone(),
-        group_names: Vec::new(),
-        private_ip: interface_address(one)?,
-        description: one.description.as_deref().unwrap_or_default().into(),
-        delete_on_termination: one.delete_on_termination.unwrap_or(true),
-    })
-}
-
-/// The address may be said in two ways, and old SDKs say it in both at once.
-fn interface_address(one: &input::InstanceNetworkInterface) -> Result<Option<Ipv4Addr>, Fault> {
-    let listed = one.private_ip_addresses.as_slice();
-    if listed.len() > 1 || listed.iter().any(|address| address.primary == Some(false)) {
-        return Err(FaultCode::UnsupportedOperation
-            .with("An interface has one private address, which is its primary one"));
-    }
-    let listed = listed.first().and_then(|address| address.private_ip_address);
-    match (one.private_ip_address, listed) {
-        (Some(a), Some(b)) if a != b => Err(FaultCode::InvalidParameterCombination
-            .with(format!("PrivateIpAddress {a} and PrivateIpAddresses.1 {b} differ: give one of the two"))),
-        (a, b) => Ok(a.or(b)),
-    }
 }
 
 /// The groups of a new interface in a VPC, sorted: those that are named, else the default one.

@@ -7,6 +7,7 @@ use super::super::{Decision, View, defaults};
 use super::kinds;
 use super::options::Options;
 use crate::query::{Fault, FaultCode};
+use crate::types::SubnetId;
 use crate::world::{Condition, Host, InstanceState, Subnet};
 
 /// A host that was silent for longer is chosen only when all are.
@@ -18,7 +19,7 @@ const SILENT_SECONDS: i64 = 60;
 /// The subnet, the zone, or any subnet at all is missing.
 pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault> {
     let world = view.world;
-    if let Some(id) = options.interface.subnet {
+    if let Some(id) = options.subnet() {
         let subnet = world.subnets.get(&id).filter(|subnet| subnet.owner == view.caller.owner);
         let subnet = subnet.ok_or_else(|| {
             FaultCode::InvalidSubnetIDNotFound.with(format!("The subnet ID '{id}' does not exist"))
@@ -52,6 +53,24 @@ pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault
     subnets.retain(|subnet| subnet.zone == zone);
     subnets.sort_by(|a, b| (a.created, &a.network).cmp(&(b.created, &b.network)));
     Ok(subnets)
+}
+
+/// The subnet of a further interface: an instance is in one zone.
+///
+/// # Errors
+/// It is missing, or in another zone than the first interface's.
+pub fn subnet_beside(view: &View, id: SubnetId, first: &Subnet) -> Result<Arc<Subnet>, Fault> {
+    let subnet = view.world.subnets.get(&id).filter(|subnet| subnet.owner == view.caller.owner);
+    let subnet = subnet.ok_or_else(|| {
+        FaultCode::InvalidSubnetIDNotFound.with(format!("The subnet ID '{id}' does not exist"))
+    })?;
+    match subnet.zone == first.zone {
+        true => Ok(subnet.clone()),
+        false => Err(FaultCode::InvalidParameterCombination.with(format!(
+            "The network interfaces of an instance are in one availability zone: {id} is in {}, {} in {}",
+            subnet.zone, first.id, first.zone
+        ))),
+    }
 }
 
 /// A host's rank: live before silent, then the one with the most room, then the one with the fewest

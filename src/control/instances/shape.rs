@@ -18,7 +18,7 @@ pub fn state(state: InstanceState) -> output::InstanceState {
 pub fn instance(facts: &Facts) -> output::Instance {
     let row = facts.row;
     let primary = facts.primary();
-    let address = primary.and_then(|interface| interface.address.as_ref());
+    let address = primary.and_then(Interface::address);
     output::Instance {
         instance_id: row.id,
         image_id: row.image,
@@ -97,11 +97,19 @@ fn metadata_options(row: &Instance) -> output::InstanceMetadataOptions {
 
 fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface {
     let eni = &one.eni;
-    let association = one.address.as_ref().map(|address| output::InstanceNetworkInterfaceAssociation {
-        public_ip: address.public_ip,
-        public_dns_name: one.public_name(),
-        ip_owner_id: address.owner.account,
-    });
+    let association = |private_ip| {
+        one.address_at(private_ip).map(|address| output::InstanceNetworkInterfaceAssociation {
+            public_ip: address.public_ip,
+            public_dns_name: one.public_name_of(address),
+            ip_owner_id: address.owner.account,
+        })
+    };
+    let private = |private_ip| output::InstancePrivateIpAddress {
+        private_ip_address: private_ip,
+        private_dns_name: one.private_name_of(private_ip),
+        primary: private_ip == eni.private_ip,
+        association: association(private_ip),
+    };
     output::InstanceNetworkInterface {
         network_interface_id: eni.id,
         subnet_id: eni.subnet,
@@ -122,13 +130,8 @@ fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface
             delete_on_termination: attachment.delete_on_termination,
             network_card_index: 0,
         }),
-        association: association.clone(),
-        private_ip_addresses_set: vec![output::InstancePrivateIpAddress {
-            private_ip_address: eni.private_ip,
-            private_dns_name: one.private_name(),
-            primary: true,
-            association,
-        }],
+        association: association(eni.private_ip),
+        private_ip_addresses_set: eni.private_ips().map(private).collect(),
         interface_type: "interface".into(),
     }
 }

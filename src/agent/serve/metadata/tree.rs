@@ -290,6 +290,7 @@ pub mod tests {
             tokens_required: false,
             hop_limit: 1,
             metadata_enabled: true,
+            interfaces: Vec::new(),
             tags: vec![("Name".into(), "web".into())],
         });
         let mut state = HostState::default();

@@ -11,17 +11,20 @@ bound | renew)
         ip -4 addr flush dev "$interface"
         ip addr add "$ip/$mask" broadcast "${broadcast:-+}" dev "$interface"
     }
+    # The way to the world and the resolver are the first interface's. What comes from the address of a further one leaves
+    # by that, for elsewhere nobody would take it: by a table of its own.
+    table=
+    [ "$interface" = eth0 ] || {
+        table=$((100 + ${interface#eth}))
+        while ip rule del table $table 2>/dev/null; do :; done
+        ip rule add from "$ip" table $table
+    }
     # With classless routes the router option does not count (RFC 3442).
     set -- ${staticroutes:-${router:+0.0.0.0/0 ${router%% *}}}
     while [ $# -ge 2 ]; do
-        case "$interface $1 $2" in
-        # The way to the world and the resolver are the first interface's.
-        eth0\ *) ;;
-        *\ 0.0.0.0/0\ *) shift 2; continue ;;
-        esac
         case "$2" in
-        0.0.0.0) ip route replace "$1" dev "$interface" ;;
-        *) ip route replace "$1" via "$2" dev "$interface" ;;
+        0.0.0.0) ip route replace "$1" dev "$interface" ${table:+table $table} ;;
+        *) ip route replace "$1" via "$2" dev "$interface" ${table:+table $table} ;;
         esac
         shift 2
     done

@@ -1,21 +1,20 @@
-//! Network interfaces: the facts that several answers tell, and DescribeNetworkInterfaces.
+//! The facts about a network interface that several answers tell.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::filter::{self, Values};
-use super::page::Page;
-use super::{View, tags};
+use super::super::filter::Values;
+use super::super::{regions, tags};
 use crate::plan::dns;
 use crate::query::api::*;
-use crate::query::{Fault, FaultCode};
-use crate::types::{EniId, ResourceId};
+use crate::types::ResourceId;
 use crate::world::{Address, Eni, World};
 
 /// An interface and what belongs to it.
 pub struct Interface {
     pub eni: Arc<Eni>,
-    /// The elastic address that leads to it.
-    pub address: Option<Arc<Address>>,
+    /// The elastic addresses that lead to it.
+    addresses: Vec<Arc<Address>>,
     pub zone: Arc<str>,
     domain: Arc<str>,
 }
@@ -23,22 +22,39 @@ pub struct Interface {
 impl Interface {
     /// Gathers the facts about an interface.
     pub fn of(world: &World, eni: Arc<Eni>) -> Self {
-        let address = world.addresses_of(eni.id).next().cloned();
+        let addresses = world.addresses_of(eni.id).cloned().collect();
         let network = world.networks.get(&eni.network);
         let zone = world.subnets.get(&eni.subnet).map_or_else(|| "".into(), |subnet| subnet.zone.clone());
         let domain = network.map_or_else(|| "".into(), |network| network.domain.clone());
-        Self { eni, address, zone, domain }
+        Self { eni, addresses, zone, domain }
+    }
+
+    /// The elastic address that leads to its primary private address.
+    pub fn address(&self) -> Option<&Arc<Address>> {
+        self.address_at(self.eni.private_ip)
+    }
+
+    /// The elastic address that leads to one of its private addresses.
+    pub fn address_at(&self, private_ip: Ipv4Addr) -> Option<&Arc<Address>> {
+        let leads = |row: &&Arc<Address>| row.association.is_some_and(|at| at.private_ip == private_ip);
+        self.addresses.iter().find(leads)
     }
 
     pub fn private_name(&self) -> String {
-        dns::private_name(self.eni.private_ip, &self.domain)
+        self.private_name_of(self.eni.private_ip)
     }
 
-    /// Empty where no elastic address leads here, as in EC2.
+    pub fn private_name_of(&self, private_ip: Ipv4Addr) -> String {
+        dns::private_name(private_ip, &self.domain)
+    }
+
+    /// Empty where no elastic address leads to the primary private one, as in EC2.
     pub fn public_name(&self) -> String {
-        self.address.as_ref().map_or_else(String::new, |address| {
-            dns::public_name(address.public_ip, &self.eni.owner.region, &self.domain)
-        })
+        self.address().map_or_else(String::new, |address| self.public_name_of(address))
+    }
+
+    pub fn public_name_of(&self, address: &Address) -> String {
+        dns::public_name(address.public_ip, &self.eni.owner.region, &self.domain)
     }
 
     /// The groups with their names, by id.
@@ -53,7 +69,7 @@ impl Interface {
         if self.eni.attachment.is_some() { "in-use" } else { "available" }
     }
 
-    fn resource(&self) -> ResourceId {
+    pub fn resource(&self) -> ResourceId {
         ResourceId::NetworkInterface(self.eni.id)
     }
 
@@ -69,9 +85,12 @@ impl Interface {
             return self.association_attribute(name);
         }
         match name {
-            "addresses.primary" => vec!["true".into()],
-            "addresses.private-dns-name" | "private-dns-name" => vec![self.private_name()],
-            "addresses.private-ip-address" | "private-ip-address" => vec![eni.private_ip.to_string()],
+            "addresses.primary" => eni.private_ips().map(|ip| (ip == eni.private_ip).to_string()).collect(),
+            "addresses.private-dns-name" => eni.private_ips().map(|ip| self.private_name_of(ip)).collect(),
+            "private-dns-name" => vec![self.private_name()],
+            "addresses.private-ip-address" | "private-ip-address" => {
+                eni.private_ips().map(|ip| ip.to_string()).collect()
+            }
             "availability-zone" => vec![self.zone.to_string()],
             "description" => vec![eni.description.to_string()],
             "group-id" => eni.groups.iter().map(ToString::to_string).collect(),
@@ -108,45 +127,59 @@ impl Interface {
     }
 
     fn association_attribute(&self, name: &str) -> Values {
-        let Some(address) = &self.address else { return Values::new() };
-        vec![match name {
-            "allocation-id" => address.id.to_string(),
-            "association-id" => return address.association.iter().map(|a| a.id.to_string()).collect(),
-            "ip-owner-id" | "owner-id" => address.owner.account.to_string(),
-            "public-dns-name" => self.public_name(),
-            "public-ip" => address.public_ip.to_string(),
-            _ => return Values::new(),
-        }]
+        let one = |address: &Arc<Address>| {
+            Some(match name {
+                "allocation-id" => address.id.to_string(),
+                "association-id" => address.association?.id.to_string(),
+                "ip-owner-id" | "owner-id" => address.owner.account.to_string(),
+                "public-dns-name" => self.public_name_of(address),
+                "public-ip" => address.public_ip.to_string(),
+                _ => return None,
+            })
+        };
+        self.addresses.iter().filter_map(one).collect()
     }
 
-    fn association(&self) -> Option<output::NetworkInterfaceAssociation> {
-        let address = self.address.as_ref()?;
+    fn association(&self, private_ip: Ipv4Addr) -> Option<output::NetworkInterfaceAssociation> {
+        let address = self.address_at(private_ip)?;
         Some(output::NetworkInterfaceAssociation {
             allocation_id: address.id,
             association_id: address.association?.id,
             ip_owner_id: address.owner.account,
-            public_dns_name: self.public_name(),
+            public_dns_name: self.public_name_of(address),
             public_ip: address.public_ip,
         })
     }
 
-    fn shape(&self, world: &World) -> output::NetworkInterface {
-        let eni = &self.eni;
-        let attachment = eni.attachment.map(|attachment| output::NetworkInterfaceAttachment {
+    /// What makes it an instance's, as the wire tells it.
+    pub fn attachment(&self) -> Option<output::NetworkInterfaceAttachment> {
+        self.eni.attachment.map(|attachment| output::NetworkInterfaceAttachment {
             attachment_id: attachment.id,
             instance_id: attachment.instance,
-            instance_owner_id: eni.owner.account,
+            instance_owner_id: self.eni.owner.account,
             device_index: attachment.device_index.into(),
             network_card_index: 0,
             status: "attached".into(),
             attach_time: attachment.attached,
             delete_on_termination: attachment.delete_on_termination,
-        });
+        })
+    }
+
+    /// The whole of it, as the wire tells it.
+    pub fn shape(&self, world: &World) -> output::NetworkInterface {
+        let eni = &self.eni;
+        let private = |private_ip: Ipv4Addr| output::NetworkInterfacePrivateIpAddress {
+            private_ip_address: private_ip,
+            private_dns_name: self.private_name_of(private_ip),
+            primary: private_ip == eni.private_ip,
+            association: self.association(private_ip),
+        };
         output::NetworkInterface {
             network_interface_id: eni.id,
             subnet_id: eni.subnet,
             vpc_id: eni.vpc,
             availability_zone: self.zone.to_string(),
+            availability_zone_id: regions::zone_id(world, &eni.owner.region, &self.zone),
             description: eni.description.to_string(),
             owner_id: eni.owner.account,
             requester_managed: false,
@@ -156,55 +189,12 @@ impl Interface {
             private_dns_name: self.private_name(),
             source_dest_check: eni.source_dest_check,
             group_set: self.groups(world),
-            attachment,
-            association: self.association(),
+            attachment: self.attachment(),
+            association: self.association(eni.private_ip),
             tag_set: tags::set_of(world, self.resource()),
-            private_ip_addresses_set: vec![output::NetworkInterfacePrivateIpAddress {
-                private_ip_address: eni.private_ip,
-                private_dns_name: self.private_name(),
-                primary: true,
-                association: self.association(),
-            }],
+            private_ip_addresses_set: eni.private_ips().map(private).collect(),
+            ipv6_addresses_set: Vec::new(),
             interface_type: "interface".into(),
         }
     }
-}
-
-pub fn describe_network_interfaces(
-    view: &View,
-    request: &DescribeNetworkInterfacesRequest,
-) -> Result<DescribeNetworkInterfacesResponse, Fault> {
-    let world = view.world;
-    let owner = &view.caller.owner;
-    for id in &request.network_interface_ids {
-        if world.enis.get(id).is_none_or(|eni| eni.owner != *owner) {
-            return Err(FaultCode::InvalidNetworkInterfaceIDNotFound
-                .with(format!("The networkInterface ID '{id}' does not exist")));
-        }
-    }
-    let of_owner = world
-        .index
-        .enis_by_owner
-        .range((owner.clone(), EniId::from_random(0))..)
-        .take_while(|(of, _)| of == owner)
-        .filter(|(_, id)| {
-            request.network_interface_ids.is_empty() || request.network_interface_ids.contains(id)
-        })
-        .filter_map(|(_, id)| world.enis.get(id))
-        .map(|eni| Interface::of(world, eni.clone()))
-        .filter(|interface| {
-            filter::matches(world, Some(interface.resource()), &request.filters, |name| {
-                interface.attribute(world, name)
-            })
-        });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (interfaces, next_token) = page.cut(of_owner, |interface| interface.eni.id.to_string())?;
-    Ok(DescribeNetworkInterfacesResponse {
-        network_interfaces: interfaces.iter().map(|interface| interface.shape(world)).collect(),
-        next_token,
-    })
 }
