@@ -1,8 +1,8 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
 use super::{
-    Decision, View, account, addresses, groups, images, insights, instances, internet_gateways, key_pairs,
-    network_interfaces, regions, routes, rules, sts, tagging, vpcs,
+    Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
+    instances, internet_gateways, key_pairs, network_interfaces, regions, routes, rules, sts, tagging, vpcs,
 };
 use crate::query::api::*;
 
@@ -52,6 +52,11 @@ reads! {
     vpcs: describe_vpc_attribute, DescribeVpcAttributeRequest, DescribeVpcAttributeResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
+    groups: describe_security_group_references, DescribeSecurityGroupReferencesRequest, DescribeSecurityGroupReferencesResponse;
+    groups: describe_stale_security_groups, DescribeStaleSecurityGroupsRequest, DescribeStaleSecurityGroupsResponse;
+    groups: get_security_groups_for_vpc, GetSecurityGroupsForVpcRequest, GetSecurityGroupsForVpcResponse;
+    address_attributes: describe_addresses_attribute, DescribeAddressesAttributeRequest, DescribeAddressesAttributeResponse;
+    address_transfers: describe_address_transfers, DescribeAddressTransfersRequest, DescribeAddressTransfersResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
 }
 
@@ -60,6 +65,11 @@ writes! {
     addresses: associate_address, AssociateAddressRequest, AssociateAddressResponse;
     addresses: disassociate_address, DisassociateAddressRequest, DisassociateAddressResponse;
     addresses: release_address, ReleaseAddressRequest, ReleaseAddressResponse;
+    address_attributes: modify_address_attribute, ModifyAddressAttributeRequest, ModifyAddressAttributeResponse;
+    address_attributes: reset_address_attribute, ResetAddressAttributeRequest, ResetAddressAttributeResponse;
+    address_transfers: enable_address_transfer, EnableAddressTransferRequest, EnableAddressTransferResponse;
+    address_transfers: disable_address_transfer, DisableAddressTransferRequest, DisableAddressTransferResponse;
+    address_transfers: accept_address_transfer, AcceptAddressTransferRequest, AcceptAddressTransferResponse;
     groups: create_security_group, CreateSecurityGroupRequest, CreateSecurityGroupResponse;
     groups: delete_security_group, DeleteSecurityGroupRequest, DeleteSecurityGroupResponse;
     key_pairs: create_key_pair, CreateKeyPairRequest, CreateKeyPairResponse;
@@ -75,6 +85,9 @@ writes! {
     rules: authorize_security_group_ingress, AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResponse;
     rules: revoke_security_group_egress, RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResponse;
     rules: revoke_security_group_ingress, RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResponse;
+    rules: modify_security_group_rules, ModifySecurityGroupRulesRequest, ModifySecurityGroupRulesResponse;
+    rules: update_security_group_rule_descriptions_egress, UpdateSecurityGroupRuleDescriptionsEgressRequest, UpdateSecurityGroupRuleDescriptionsEgressResponse;
+    rules: update_security_group_rule_descriptions_ingress, UpdateSecurityGroupRuleDescriptionsIngressRequest, UpdateSecurityGroupRuleDescriptionsIngressResponse;
     instances: run_instances, RunInstancesRequest, RunInstancesResponse;
     instances: start_instances, StartInstancesRequest, StartInstancesResponse;
     instances: stop_instances, StopInstancesRequest, StopInstancesResponse;

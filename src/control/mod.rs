@@ -5,6 +5,8 @@
 //! value that a test can compare.
 
 pub mod account;
+mod address_attributes;
+mod address_transfers;
 pub mod addresses;
 pub mod allocate;
 pub mod claims;

@@ -143,6 +143,9 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         dhcp_options: |row| Key::DhcpOptions(row.id);
         tags: |row| Key::Tag((row.resource, row.key.clone()));
     }
+    let transfers =
+        world.address_transfers.values().filter(|row| row.owner.account == account || row.to == account);
+    keys.extend(transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation))));
     let access = world.access_keys.values().filter(|row| row.account == account);
     keys.extend(access.map(|row| Key::AccessKey(row.id.clone())));
     let tokens = world.tokens.values().filter(|row| row.key.0.account == account);

@@ -75,10 +75,12 @@ fn configuration(name: &Name, layout: Layout, part: Part) -> String {
 fn host_table(name: &Name, host: &str) -> String {
     format!(
         "[host]\nname = \"{host}\"\npublic_interface = \"{}\"\nflat_interface = \"{}\"\n\
-         resolvers = [\"198.51.100.10:53\"]\ninstances_dir = \"{}\"\n",
+         resolvers = [\"198.51.100.10:53\"]\ninstances_dir = \"{}\"\nnamespaces = \"{}\"\n",
         Segment::Public.interface(),
         Segment::Flat.interface(),
         name.instances(host).display(),
+        // Several hosts share one machine's names.
+        name.namespace(host),
     )
 }
 

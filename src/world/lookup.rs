@@ -40,6 +40,12 @@ impl World {
             .filter_map(|(_, id)| self.addresses.get(id))
     }
 
+    /// The addresses that reverse DNS has a name for, with their names.
+    pub fn reverse_names(&self) -> impl Iterator<Item = (std::net::Ipv4Addr, Arc<str>)> {
+        let rows = self.index.addresses_with_name.iter().filter_map(|id| self.addresses.get(id));
+        rows.filter_map(|row| Some((row.public_ip, row.domain_name.clone()?)))
+    }
+
     /// The addresses that a host may answer for, or must let go of.
     pub fn claims_of(&self, host: &str) -> impl Iterator<Item = &Arc<Claim>> {
         let host: Arc<str> = host.into();
@@ -49,6 +55,21 @@ impl World {
             .range(first..)
             .take_while(move |(of, ..)| *of == host)
             .filter_map(|(_, space, address)| self.claims.get(&(space.clone(), *address)))
+    }
+
+    /// The networks of an isolated VPC's subnets.
+    pub fn networks_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<Network>> {
+        let of_vpc = move |network: &&Arc<Network>| network.vpc == Some(vpc);
+        self.subnets_of(vpc).filter_map(|subnet| self.networks.get(&subnet.network)).filter(of_vpc)
+    }
+
+    /// A VPC's subnets, by id.
+    pub fn subnets_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.index
+            .subnets_by_vpc
+            .range((vpc, SubnetId::from_random(0))..)
+            .take_while(move |(of, _)| *of == vpc)
+            .filter_map(|(_, id)| self.subnets.get(id))
     }
 
     /// A VPC's route tables, by id.
