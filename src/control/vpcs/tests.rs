@@ -245,11 +245,9 @@ fn a_number_is_not_given_again_at_once() {
 fn blocks_are_added_as_ec2_lets_them_be() {
     let mut bench = Bench::small();
     let id = vpc(&mut bench, "10.0.0.0/16");
-    let given = |cidr| [("VpcId", id.clone()), ("CidrBlock", String::from(cidr))];
-    let mut tried = |bench: &mut Bench, cidr: &str| {
-        let given = given(cidr);
-        let given: Vec<_> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        bench.call("AssociateVpcCidrBlock", &given).map(|xml| texts(&xml, "associationId")[0].clone())
+    let tried = |bench: &mut Bench, cidr: &str| {
+        let made = bench.call("AssociateVpcCidrBlock", &[("VpcId", &id), ("CidrBlock", cidr)]);
+        made.map(|xml| texts(&xml, "associationId")[0].clone())
     };
     for cidr in ["10.0.128.0/17", "192.168.0.0/24", "172.16.0.0/16", "10.0.0.0/8", "100.64.0.0/29"] {
         assert_eq!(tried(&mut bench, cidr).unwrap_err().code, InvalidVpcRange, "{cidr}");
@@ -291,7 +289,7 @@ fn attributes_are_changed_one_at_a_time() {
     };
     assert_eq!(told(&mut bench, "enableDnsHostnames"), "false");
     let (support, names) = ("EnableDnsSupport.Value", "EnableDnsHostnames.Value");
-    let mut modify = |bench: &mut Bench, given: &[(&str, &str)]| {
+    let modify = |bench: &mut Bench, given: &[(&str, &str)]| {
         let given = [&[("VpcId", id.as_str())], given].concat();
         bench.call("ModifyVpcAttribute", &given).map(drop).map_err(|fault| fault.code)
     };

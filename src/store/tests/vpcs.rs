@@ -112,4 +112,3 @@ pub fn check(world: &World) {
         assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");
     }
 }
-
