@@ -57,6 +57,7 @@ pub struct Applied {
     /// See `HostReport::holding`.
     pub holding: Vec<Ipv4Addr>,
     pub flat_mac: Option<MacAddr>,
+    pub flat_mtu: Option<u32>,
     pub wiring: Option<Wiring>,
     /// Ports whose interface the driver has not made yet; no failures.
     pub pending: Vec<EniId>,
@@ -244,9 +245,10 @@ impl Reconciler {
         // Nobody else can have what is between a host and a router of its own.
         self.public = if self.side == Side::Host { pass.public_link() } else { None };
         let (holding, flat_mac, wiring) = (pass.holding(), pass.flat_mac(), Some(pass.wiring()));
+        let flat_mtu = pass.flat_mtu();
         let (epoch, generation) = (state.epoch.clone(), state.generation);
         let (failures, pending) = (pass.failures, pass.pending);
-        Applied { epoch, generation, failures, pending, holding, flat_mac, wiring }
+        Applied { epoch, generation, failures, pending, holding, flat_mac, flat_mtu, wiring }
     }
 
     /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.

@@ -96,6 +96,7 @@ fn whole(
         instances: compute.instances.clone(),
         holding: kernel.holding.clone(),
         flat_mac: kernel.flat_mac,
+        flat_mtu: kernel.flat_mtu,
         wiring: kernel.wiring.clone(),
         memory_mib,
     };

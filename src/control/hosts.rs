@@ -32,6 +32,7 @@ pub fn add(decision: &mut Decision, called: &str, zone: Option<&str>) -> Result<
             number: free_number(&decision.world).ok_or_else(|| refuse("there is no room for more hosts"))?,
             condition: Condition::Active,
             flat_mac: None,
+            flat_mtu: None,
             join: None,
             sealed_secret: None,
             created: decision.env.now,

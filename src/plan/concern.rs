@@ -74,10 +74,9 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
         }
         Key::Host(name) => {
             let told = |world: &World| {
-                world
-                    .hosts
-                    .get(name)
-                    .map(|host| (host.flat_mac, host.number, host.condition == Condition::Failed))
+                world.hosts.get(name).map(|host| {
+                    (host.flat_mac, host.flat_mtu, host.number, host.condition == Condition::Failed)
+                })
             };
             told(before) != told(after)
         }
@@ -137,6 +136,11 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
     };
     if let Some(vpc) = vpc {
         of_vpc(world, vpc, hosts);
+    }
+    if let Key::DhcpOptions(id) = key {
+        let first = (*id, VpcId::from_random(0));
+        let with = world.index.vpcs_by_dhcp_options.range(first..).take_while(|(of, _)| of == id);
+        with.for_each(|(_, vpc)| of_vpc(world, *vpc, hosts));
     }
 }
 

@@ -157,8 +157,8 @@ pub(super) fn network_section(network: &Network, host: &str) -> NetworkSection {
 fn hosts(world: &World) -> BTreeMap<Arc<str>, Arc<PeerSection>> {
     let live = world.hosts.values().filter(|host| host.condition != Condition::Failed);
     let section = |host: &Arc<crate::world::Host>| {
-        let section =
-            PeerSection { name: host.name.clone(), next_hop: next_hop(host.number), mac: host.flat_mac? };
+        let (name, flat_mtu) = (host.name.clone(), host.flat_mtu);
+        let section = PeerSection { name, next_hop: next_hop(host.number), mac: host.flat_mac?, flat_mtu };
         Some((host.name.clone(), Arc::new(section)))
     };
     live.filter_map(section).collect()

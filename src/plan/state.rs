@@ -73,6 +73,8 @@ pub struct PeerSection {
     pub next_hop: Ipv4Addr,
     /// Its flat interface's address: what its frames come from, and ours to it go to.
     pub mac: MacAddr,
+    /// The longest packet that its flat interface takes; `None`: it has not said.
+    pub flat_mtu: Option<u32>,
 }
 
 /// On which host the interface of a running instance is.
@@ -205,8 +207,21 @@ pub struct VpcSection {
     /// Whether the resolver answers, and whether instances have public names.
     pub dns_support: bool,
     pub dns_hostnames: bool,
+    /// What its set of DHCP options says.
+    pub dhcp: DhcpSection,
     /// All of its route tables, by number: packets from other hosts bring along by which they came.
     pub tables: BTreeMap<u16, Vec<RouteSection>>,
+}
+
+/// A set of DHCP options; what is empty is not told.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DhcpSection {
+    pub domain_name: Option<Arc<str>>,
+    /// `None` stands for the VPC's own resolver.
+    pub name_servers: Vec<Option<Ipv4Addr>>,
+    pub ntp_servers: Vec<Ipv4Addr>,
+    pub netbios_name_servers: Vec<Ipv4Addr>,
+    pub netbios_node_type: Option<u8>,
 }
 
 /// A route beside those to the VPC's own blocks.
@@ -268,6 +283,26 @@ pub struct AddressSection {
 pub struct TransitSection {
     pub vpc: VpcId,
     pub address: Ipv4Addr,
+}
+
+/// What VXLAN puts before a packet over IPv4 (RFC 7348, 5): Ethernet, IP, UDP and its own header.
+pub const VXLAN_OVERHEAD: u32 = 50;
+
+impl HostState {
+    /// The longest packet that reaches every host by VXLAN; `None` while no host has said its own.
+    pub fn vxlan_mtu(&self) -> Option<u32> {
+        let smallest = self.hosts.values().filter_map(|peer| peer.flat_mtu).min()?;
+        Some(smallest.saturating_sub(VXLAN_OVERHEAD))
+    }
+}
+
+impl VpcSection {
+    /// The VPC's resolver: the third address of its first block
+    /// (<https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>); `None` where it has none.
+    pub fn resolver(&self) -> Option<Ipv4Addr> {
+        let base = self.cidrs.first()?.network();
+        self.dns_support.then(|| Ipv4Addr::from_bits(base.to_bits() + 2))
+    }
 }
 
 impl PortSection {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::host::network_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{NextHop, Route, Vpc, World};
+use crate::world::{NameServer, NextHop, Route, Vpc, World};
 
 /// Adds what the ports' VPCs and subnets are.
 pub fn add(world: &World, state: &mut HostState) {
@@ -50,8 +50,24 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
         cidrs: vpc.cidrs().collect(),
         dns_support: vpc.dns_support,
         dns_hostnames: vpc.dns_hostnames,
+        dhcp: dhcp(world, vpc),
         tables,
     })
+}
+
+fn dhcp(world: &World, vpc: &Vpc) -> DhcpSection {
+    let Some(row) = world.dhcp_options.get(&vpc.dhcp_options) else { return DhcpSection::default() };
+    let server = |server: &NameServer| match server {
+        NameServer::Own => None,
+        NameServer::At(address) => Some(*address),
+    };
+    DhcpSection {
+        domain_name: row.domain_name.clone(),
+        name_servers: row.name_servers.iter().map(server).collect(),
+        ntp_servers: row.ntp_servers.to_vec(),
+        netbios_name_servers: row.netbios_name_servers.to_vec(),
+        netbios_node_type: row.netbios_node_type,
+    }
 }
 
 fn route(world: &World, row: &Route) -> RouteSection {

@@ -87,6 +87,8 @@ pub struct Host {
     pub condition: Condition,
     /// Its flat interface's address, as it last said.
     pub flat_mac: Option<MacAddr>,
+    /// The longest packet that the interface takes, as it last said.
+    pub flat_mtu: Option<u32>,
     pub join: Option<Join>,
     /// The key that it signs its polls with, sealed; `None` until it has enrolled.
     pub sealed_secret: Option<Arc<[u8]>>,

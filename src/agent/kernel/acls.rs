@@ -90,6 +90,7 @@ fn crossing(subnet: &SubnetSection, direction: Direction) -> Vec<Rule> {
     let peer = peer(direction);
     let mut rules = vec![
         Rule::accept(vec![range(peer, Range4::from(subnet.cidr))]),
+        Rule::accept(vec![Match::within(&[peer], "gateways")]),
         Rule::accept(vec![Match::within(&[peer], "resolvers")]),
         Rule::accept(vec![Match::is(peer, Value::Address(METADATA_ADDRESS))]),
     ];

@@ -154,6 +154,11 @@ impl<'a> Pass<'a> {
         link.mac.first_chunk().map(|mac| MacAddr(*mac))
     }
 
+    /// The longest packet that the flat interface takes.
+    pub fn flat_mtu(&self) -> Option<u32> {
+        self.links.get(&self.config.flat_interface).map(|link| link.mtu)
+    }
+
     /// The indexes of all ports, ours or forgotten.
     pub fn port_indexes(&self) -> BTreeSet<u32> {
         let ports = self.links.iter().filter(|(name, _)| name.starts_with(PORT_PREFIX));
@@ -314,6 +319,14 @@ impl<'a> Pass<'a> {
             if let Some(mac) = mac {
                 self.raise(name, mac, &sysctl::transit(name)).await;
             }
+        }
+        // What is too long for any of the hosts is told to its sender here, and not lost on the way.
+        let device = self.links.get(ROUTER_VXLAN).cloned();
+        if let (Some(device), Some(mtu)) = (device, self.state.vxlan_mtu())
+            && device.mtu != mtu
+        {
+            let set = links::set_mtu(self.handle, device.index, mtu).await;
+            self.check(|| format!("interface {ROUTER_VXLAN}"), set);
         }
     }
 

@@ -23,7 +23,7 @@ use super::model::*;
 use super::{acls, flat, groups, paths, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
-use crate::plan::{HostState, PlaceSection, PortSection, VpcSection};
+use crate::plan::{HostState, PlaceSection, PortSection};
 use crate::types::{Direction, Range4, VpcId};
 
 /// Which of a host's network namespaces it is.
@@ -191,37 +191,28 @@ fn address_sets(state: &HostState, host: &Host, table: &mut Table) {
     table.sets.insert("elastic".into(), plain(mapped().map(|a| a.public_ip).collect()));
     table.sets.insert("own".into(), plain(host.own.clone()));
     let gateways: Vec<_> = state.networks.values().map(|network| network.gateway).collect();
-    let known: Vec<_> = gateways.iter().copied().chain(vpc_resolvers(state, host)).collect();
-    let resolvers = known.iter().copied().chain([RESOLVER_ADDRESS]).collect();
+    let resolvers = resolvers(state, host, &gateways);
     table.sets.insert("gateways".into(), plain(gateways.clone()));
-    table.sets.insert("resolvers".into(), plain(resolvers));
+    table.sets.insert("resolvers".into(), plain(resolvers.clone()));
     let service =
         |address, protocol, port| vec![Value::Address(address), Value::Number(protocol), Value::Number(port)];
-    let mut services = vec![
-        service(Ipv4Addr::BROADCAST, 17, 67),
-        service(METADATA_ADDRESS, 6, 80),
-        service(RESOLVER_ADDRESS, 6, 53),
-        service(RESOLVER_ADDRESS, 17, 53),
-    ];
-    for gateway in gateways {
-        services.push(service(gateway, 17, 67));
-    }
-    for resolver in known {
+    let mut services = vec![service(Ipv4Addr::BROADCAST, 17, 67), service(METADATA_ADDRESS, 6, 80)];
+    services.extend(gateways.into_iter().map(|gateway| service(gateway, 17, 67)));
+    for resolver in resolvers {
         services.extend([17, 6].map(|protocol| service(resolver, protocol, 53)));
     }
     table.sets.insert("services".into(), Set::keys(&["ipv4_addr", "inet_proto", "inet_service"], services));
 }
 
-/// The resolver of a VPC: the third address of its first block
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>).
-pub fn vpc_resolver(vpc: &VpcSection) -> Option<Ipv4Addr> {
-    let base = vpc.cidrs.first()?.network();
-    Some(Ipv4Addr::from_bits(base.to_bits() + 2))
-}
-
-fn vpc_resolvers(state: &HostState, host: &Host) -> impl Iterator<Item = Ipv4Addr> {
-    let here = host.side.is_router();
-    state.vpcs.values().filter(move |_| here).filter_map(|vpc| vpc_resolver(vpc))
+/// Where instances find the resolver: on flat networks under the gateway's address, in a VPC where EC2 has it, and everywhere
+/// under the address that is the same in all.
+fn resolvers(state: &HostState, host: &Host, gateways: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+    let own = match host.side {
+        Side::Host => gateways.to_vec(),
+        Side::Router(_) => state.vpcs.values().filter_map(|vpc| vpc.resolver()).collect(),
+    };
+    let answers = host.side == Side::Host || !own.is_empty();
+    own.into_iter().chain(answers.then_some(RESOLVER_ADDRESS)).collect()
 }
 
 /// The instances of other hosts, and what their packets come from.

@@ -14,9 +14,6 @@ use crate::agent::names::*;
 use crate::plan::{HostState, VpcSection};
 use crate::types::{EniId, MacAddr, VpcId};
 
-/// What VXLAN puts before a packet over IPv4 (RFC 7348, 5): Ethernet, IP, UDP and its own header.
-const OVERHEAD: u32 = 50;
-
 /// Plugs one router in, from the host's side.
 pub struct Cables<'a> {
     pub handle: &'a Handle,
@@ -84,9 +81,6 @@ impl Cables<'_> {
             LinkAttribute::NetNsFd(self.namespace.as_raw_fd()),
             LinkAttribute::LinkInfo(info),
         ];
-        if let Some(mtu) = self.flat_mtu().await {
-            message.attributes.push(LinkAttribute::Mtu(mtu.saturating_sub(OVERHEAD)));
-        }
         self.add(message, ROUTER_VXLAN).await
     }
 
@@ -122,22 +116,10 @@ impl Cables<'_> {
             .map_err(|error| format!("cannot make {name}: {error}"))
     }
 
-    async fn link(&self, name: &str) -> Option<LinkMessage> {
-        let found = self.handle.link().get().match_name(name.to_owned()).execute().try_next().await;
-        found.ok().flatten()
-    }
-
     /// An interface of the host's.
     async fn index(&self, name: &str) -> Option<u32> {
-        self.link(name).await.map(|link| link.header.index)
-    }
-
-    async fn flat_mtu(&self) -> Option<u32> {
-        let link = self.link(&self.config.flat_interface).await?;
-        link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Mtu(mtu) => Some(*mtu),
-            _ => None,
-        })
+        let found = self.handle.link().get().match_name(name.to_owned()).execute().try_next().await;
+        found.ok().flatten().map(|link| link.header.index)
     }
 
     /// Whether the router has an interface of this name.

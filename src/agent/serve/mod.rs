@@ -22,7 +22,7 @@ use super::config::HostConfig;
 use super::kernel::events::Events;
 use super::names::port_name;
 use super::routers::Lookups;
-use crate::plan::{HostState, InstanceSection, NetworkSection, PortSection};
+use crate::plan::{HostState, InstanceSection, NetworkSection, PortSection, VpcSection};
 use crate::types::EniId;
 use port::PortServers;
 
@@ -47,6 +47,20 @@ impl Place {
         let network = state.networks.get(&port.network)?.clone();
         let instance = state.instances.get(&port.instance)?.clone();
         Some(Self { state, port, network, instance })
+    }
+
+    /// The isolated VPC that it is in.
+    fn vpc(&self) -> Option<&VpcSection> {
+        self.state.vpcs.get(&self.port.vpc).map(|vpc| &**vpc)
+    }
+
+    /// What a guest may send without being told that it is too long; `port` is what its port takes.
+    fn guest_mtu(&self, port: Option<u16>) -> Option<u16> {
+        let between = self.vpc().and_then(|_| self.state.vxlan_mtu()).and_then(|mtu| u16::try_from(mtu).ok());
+        match (port, between) {
+            (Some(port), Some(between)) => Some(port.min(between)),
+            (port, between) => port.or(between),
+        }
     }
 }
 

@@ -67,8 +67,9 @@ async fn serve_dhcp(hears: UdpSocket, interface: String, eni: EniId, states: Sta
         };
         let Some(place) = Place::of(&states, eni) else { continue };
         let heard = buffer.get(..length).unwrap_or_default();
-        let Some(reply) = dhcp::reply(heard, &place.port, &place.network, sockets::mtu(&hears, &interface))
-        else {
+        let mtu = place.guest_mtu(sockets::mtu(&hears, &interface));
+        let lan = dhcp::Lan { network: &place.network, vpc: place.vpc(), mtu };
+        let Some(reply) = dhcp::reply(heard, &place.port, lan) else {
             // No louder: a guest can say so as often as it likes.
             if let Some(remark) = dhcp::remark(heard, &place.port) {
                 tracing::debug!(port = %eni, address = %place.port.private_ip, "an address was {remark}");
