@@ -1,7 +1,7 @@
 //! Between accounts.
 
 use super::Doors;
-use super::cases::{Case, Strange, case, strange};
+use super::cases::{Case, Strange, case, own_refused, strange};
 use super::own::{Pairs, borrowed};
 use super::spec::Action;
 
@@ -41,7 +41,7 @@ impl Doors {
             ("AssociateAddress", "private-ip") => "InvalidParameterValue",
             ("DeleteSecurityGroup", "group" | "group-name") => "DependencyViolation",
             ("DeleteNetworkInsightsPath", "path") => "AnalysisExistsForNetworkInsightsPath",
-            _ => "DryRunOperation",
+            _ => own_refused(&action.name, thing).unwrap_or("DryRunOperation"),
         };
         assert_eq!(code, also, "{given:?}");
     }

@@ -1,5 +1,7 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod vpcs;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -93,7 +95,10 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 15] = [
+        const LISTS: [&str; 18] = [
+            "DescribeDhcpOptions",
+            "DescribeInternetGateways",
+            "DescribeRouteTables",
             "DescribeAddresses",
             "DescribeInstances",
             "DescribeInstanceStatus",
@@ -116,10 +121,9 @@ impl Cloud {
             let id = reply.text("requestId").unwrap().to_owned();
             let counted = reply.body.replace(&id, "");
             // Subnets count free addresses, of which others take some.
-            match counted.split_once("<availableIpAddressCount>") {
-                Some((before, after)) => format!("{before}{}", after.split_once('<').unwrap().1),
-                None => counted,
-            }
+            let mut pieces = counted.split("<availableIpAddressCount>");
+            let first = pieces.next().unwrap_or_default().to_owned();
+            pieces.fold(first, |told, piece| told + piece.split_once('<').unwrap().1)
         };
         LISTS.iter().map(list).collect()
     }
@@ -148,6 +152,7 @@ impl Own {
         maker.instances();
         maker.addresses();
         maker.paths();
+        maker.vpcs();
         own
     }
 }

@@ -1,5 +1,7 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod vpcs;
+
 use super::Doors;
 use super::own::{Cloud, Own, Pairs, base64, pairs, public_key, rule};
 use super::spec::Action;
@@ -45,6 +47,11 @@ impl Doors {
         let instance = self.his("instance");
         for (name, kind) in [
             ("AllocateAddress", "elastic-ip"),
+            ("CreateDhcpOptions", "dhcp-options"),
+            ("CreateInternetGateway", "internet-gateway"),
+            ("CreateRouteTable", "route-table"),
+            ("CreateSubnet", "subnet"),
+            ("CreateVpc", "vpc"),
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),
