@@ -1,5 +1,7 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
+pub mod addresses;
+
 use super::own::{Own, Pairs, pairs, public_key, rule};
 use super::spec::{Action, Leaf};
 
@@ -47,6 +49,9 @@ impl Case {
 
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
+    if let Some(case) = addresses::case(action, own) {
+        return Some(case);
+    }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
     match action {
         "AllocateAddress" => case(&[("Domain", "vpc")]),
@@ -167,7 +172,7 @@ const RESOURCES: [(&str, &str); 11] = [
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
-    let own_rule = action.name.starts_with("Revoke");
+    let own_rule = action.name.starts_with("Revoke") || action.name.starts_with("Update");
     let one = match leaf.kind.as_str() {
         "InstanceId" => ("instance", "InvalidInstanceID.NotFound"),
         "AllocationId" => ("used-address", "InvalidAllocationID.NotFound"),
@@ -209,7 +214,9 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
         (_, "GroupName" | "SourceSecurityGroupName" | "SecurityGroup") => {
             ("group-name", Refused("InvalidGroup.NotFound"))
         }
-        (_, "PublicIp") | ("AllocateAddress", "Address") => ("used-ip", Refused("InvalidAddress.NotFound")),
+        (_, "PublicIp") | ("AllocateAddress" | "AcceptAddressTransfer", "Address") => {
+            ("used-ip", Refused("InvalidAddress.NotFound"))
+        }
         ("RunInstances", "PrivateIpAddress") => ("private-ip", Refused("InvalidIPAddress.InUse")),
         ("AssociateAddress", "PrivateIpAddress") => ("private-ip", Refused("InvalidParameterValue")),
         ("CreateNetworkInsightsPath", "Source" | "Destination") => {

@@ -19,6 +19,7 @@ fn every_declared_fault_is_provoked() {
     doors.too_many_tags();
     doors.not_there();
     doors.in_the_way();
+    doors.of_groups_and_addresses();
     doors.used_up();
     doors.crowds();
     doors.idle_and_dead();
