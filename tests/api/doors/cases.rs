@@ -1,5 +1,6 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
+pub mod addresses;
 mod vpcs;
 
 pub use vpcs::own_refused;
@@ -68,6 +69,9 @@ impl Case {
 
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
+    if let Some(case) = addresses::case(action, own) {
+        return Some(case);
+    }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
     if let Some(case) = vpcs::case(action, own) {
         return Some(case);
@@ -197,7 +201,7 @@ pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
     if let Some(found) = vpcs::strange(action, leaf) {
         return found;
     }
-    let own_rule = action.name.starts_with("Revoke");
+    let own_rule = action.name.starts_with("Revoke") || action.name.starts_with("Update");
     let one = match leaf.kind.as_str() {
         "InstanceId" => ("instance", "InvalidInstanceID.NotFound"),
         "AllocationId" => ("used-address", "InvalidAllocationID.NotFound"),
@@ -239,7 +243,9 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
         (_, "GroupName" | "SourceSecurityGroupName" | "SecurityGroup") => {
             ("group-name", Refused("InvalidGroup.NotFound"))
         }
-        (_, "PublicIp") | ("AllocateAddress", "Address") => ("used-ip", Refused("InvalidAddress.NotFound")),
+        (_, "PublicIp") | ("AllocateAddress" | "AcceptAddressTransfer", "Address") => {
+            ("used-ip", Refused("InvalidAddress.NotFound"))
+        }
         ("RunInstances", "PrivateIpAddress") => ("private-ip", Refused("InvalidIPAddress.InUse")),
         ("AssociateAddress", "PrivateIpAddress") => ("private-ip", Refused("InvalidParameterValue")),
         ("CreateNetworkInsightsPath", "Source" | "Destination") => {

@@ -1,7 +1,7 @@
 //! Between accounts.
 
 use super::Doors;
-use super::cases::{Case, Strange, case, own_refused, strange};
+use super::cases::{Case, Strange, addresses, case, own_refused, strange};
 use super::own::{Pairs, borrowed};
 use super::spec::Action;
 
@@ -34,6 +34,9 @@ impl Doors {
         let code = self.cloud.call(&self.cloud.his, &given).code().unwrap_or_default().to_owned();
         // His own is there, and may be in use, in the wrong place, or not what is lacking.
         let also = match (action.name.as_str(), thing) {
+            (action, thing) if addresses::own_is(action, thing).is_some() => {
+                addresses::own_is(action, thing).unwrap()
+            }
             ("AllocateAddress", "used-ip") => "InvalidAddress.NotFound",
             ("ReleaseAddress", "used-address" | "used-ip") => "InvalidIPAddress.InUse",
             ("RunInstances", "private-ip") => "InvalidIPAddress.InUse",

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod call;
+mod edits;
 mod ends;
 mod ground;
 mod groups;
@@ -23,6 +24,7 @@ mod shapes;
 mod spoil;
 mod steps;
 mod tagging;
+mod transfers;
 mod tree;
 mod world;
 
