@@ -70,8 +70,10 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
     }
     unsupported(request)?;
     let metadata = metadata_options(request.metadata_options.as_ref())?;
-    let kinds = ["instance", "network-interface"];
+    let kinds = ["instance", "network-interface", "volume"];
     let instance_tags = tags::at_creation(&request.tag_specifications, &kinds, "instance")?;
+    // Ansible names volumes at every launch. Roots are instance-store, so the launch makes none, on EC2 as here.
+    tags::at_creation(&request.tag_specifications, &kinds, "volume")?;
     if metadata.instance_tags {
         instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
     }
