@@ -101,7 +101,7 @@ fn is_version(text: &str) -> bool {
 
 /// The XML of an answer.
 pub fn encode_response(response: &Response, version: &str, request_id: &str) -> String {
-    let mut xml = Xml::new();
+    let mut xml = Xml::new(version);
     let (action, sts) = response.action();
     if sts {
         xml.root(&format!("{action}Response"), "https://sts.amazonaws.com/doc/2011-06-15/", |xml| {
@@ -120,7 +120,8 @@ pub fn encode_response(response: &Response, version: &str, request_id: &str) -> 
 
 /// The XML of a fault, in the shape that EC2's clients parse: no namespace, Code before Message.
 pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
-    let mut xml = Xml::new();
+    // Faults look the same in all versions.
+    let mut xml = Xml::new("");
     xml.element("Response", |xml| {
         xml.element("Errors", |xml| {
             xml.element("Error", |xml| {
