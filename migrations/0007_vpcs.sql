@@ -7,6 +7,7 @@ ALTER TABLE vpcs ADD COLUMN vni BIGINT;
 CREATE UNIQUE INDEX vpcs_by_vni ON vpcs (vni);
 ALTER TABLE subnets ADD COLUMN map_public_ip BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE network_interfaces ADD COLUMN secondary_ips TEXT NOT NULL DEFAULT '';
+ALTER TABLE hosts ADD COLUMN flat_mtu BIGINT;
 ALTER TABLE addresses ADD COLUMN transit BIGINT;
 CREATE UNIQUE INDEX addresses_by_transit ON addresses (transit);
 

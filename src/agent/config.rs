@@ -21,9 +21,24 @@ pub struct HostConfig {
     /// Where names that are not instances' are looked up; by default what /etc/resolv.conf says.
     #[serde(default)]
     pub resolvers: Vec<SocketAddr>,
+    /// The UDP port of VXLAN between the hosts, for the VPCs beside the default ones; the same on all of them.
+    #[serde(default = "default_vxlan_port")]
+    pub vxlan_port: u16,
+    /// What the names of the VPCs' network namespaces begin with.
+    #[serde(default = "default_namespaces")]
+    pub namespaces: String,
     /// Where instances' writable layers and consoles lie.
     #[serde(default = "default_instances")]
     pub instances_dir: PathBuf,
+}
+
+/// Not VXLAN's own 4789: another program's devices may be there, which cannot share it with ours.
+const fn default_vxlan_port() -> u16 {
+    4799
+}
+
+fn default_namespaces() -> String {
+    "fogbank".to_owned()
 }
 
 fn default_instances() -> PathBuf {

@@ -10,6 +10,7 @@ mod link;
 pub mod names;
 pub mod reconcile;
 mod remote;
+pub mod routers;
 mod run;
 mod saved;
 pub mod serve;

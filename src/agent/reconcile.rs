@@ -21,16 +21,17 @@ use super::kernel::announce::Announcer;
 use super::kernel::challenge::Challenges;
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
+use super::kernel::flat;
 use super::kernel::foreign::Obstacles;
 use super::kernel::glance::Watched;
 use super::kernel::host::{Leave, Pass, outside_switches};
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
-use super::kernel::{flat, render};
+use super::kernel::render::{self, Side};
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Exit, Failure, HostState, Wiring};
-use crate::types::{Cidr4, EniId, MacAddr};
+use crate::types::{Cidr4, EniId, MacAddr, VpcId};
 
 /// How long notifications are gathered before the kernel is looked at.
 const GATHER: Duration = Duration::from_millis(10);
@@ -56,6 +57,7 @@ pub struct Applied {
     /// See `HostReport::holding`.
     pub holding: Vec<Ipv4Addr>,
     pub flat_mac: Option<MacAddr>,
+    pub flat_mtu: Option<u32>,
     pub wiring: Option<Wiring>,
     /// Ports whose interface the driver has not made yet; no failures.
     pub pending: Vec<EniId>,
@@ -64,6 +66,7 @@ pub struct Applied {
 /// Programs the network namespace in which it was made.
 pub struct Reconciler {
     config: HostConfig,
+    side: Side,
     handle: Handle,
     connection: JoinHandle<()>,
     nft: Nft,
@@ -117,6 +120,7 @@ impl Reconciler {
             vec![config.public_interface.clone(), config.flat_interface.clone(), GATEWAY_BRIDGE.to_owned()];
         Ok(Self {
             config,
+            side: Side::Host,
             handle,
             connection: tokio::spawn(connection),
             nft: Nft::default(),
@@ -140,6 +144,13 @@ impl Reconciler {
             public: None,
             lease: (0, std::time::Instant::now()),
         })
+    }
+
+    /// For the router of a VPC, whose configuration names the two ways out of it.
+    #[must_use]
+    pub fn of_router(mut self, vpc: VpcId) -> Self {
+        self.side = Side::Router(vpc);
+        self
     }
 
     /// Holds elastic IPs by the word of a server: see [`Hold`].
@@ -195,7 +206,7 @@ impl Reconciler {
     ) -> Applied {
         let handle = self.handle.clone();
         let config = self.config.clone();
-        let mut pass = match Pass::read(&handle, &config, state, links, self.silent).await {
+        let mut pass = match Pass::read(&handle, &config, state, self.side, links, self.silent).await {
             Ok(pass) => pass,
             Err(error) => return unread(&error),
         };
@@ -210,12 +221,12 @@ impl Reconciler {
             pass.ports().await;
             pass.outside(&mut self.announcer).await;
             self.watched.set_proxies(pass.wanted_proxies());
-            let switches = outside_switches(&config, self.relays);
+            let switches = outside_switches(&config, self.relays, self.side);
             self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.served.clone());
         } else if self.nft.is_bare() {
             pass.close_ports().await;
         }
-        let ports: BTreeSet<_> = state.ports.values().map(|port| port.private_ip).collect();
+        let ports: BTreeSet<_> = state.ports.values().flat_map(|port| port.private_ips()).collect();
         self.announcer.retain(|ip| state.addresses.contains_key(&ip) || ports.contains(&ip));
         let removed = pass.remove_addresses().await;
         self.cut_due |= !removed.is_empty();
@@ -230,12 +241,14 @@ impl Reconciler {
             pass.sweep_routes().await;
         }
         self.nft.remember();
-        self.interest.ports = pass.port_indexes();
-        self.public = pass.public_link();
+        self.interest.ports = pass.cables();
+        // Nobody else can have what is between a host and a router of its own.
+        self.public = if self.side == Side::Host { pass.public_link() } else { None };
         let (holding, flat_mac, wiring) = (pass.holding(), pass.flat_mac(), Some(pass.wiring()));
+        let flat_mtu = pass.flat_mtu();
         let (epoch, generation) = (state.epoch.clone(), state.generation);
         let (failures, pending) = (pass.failures, pass.pending);
-        Applied { epoch, generation, failures, pending, holding, flat_mac, wiring }
+        Applied { epoch, generation, failures, pending, holding, flat_mac, flat_mtu, wiring }
     }
 
     /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.
@@ -331,7 +344,8 @@ impl Reconciler {
                     if (!self.nft.sound() || self.watched.off(&self.handle).await) && !self.failing {
                         due = Instant::now();
                     }
-                    if self.mapped.is_some() && self.obstacles.refresh(FULL).await {
+                    let shared = self.side == Side::Host && self.mapped.is_some();
+                    if shared && self.obstacles.refresh(FULL).await {
                         due = Instant::now();
                     }
                 }
@@ -420,8 +434,12 @@ fn unread(error: &rtnetlink::Error) -> Applied {
 
 /// Where the instances' interfaces are, on this host and on others.
 fn places(state: &HostState) -> BTreeMap<Ipv4Addr, (EniId, Arc<str>)> {
-    let remote = flat::remote(state).map(|place| (place.private_ip, (place.eni, place.host.clone())));
-    let here = state.ports.values().map(|port| (port.private_ip, (port.eni, state.host.clone())));
+    let remote = flat::remote(state)
+        .flat_map(|place| place.private_ips().map(|ip| (ip, (place.eni, place.host.clone()))));
+    let here = state
+        .ports
+        .values()
+        .flat_map(|port| port.private_ips().map(|ip| (ip, (port.eni, state.host.clone()))));
     remote.chain(here).collect()
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use super::config::HostConfig;
 use super::follow::{self, Followed, Server, Unsent};
 use super::reconcile::{Applied, Reconciler};
+use super::routers::Routers;
 use super::saved::Saved;
 use super::serve;
 use crate::compute::{self, ComputeReport};
@@ -25,8 +26,13 @@ pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Sav
     let (compute_report, computed) = watch::channel(ComputeReport::default());
     let (applied_sender, applied) = watch::channel(Applied::default());
     let unsent = Arc::new(Unsent::default());
+    let (own_sender, own) = watch::channel(None);
+    let (own_applied_sender, own_applied) = watch::channel(Applied::default());
     let kernel = Reconciler::new(config.clone())?.confirmed_by(confirmations);
-    let kernel = kernel.run(state.clone(), applied_sender);
+    let kernel = kernel.run(own.clone(), own_applied_sender);
+    let config = Arc::new(config);
+    let routers = Routers::new(config.clone())?;
+    let routers = routers.run(state.clone(), own_sender, own_applied, applied_sender);
     let consoles = unsent.clone();
     let computing = compute::run(driver, state.clone(), move |mut said: ComputeReport| {
         consoles.add(std::mem::take(&mut said.consoles));
@@ -35,7 +41,8 @@ pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Sav
     let name: Arc<str> = config.name.as_str().into();
     tokio::select! {
         result = kernel => Ok(result?),
-        result = serve::run(Arc::new(config), state) => Ok(result?),
+        result = routers => Ok(result?),
+        result = serve::run(config, own, None) => Ok(result?),
         () = computing => Ok(()),
         () = join(name, applied, computed, report) => Ok(()),
         () = follow::follow(server.clone(), saved, Followed { states, confirmed }) => Ok(()),
@@ -89,6 +96,7 @@ fn whole(
         instances: compute.instances.clone(),
         holding: kernel.holding.clone(),
         flat_mac: kernel.flat_mac,
+        flat_mtu: kernel.flat_mtu,
         wiring: kernel.wiring.clone(),
         memory_mib,
     };

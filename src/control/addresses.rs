@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::allocate::{self, Unavailable};
-use super::{Decision, View, filter, tags};
+use super::{Decision, View, address_transfers, filter, internet_gateways, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::{AllocationId, AssociationId, EniId, InstanceId, ResourceId};
@@ -44,13 +44,15 @@ pub fn allocate_address(
         })?;
     let id = decision.env.id(AllocationId::from_random);
     let (owner, allocated) = (decision.caller.owner.clone(), decision.env.now);
+    let (association, transit, domain_name) = (None, None, None);
     decision.put(Address {
         id,
         owner,
         public_ip,
         pool: pool.id,
-        association: None,
-        transit: None,
+        association,
+        transit,
+        domain_name,
         allocated,
     });
     decision.tag(ResourceId::Address(id), &tags)?;
@@ -68,7 +70,11 @@ fn not_to_be_had(address: Ipv4Addr) -> Fault {
 }
 
 /// The caller's address by allocation id or by public address; exactly one of the two is given.
-fn find(view: &View, id: Option<AllocationId>, public_ip: Option<Ipv4Addr>) -> Result<Arc<Address>, Fault> {
+pub fn find(
+    view: &View,
+    id: Option<AllocationId>,
+    public_ip: Option<Ipv4Addr>,
+) -> Result<Arc<Address>, Fault> {
     let of_caller =
         |id: &AllocationId| view.world.addresses.get(id).filter(|row| row.owner == view.caller.owner);
     match (id, public_ip) {
@@ -89,7 +95,7 @@ fn no_allocation(id: AllocationId) -> Fault {
     FaultCode::InvalidAllocationIDNotFound.with(format!("The allocation ID '{id}' does not exist"))
 }
 
-fn no_address(ip: Ipv4Addr) -> Fault {
+pub fn no_address(ip: Ipv4Addr) -> Fault {
     FaultCode::InvalidAddressNotFound.with(format!("Address '{ip}' not found."))
 }
 
@@ -174,6 +180,7 @@ pub fn associate_address(
             )));
         }
     }
+    internet_gateways::is_public(view.world, eni.vpc)?;
     // An interface's private address has one elastic address; the new one takes the old one's place.
     for other in at(&decision.world, eni.id, private_ip) {
         if request.allow_reassociation == Some(false) {
@@ -238,10 +245,31 @@ pub fn release_address(
         return Err(FaultCode::InvalidIPAddressInUse
             .with(format!("Address {} is in use: disassociate it first.", address.public_ip)));
     }
+    if address.domain_name.is_some() {
+        return Err(FaultCode::InvalidAddressPtrSet
+            .with(format!("Address {} has a reverse DNS record: reset it first.", address.public_ip)));
+    }
+    withdraw(decision, &address);
     decision.untag_all(ResourceId::Address(address.id));
     decision.delete(Key::Address(address.id));
     decision.give_back(Space::Pool(address.pool), address.public_ip);
     Ok(ReleaseAddressResponse { result: true })
+}
+
+/// Ends the offer of an address to another account, if there is one.
+pub fn withdraw(decision: &mut Decision, address: &Address) {
+    let offered = address_transfers::pending(&decision.world, address, decision.env.now).is_some();
+    if offered {
+        decision.delete(Key::AddressTransfer((address.owner.clone(), address.id)));
+    }
+}
+
+/// The caller's addresses, by allocation id.
+pub fn of_caller<'w>(view: &View<'w>) -> impl Iterator<Item = &'w Arc<Address>> {
+    let (owner, world) = (view.caller.owner.clone(), view.world);
+    let first = (owner.clone(), AllocationId::from_random(0));
+    let owned = world.index.addresses_by_owner.range(first..).take_while(move |(of, _)| *of == owner);
+    owned.filter_map(|(_, id)| world.addresses.get(id))
 }
 
 pub fn describe_addresses(
@@ -258,11 +286,7 @@ pub fn describe_addresses(
         (request.allocation_ids.is_empty() || request.allocation_ids.contains(&address.id))
             && (request.public_ips.is_empty() || request.public_ips.contains(&address.public_ip))
     };
-    let first = (view.caller.owner.clone(), AllocationId::from_random(0));
-    let owned = view.world.index.addresses_by_owner.range(first..);
-    let addresses = owned
-        .take_while(|(owner, _)| *owner == view.caller.owner)
-        .filter_map(|(_, id)| view.world.addresses.get(id))
+    let addresses = of_caller(view)
         .filter(|address| named(address))
         .map(|address| describe(view, address))
         .filter(|address| matches(view, address, &request.filters))

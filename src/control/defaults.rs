@@ -6,9 +6,11 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::Decision;
+use super::{Decision, internet_gateways, vpcs};
 use crate::types::*;
-use crate::world::{Group, Rule, Subnet, Vpc, World};
+use crate::world::{
+    DhcpOptions, Group, InternetGateway, NameServer, NextHop, Route, Rule, Subnet, Vpc, World,
+};
 
 /// The name of the group that an interface gets when it asks for none.
 pub const DEFAULT_GROUP: &str = "default";
@@ -53,11 +55,12 @@ pub fn subnets_of(world: &World, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet
         .filter_map(|(_, id)| world.subnets.get(id))
 }
 
-/// Makes whatever the owner's default VPC lacks: the VPC, a subnet per network, the default group.
+/// Makes whatever the owner's default VPC lacks: the VPC, its DHCP options, a subnet per network, what each VPC has, and
+/// the way to the internet.
 ///
 /// To be called when an account is made and before its first use; see [`ensure_all`] for a new
 /// network. Calling it twice changes nothing.
-pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) {
+pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
     let vpc = ensure_vpc(decision, owner);
     let networks: Vec<_> = decision.world.flat_networks().cloned().collect();
     for network in networks {
@@ -76,8 +79,36 @@ pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) {
             decision.put(row);
         }
     }
-    if group(&decision.world, vpc).is_none() {
-        make_group(decision, owner, vpc);
+    vpcs::ensure_belongings(decision, owner, vpc);
+    ensure_internet(decision, owner, vpc);
+    vpc
+}
+
+/// The default VPC is public: "we attach an internet gateway" and "add a route to the main route table that points all
+/// traffic to the internet gateway" (VPC User Guide, default VPCs).
+fn ensure_internet(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
+    let created = decision.env.now;
+    let gateway = internet_gateways::attached_to(&decision.world, vpc).map(|gateway| gateway.id);
+    let gateway = gateway.unwrap_or_else(|| {
+        let id = decision.env.id(InternetGatewayId::from_random);
+        decision.put(InternetGateway { id, owner: owner.clone(), vpc: Some(vpc), created });
+        id
+    });
+    let main = decision.world.index.route_table_association_of.get(&(vpc, None));
+    let main = main.and_then(|id| decision.world.route_table_associations.get(id)).map(|row| row.table);
+    let destination = everything();
+    if let Some(table) = main.filter(|table| !decision.world.routes.contains_key(&(*table, destination))) {
+        let to = NextHop::InternetGateway(gateway);
+        decision.put(Route { table, owner: owner.clone(), destination, to, created });
+    }
+}
+
+/// What EC2 calls a region's private names
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/DHCPOptionSetConcepts.html>).
+pub fn domain(region: &Region) -> Arc<str> {
+    match &*region.0 {
+        "us-east-1" => "ec2.internal".into(),
+        other => format!("{other}.compute.internal").into(),
     }
 }
 
@@ -92,12 +123,12 @@ pub fn ensure_all(decision: &mut Decision<'_>) {
 
 fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
     let cidr = covering(decision.world.flat_networks().map(|network| network.cidr));
-    match vpc(&decision.world, owner).cloned() {
+    let vpc = match vpc(&decision.world, owner).cloned() {
         Some(old) => {
             if let Some(cidr) = cidr.filter(|cidr| *cidr != old.cidr) {
                 decision.put(Vpc { cidr, ..(*old).clone() });
             }
-            old.id
+            old
         }
         None => {
             let (address, length) = NO_NETWORK;
@@ -113,16 +144,29 @@ fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
                 vni: None,
                 created: decision.env.now,
             };
-            let id = row.id;
-            decision.put(row);
-            id
+            decision.put(row.clone());
+            Arc::new(row)
         }
+    };
+    let set = vpc.dhcp_options;
+    if !decision.world.dhcp_options.contains_key(&set) {
+        decision.put(DhcpOptions {
+            id: set,
+            owner: owner.clone(),
+            domain_name: Some(domain(&owner.region)),
+            name_servers: [NameServer::Own].into(),
+            ntp_servers: Arc::new([]),
+            netbios_name_servers: Arc::new([]),
+            netbios_node_type: None,
+            created: decision.env.now,
+        });
     }
+    vpc.id
 }
 
 /// EC2's default group: everything out, and in from its own members.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html>
-fn make_group(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
+pub fn make_group(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
     let group = decision.env.id(GroupId::from_random);
     let created = decision.env.now;
     decision.put(Group {
@@ -151,7 +195,7 @@ fn make_group(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
     }
 }
 
-fn everything() -> Cidr4 {
+pub fn everything() -> Cidr4 {
     Cidr4::from(ipnet::Ipv4Net::default())
 }
 

@@ -1,8 +1,9 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
 use super::{
-    Decision, View, account, addresses, groups, images, insights, instances, key_pairs, network_acls,
-    network_interfaces, regions, rules, sts, tagging, vpcs,
+    Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
+    instances, internet_gateways, key_pairs, network_acls, network_interfaces, regions, routes, rules, sts,
+    tagging, vpcs,
 };
 use crate::query::api::*;
 
@@ -46,8 +47,19 @@ reads! {
     insights: describe_network_insights_paths, DescribeNetworkInsightsPathsRequest, DescribeNetworkInsightsPathsResponse;
     insights: describe_network_insights_analyses, DescribeNetworkInsightsAnalysesRequest, DescribeNetworkInsightsAnalysesResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
+    internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
+    routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
+    vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
+    vpcs: describe_vpc_classic_link, DescribeVpcClassicLinkRequest, DescribeVpcClassicLinkResponse;
+    vpcs: describe_vpc_classic_link_dns_support, DescribeVpcClassicLinkDnsSupportRequest, DescribeVpcClassicLinkDnsSupportResponse;
+    vpcs: describe_vpc_attribute, DescribeVpcAttributeRequest, DescribeVpcAttributeResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
+    groups: describe_security_group_references, DescribeSecurityGroupReferencesRequest, DescribeSecurityGroupReferencesResponse;
+    groups: describe_stale_security_groups, DescribeStaleSecurityGroupsRequest, DescribeStaleSecurityGroupsResponse;
+    groups: get_security_groups_for_vpc, GetSecurityGroupsForVpcRequest, GetSecurityGroupsForVpcResponse;
+    address_attributes: describe_addresses_attribute, DescribeAddressesAttributeRequest, DescribeAddressesAttributeResponse;
+    address_transfers: describe_address_transfers, DescribeAddressTransfersRequest, DescribeAddressTransfersResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
 }
 
@@ -56,6 +68,11 @@ writes! {
     addresses: associate_address, AssociateAddressRequest, AssociateAddressResponse;
     addresses: disassociate_address, DisassociateAddressRequest, DisassociateAddressResponse;
     addresses: release_address, ReleaseAddressRequest, ReleaseAddressResponse;
+    address_attributes: modify_address_attribute, ModifyAddressAttributeRequest, ModifyAddressAttributeResponse;
+    address_attributes: reset_address_attribute, ResetAddressAttributeRequest, ResetAddressAttributeResponse;
+    address_transfers: enable_address_transfer, EnableAddressTransferRequest, EnableAddressTransferResponse;
+    address_transfers: disable_address_transfer, DisableAddressTransferRequest, DisableAddressTransferResponse;
+    address_transfers: accept_address_transfer, AcceptAddressTransferRequest, AcceptAddressTransferResponse;
     groups: create_security_group, CreateSecurityGroupRequest, CreateSecurityGroupResponse;
     groups: delete_security_group, DeleteSecurityGroupRequest, DeleteSecurityGroupResponse;
     key_pairs: create_key_pair, CreateKeyPairRequest, CreateKeyPairResponse;
@@ -85,9 +102,38 @@ writes! {
     rules: authorize_security_group_ingress, AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResponse;
     rules: revoke_security_group_egress, RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResponse;
     rules: revoke_security_group_ingress, RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResponse;
+    rules: modify_security_group_rules, ModifySecurityGroupRulesRequest, ModifySecurityGroupRulesResponse;
+    rules: update_security_group_rule_descriptions_egress, UpdateSecurityGroupRuleDescriptionsEgressRequest, UpdateSecurityGroupRuleDescriptionsEgressResponse;
+    rules: update_security_group_rule_descriptions_ingress, UpdateSecurityGroupRuleDescriptionsIngressRequest, UpdateSecurityGroupRuleDescriptionsIngressResponse;
     instances: run_instances, RunInstancesRequest, RunInstancesResponse;
     instances: start_instances, StartInstancesRequest, StartInstancesResponse;
     instances: stop_instances, StopInstancesRequest, StopInstancesResponse;
     instances: reboot_instances, RebootInstancesRequest, RebootInstancesResponse;
     instances: terminate_instances, TerminateInstancesRequest, TerminateInstancesResponse;
+    internet_gateways: attach_internet_gateway, AttachInternetGatewayRequest, AttachInternetGatewayResponse;
+    internet_gateways: create_internet_gateway, CreateInternetGatewayRequest, CreateInternetGatewayResponse;
+    internet_gateways: delete_internet_gateway, DeleteInternetGatewayRequest, DeleteInternetGatewayResponse;
+    internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;
+    routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
+    routes: create_route, CreateRouteRequest, CreateRouteResponse;
+    routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;
+    routes: delete_route, DeleteRouteRequest, DeleteRouteResponse;
+    routes: delete_route_table, DeleteRouteTableRequest, DeleteRouteTableResponse;
+    routes: disassociate_route_table, DisassociateRouteTableRequest, DisassociateRouteTableResponse;
+    routes: replace_route, ReplaceRouteRequest, ReplaceRouteResponse;
+    routes: replace_route_table_association, ReplaceRouteTableAssociationRequest, ReplaceRouteTableAssociationResponse;
+    vpcs: associate_dhcp_options, AssociateDhcpOptionsRequest, AssociateDhcpOptionsResponse;
+    vpcs: create_dhcp_options, CreateDhcpOptionsRequest, CreateDhcpOptionsResponse;
+    vpcs: delete_dhcp_options, DeleteDhcpOptionsRequest, DeleteDhcpOptionsResponse;
+    vpcs: associate_vpc_cidr_block, AssociateVpcCidrBlockRequest, AssociateVpcCidrBlockResponse;
+    vpcs: create_default_subnet, CreateDefaultSubnetRequest, CreateDefaultSubnetResponse;
+    vpcs: create_default_vpc, CreateDefaultVpcRequest, CreateDefaultVpcResponse;
+    vpcs: create_subnet, CreateSubnetRequest, CreateSubnetResponse;
+    vpcs: create_vpc, CreateVpcRequest, CreateVpcResponse;
+    vpcs: delete_subnet, DeleteSubnetRequest, DeleteSubnetResponse;
+    vpcs: delete_vpc, DeleteVpcRequest, DeleteVpcResponse;
+    vpcs: disassociate_vpc_cidr_block, DisassociateVpcCidrBlockRequest, DisassociateVpcCidrBlockResponse;
+    vpcs: modify_subnet_attribute, ModifySubnetAttributeRequest, ModifySubnetAttributeResponse;
+    vpcs: modify_vpc_attribute, ModifyVpcAttributeRequest, ModifyVpcAttributeResponse;
+    vpcs: modify_vpc_tenancy, ModifyVpcTenancyRequest, ModifyVpcTenancyResponse;
 }

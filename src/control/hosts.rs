@@ -32,6 +32,7 @@ pub fn add(decision: &mut Decision, called: &str, zone: Option<&str>) -> Result<
             number: free_number(&decision.world).ok_or_else(|| refuse("there is no room for more hosts"))?,
             condition: Condition::Active,
             flat_mac: None,
+            flat_mtu: None,
             join: None,
             sealed_secret: None,
             created: decision.env.now,
@@ -182,7 +183,7 @@ pub fn remove(decision: &mut Decision, called: &str) -> Result<(), Fault> {
 /// # Errors
 /// No such network or host; a host that has failed.
 pub fn set_gateway(decision: &mut Decision, network: &str, host: Option<&str>) -> Result<(), Fault> {
-    let row = decision.world.networks.get(network).cloned();
+    let row = decision.world.flat_networks().find(|row| *row.name == *network).cloned();
     let row =
         row.ok_or_else(|| refuse(format!("there is no network {network}: see `fogbank network list`")))?;
     let gateway_host = match host {

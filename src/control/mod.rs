@@ -5,6 +5,8 @@
 //! value that a test can compare.
 
 pub mod account;
+mod address_attributes;
+mod address_transfers;
 pub mod addresses;
 pub mod allocate;
 pub mod claims;
@@ -18,6 +20,7 @@ pub mod idempotency;
 pub mod images;
 pub mod insights;
 pub mod instances;
+pub mod internet_gateways;
 pub mod key_pairs;
 pub mod lease;
 pub mod lifecycle;
@@ -25,8 +28,10 @@ pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
 pub mod page;
+pub mod quotas;
 pub mod reach;
 pub mod regions;
+pub mod routes;
 pub mod rules;
 mod status;
 pub mod sts;

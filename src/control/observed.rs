@@ -38,7 +38,9 @@ fn facts(decision: &mut Decision<'_>, report: &HostReport) {
 fn changed_facts(world: &crate::world::World, report: &HostReport) -> Option<Host> {
     let host = world.hosts.get(&report.host)?;
     let flat_mac = report.flat_mac.or(host.flat_mac);
-    (flat_mac != host.flat_mac).then(|| Host { flat_mac, ..(**host).clone() })
+    let flat_mtu = report.flat_mtu.or(host.flat_mtu);
+    let said = (flat_mac, flat_mtu);
+    (said != (host.flat_mac, host.flat_mtu)).then(|| Host { flat_mac, flat_mtu, ..(**host).clone() })
 }
 
 /// Whether the report would change anything: a report is a command only then.

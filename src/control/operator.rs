@@ -9,7 +9,7 @@ use super::{Decision, defaults};
 use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AccessKey, Account, Image, Key, Network, Pool, Space};
+use crate::world::{AccessKey, Account, Image, Key, Network, Pool, Space, Vpc, World};
 
 pub(super) fn refuse(message: impl Into<String>) -> Fault {
     FaultCode::InvalidParameterValue.with(message)
@@ -102,39 +102,55 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
         ("instances", world.instances.values().filter(|row| row.owner.account == id).count()),
         ("network interfaces", world.enis.values().filter(|row| row.owner.account == id).count()),
         ("security groups", groups),
+        ("VPCs of its own", world.vpcs.values().filter(|row| is_own(row, id)).count()),
     ];
     if let Some((what, count)) = left.iter().find(|(_, count)| *count > 0) {
         return Err(refuse(format!("account {id} still has {count} {what}: delete them first")));
     }
-    let keys =
-        world.access_keys.values().filter(|row| row.account == id).map(|row| Key::AccessKey(row.id.clone()));
-    let pairs =
-        world.key_pairs.values().filter(|row| row.owner.account == id).map(|row| Key::KeyPair(row.id));
-    let rules = world.rules.values().filter(|row| row.owner.account == id).map(|row| Key::Rule(row.id));
-    let groups = world.groups.values().filter(|row| row.owner.account == id).map(|row| Key::Group(row.id));
-    let subnets = world.subnets.values().filter(|row| row.owner.account == id).map(|row| Key::Subnet(row.id));
-    let vpcs = world.vpcs.values().filter(|row| row.owner.account == id).map(|row| Key::Vpc(row.id));
-    let analyses = world.insights_analyses.values().filter(|row| row.owner.account == id);
-    let analyses = analyses.map(|row| Key::InsightsAnalysis(row.id));
-    let paths = world.insights_paths.values().filter(|row| row.owner.account == id);
-    let paths = paths.map(|row| Key::InsightsPath(row.id));
-    let tags = world.tags.values().filter(|row| row.owner.account == id);
-    let tags = tags.map(|row| Key::Tag((row.resource, row.key.clone())));
-    let tokens =
-        world.tokens.values().filter(|row| row.key.0.account == id).map(|row| Key::Token(row.key.clone()));
-    let all = keys
-        .chain(pairs)
-        .chain(analyses)
-        .chain(paths)
-        .chain(rules)
-        .chain(groups)
-        .chain(subnets)
-        .chain(vpcs)
-        .chain(tags)
-        .chain(tokens);
-    all.for_each(|key| decision.delete(key));
+    keys_of(&world, id).into_iter().for_each(|key| decision.delete(key));
     decision.delete(Key::Account(id));
     Ok(())
+}
+
+/// A VPC that the account has made.
+fn is_own(vpc: &Vpc, account: AccountId) -> bool {
+    vpc.owner.account == account && vpc.vni.is_some()
+}
+
+/// The keys of all rows that belong to an account.
+fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
+    let mut keys = Vec::new();
+    macro_rules! collect {
+        ($($table:ident: |$row:ident| $key:expr;)*) => {
+            $(keys.extend(world.$table.values().filter(|$row| $row.owner.account == account).map(|$row| $key));)*
+        };
+    }
+    collect! {
+        key_pairs: |row| Key::KeyPair(row.id);
+        insights_analyses: |row| Key::InsightsAnalysis(row.id);
+        insights_paths: |row| Key::InsightsPath(row.id);
+        rules: |row| Key::Rule(row.id);
+        groups: |row| Key::Group(row.id);
+        routes: |row| Key::Route((row.table, row.destination));
+        route_table_associations: |row| Key::RouteTableAssociation(row.id);
+        route_tables: |row| Key::RouteTable(row.id);
+        internet_gateways: |row| Key::InternetGateway(row.id);
+        acl_entries: |row| Key::AclEntry((row.acl, row.direction, row.number));
+        acl_associations: |row| Key::AclAssociation(row.id);
+        network_acls: |row| Key::NetworkAcl(row.id);
+        subnets: |row| Key::Subnet(row.id);
+        vpcs: |row| Key::Vpc(row.id);
+        dhcp_options: |row| Key::DhcpOptions(row.id);
+        tags: |row| Key::Tag((row.resource, row.key.clone()));
+    }
+    let transfers =
+        world.address_transfers.values().filter(|row| row.owner.account == account || row.to == account);
+    keys.extend(transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation))));
+    let access = world.access_keys.values().filter(|row| row.account == account);
+    keys.extend(access.map(|row| Key::AccessKey(row.id.clone())));
+    let tokens = world.tokens.values().filter(|row| row.key.0.account == account);
+    keys.extend(tokens.map(|row| Key::Token(row.key.clone())));
+    keys
 }
 
 /// Adds a pool of elastic addresses.
@@ -188,8 +204,10 @@ pub fn remove_pool(decision: &mut Decision, called: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn forget_freed(decision: &mut Decision, space: &Space) {
-    let keys: Vec<_> = decision.world.freed.keys().filter(|(of, _)| of == space).cloned().collect();
+/// Forgets which addresses of a space were used before: the space goes.
+pub(super) fn forget_freed(decision: &mut Decision, space: &Space) {
+    let of_space = decision.world.freed.range((space.clone(), Ipv4Addr::UNSPECIFIED)..);
+    let keys: Vec<_> = of_space.map(|(key, _)| key.clone()).take_while(|(of, _)| of == space).collect();
     keys.into_iter().for_each(|key| decision.delete(Key::Freed(key)));
 }
 
@@ -215,6 +233,9 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
     // EC2's own limits for subnets are /16 to /28.
     if !(8..=28).contains(&cidr.prefix_len()) {
         return Err(refuse(format!("{cidr} is no size for a network: give a prefix from /8 to /28")));
+    }
+    if decision.world.networks.get(&called).is_some_and(|other| other.vpc.is_some()) {
+        return Err(refuse(format!("{called} is a subnet of somebody's VPC: give the network another name")));
     }
     for other in decision.world.flat_networks() {
         if other.name == called || other.cidr.overlaps(&cidr) {
@@ -267,7 +288,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
     Ok(())
 }
 
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
@@ -282,7 +303,7 @@ fn is_domain(text: &str) -> bool {
 /// # Errors
 /// No such network, or it is in use.
 pub fn remove_network(decision: &mut Decision, called: &str) -> Result<(), Fault> {
-    if !decision.world.networks.contains_key(called) {
+    if decision.world.networks.get(called).is_none_or(|network| network.vpc.is_some()) {
         return Err(refuse(format!("there is no network {called}: see `fogbank network list`")));
     }
     let used = decision.world.enis.values().filter(|eni| &*eni.network == called).count();
@@ -295,6 +316,9 @@ pub fn remove_network(decision: &mut Decision, called: &str) -> Result<(), Fault
         decision.world.subnets.values().filter(|subnet| &*subnet.network == called).map(|subnet| subnet.id);
     let subnets: Vec<_> = on.collect();
     for subnet in subnets {
+        if let Some(acl) = decision.world.index.acl_association_of.get(&subnet).copied() {
+            decision.delete(Key::AclAssociation(acl));
+        }
         decision.untag_all(ResourceId::Subnet(subnet));
         decision.delete(Key::Subnet(subnet));
     }

@@ -90,6 +90,7 @@ impl Bench {
             number,
             condition: Condition::Active,
             flat_mac: Some(MacAddr::from_random(number.into())),
+            flat_mtu: None,
             join: None,
             sealed_secret: None,
             created: self.now,

@@ -1,4 +1,4 @@
-//! What passes with time: terminated instances and client tokens are forgotten.
+//! What passes with time: terminated instances, client tokens and transfers of addresses are forgotten.
 
 use super::Decision;
 use crate::types::{Micros, ResourceId};
@@ -38,6 +38,17 @@ pub fn tick(decision: &mut Decision<'_>) {
     for key in tokens {
         decision.delete(Key::Token(key));
     }
+    let transfers: Vec<_> = decision
+        .world
+        .index
+        .transfers_by_end
+        .iter()
+        .take_while(|(end, _)| *end <= now)
+        .map(|(_, key)| key.clone())
+        .collect();
+    for key in transfers {
+        decision.delete(Key::AddressTransfer(key));
+    }
 }
 
 /// Whether [`tick`] would change anything: no transaction is worth nothing.
@@ -45,6 +56,7 @@ pub fn due(world: &World, now: Micros) -> bool {
     let old = |at: Option<Micros>, seconds| at.is_some_and(|at| passed(at, seconds, now));
     old(world.index.terminated.get_min().map(|(at, _)| *at), INSTANCE_SECONDS)
         || old(world.index.tokens_by_age.get_min().map(|(at, _)| *at), TOKEN_SECONDS)
+        || old(world.index.transfers_by_end.get_min().map(|(end, _)| *end), 0)
 }
 
 fn passed(at: Micros, seconds: i64, now: Micros) -> bool {

@@ -75,10 +75,12 @@ fn configuration(name: &Name, layout: Layout, part: Part) -> String {
 fn host_table(name: &Name, host: &str) -> String {
     format!(
         "[host]\nname = \"{host}\"\npublic_interface = \"{}\"\nflat_interface = \"{}\"\n\
-         resolvers = [\"198.51.100.10:53\"]\ninstances_dir = \"{}\"\n",
+         resolvers = [\"198.51.100.10:53\"]\ninstances_dir = \"{}\"\nnamespaces = \"{}\"\n",
         Segment::Public.interface(),
         Segment::Flat.interface(),
         name.instances(host).display(),
+        // Several hosts share one machine's names.
+        name.namespace(host),
     )
 }
 
@@ -98,14 +100,15 @@ fn fogbank(name: &Name, part: Part, before: &mut Command) -> Result<(), BoxError
 }
 
 /// Starts the part in its namespace, in a session of its own. A listening socket of the machine's loopback
-/// becomes descriptor 3: the shell moves the descriptor; that is all it is for.
+/// becomes descriptor 3: the shell moves the descriptor. Not by `ip netns exec`, under whose mounts the network namespaces of
+/// VPCs' routers would end with the agent.
 ///
 /// # Errors
 /// It cannot be started.
 pub fn start(name: &Name, part: Part, listener: Option<TcpListener>) -> Result<Child, BoxError> {
     let script = match listener {
-        Some(_) => "exec 3<&0 </dev/null; exec setsid ip netns exec \"$@\"",
-        None => "exec setsid ip netns exec \"$@\"",
+        Some(_) => "exec 3<&0 </dev/null; at=$1; shift; exec setsid nsenter --net=/run/netns/$at -- \"$@\"",
+        None => "at=$1; shift; exec setsid nsenter --net=/run/netns/$at -- \"$@\"",
     };
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]);

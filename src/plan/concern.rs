@@ -63,7 +63,7 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
         // Each allocation changes `next`, which no host is told.
         Key::Network(name) => {
             let told = |world: &World| {
-                let network = world.networks.get(name)?;
+                let network = world.networks.get(name).filter(|network| network.vpc.is_none())?;
                 Some(Network { next: None, ..(**network).clone() })
             };
             told(before) != told(after)
@@ -74,10 +74,16 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
         }
         Key::Host(name) => {
             let told = |world: &World| {
-                world
-                    .hosts
-                    .get(name)
-                    .map(|host| (host.flat_mac, host.number, host.condition == Condition::Failed))
+                world.hosts.get(name).map(|host| {
+                    (host.flat_mac, host.flat_mtu, host.number, host.condition == Condition::Failed)
+                })
+            };
+            told(before) != told(after)
+        }
+        Key::Address(id) => {
+            let told = |world: &World| {
+                let row = world.addresses.get(id)?;
+                Some((row.public_ip, row.domain_name.clone()?))
             };
             told(before) != told(after)
         }
@@ -108,16 +114,45 @@ fn of_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>, groups: &mut
             let of_image = world.instances.values().filter(|row| row.image == *id);
             hosts.extend(of_image.map(|row| row.host.clone()));
         }
-        Key::Subnet(id) => {
-            let inside = (*id, EniId::from_random(0));
-            let enis = world.index.enis_by_subnet.range(inside..).take_while(|(subnet, _)| subnet == id);
-            enis.for_each(|(_, eni)| of_eni(world, *eni, hosts, &mut BTreeSet::new()));
+        _ => of_vpc_row(world, key, hosts),
+    }
+}
+
+/// The rows of VPCs: the hosts that have a port in one.
+fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
+    let vpc = match key {
+        Key::Vpc(id) => Some(*id),
+        // A new subnet is a network of the VPC.
+        Key::Subnet(id) => world.subnets.get(id).map(|row| row.vpc),
+        Key::Network(name) => world.networks.get(name).and_then(|row| row.vpc),
+        Key::InternetGateway(id) => world.internet_gateways.get(id).and_then(|row| row.vpc),
+        Key::RouteTable(id) | Key::Route((id, _)) => world.route_tables.get(id).map(|row| row.vpc),
+        Key::RouteTableAssociation(id) => world.route_table_associations.get(id).map(|row| row.vpc),
+        Key::NetworkAcl(id) | Key::AclEntry((id, ..)) => world.network_acls.get(id).map(|row| row.vpc),
+        Key::AclAssociation(id) => {
+            world.acl_associations.get(id).and_then(|row| world.network_acls.get(&row.acl)).map(|row| row.vpc)
         }
-        Key::Vpc(id) => {
-            let enis = world.enis.values().filter(|eni| eni.vpc == *id);
-            enis.for_each(|eni| of_eni(world, eni.id, hosts, &mut BTreeSet::new()));
+        _ => None,
+    };
+    if let Some(vpc) = vpc {
+        of_vpc(world, vpc, hosts);
+    }
+    if let Key::DhcpOptions(id) = key {
+        let first = (*id, VpcId::from_random(0));
+        let with = world.index.vpcs_by_dhcp_options.range(first..).take_while(|(of, _)| of == id);
+        with.for_each(|(_, vpc)| of_vpc(world, *vpc, hosts));
+    }
+}
+
+fn of_vpc(world: &World, vpc: VpcId, hosts: &mut BTreeSet<Arc<str>>) {
+    for subnet in world.subnets_of(vpc) {
+        let inside = (subnet.id, EniId::from_random(0));
+        let enis = world.index.enis_by_subnet.range(inside..).take_while(|(of, _)| *of == subnet.id);
+        for eni in enis.filter_map(|(_, id)| world.enis.get(id)) {
+            if let Some(attachment) = eni.attachment {
+                of_instance(world, attachment.instance, hosts);
+            }
         }
-        _ => {}
     }
 }
 
@@ -130,6 +165,10 @@ fn of_eni(world: &World, id: EniId, hosts: &mut BTreeSet<Arc<str>>, groups: &mut
     groups.extend(eni.groups.iter().copied());
     if let Some(attachment) = eni.attachment {
         of_instance(world, attachment.instance, hosts);
+    }
+    // Routes may lead to it, wherever in its VPC.
+    if world.vpcs.get(&eni.vpc).is_some_and(|vpc| vpc.vni.is_some()) {
+        of_vpc(world, eni.vpc, hosts);
     }
 }
 

@@ -73,9 +73,13 @@ pub struct Delta {
     pub groups: Part<GroupId, GroupSection>,
     pub addresses: Part<Ipv4Addr, AddressSection>,
     pub instances: Part<InstanceId, InstanceSection>,
+    pub vpcs: Part<VpcId, VpcSection>,
+    pub subnets: Part<SubnetId, SubnetSection>,
+    pub acls: Part<NetworkAclId, AclSection>,
     pub hosts: Part<Arc<str>, PeerSection>,
     pub places: Part<EniId, PlaceSection>,
     pub pools: Option<Arc<[Range4]>>,
+    pub reverse_names: Option<Arc<BTreeMap<Ipv4Addr, Arc<str>>>>,
     pub address_lease: Option<u32>,
 }
 
@@ -90,9 +94,13 @@ impl Delta {
             groups: Part::between(&old.groups, &new.groups),
             addresses: Part::between(&old.addresses, &new.addresses),
             instances: Part::between(&old.instances, &new.instances),
+            vpcs: Part::between(&old.vpcs, &new.vpcs),
+            subnets: Part::between(&old.subnets, &new.subnets),
+            acls: Part::between(&old.acls, &new.acls),
             hosts: Part::shared(&old.hosts, &new.hosts),
             places: Part::shared(&old.places, &new.places),
             pools: (old.pools != new.pools).then(|| new.pools.clone()),
+            reverse_names: (old.reverse_names != new.reverse_names).then(|| new.reverse_names.clone()),
             address_lease: (old.address_lease != new.address_lease).then_some(new.address_lease),
         }
     }
@@ -108,10 +116,16 @@ impl Delta {
         self.groups.apply(&mut new.groups);
         self.addresses.apply(&mut new.addresses);
         self.instances.apply(&mut new.instances);
+        self.vpcs.apply(&mut new.vpcs);
+        self.subnets.apply(&mut new.subnets);
+        self.acls.apply(&mut new.acls);
         self.hosts.apply_shared(&mut new.hosts);
         self.places.apply_shared(&mut new.places);
         if let Some(pools) = self.pools {
             new.pools = pools;
+        }
+        if let Some(names) = self.reverse_names {
+            new.reverse_names = names;
         }
         new.address_lease = self.address_lease.unwrap_or(new.address_lease);
         Some(new)

@@ -29,7 +29,7 @@ fn members(world: &World, id: GroupId) -> Vec<std::net::Ipv4Addr> {
     let mut members: Vec<_> = of_group
         .take_while(|(group, _)| *group == id)
         .filter_map(|(_, eni)| world.enis.get(eni))
-        .map(|eni| eni.private_ip)
+        .flat_map(|eni| eni.private_ips())
         .collect();
     members.sort_unstable();
     members.dedup();

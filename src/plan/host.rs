@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use super::groups::group_section;
 use super::state::*;
+use super::vpcs;
 use crate::types::*;
-use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Space, World};
+use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Network, Space, World};
 
 /// Makes the states of hosts from one World: what several hosts need is made once.
 pub struct Planner {
@@ -19,6 +20,7 @@ pub struct Planner {
     hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     pools: Arc<[Range4]>,
+    reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
     groups: HashMap<GroupKey, Arc<GroupSection>>,
     /// Of the planner before.
     old_groups: HashMap<GroupKey, Arc<GroupSection>>,
@@ -36,7 +38,9 @@ impl Planner {
     pub fn new(world: Arc<World>, epoch: Arc<str>) -> Self {
         let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
         let pools = world.pools.values().map(|pool| pool.range).collect();
-        Self { world, epoch, hosts, places, pools, groups: HashMap::new(), old_groups: HashMap::new() }
+        let reverse_names = Arc::new(world.reverse_names().collect());
+        let (groups, old_groups) = (HashMap::new(), HashMap::new());
+        Self { world, epoch, hosts, places, pools, reverse_names, groups, old_groups }
     }
 
     /// The planner of a later World. What has not changed since is the same in memory, too: a delta between
@@ -51,6 +55,9 @@ impl Planner {
         }
         if new.pools == self.pools {
             new.pools = self.pools;
+        }
+        if new.reverse_names == self.reverse_names {
+            new.reverse_names = self.reverse_names;
         }
         new.old_groups = self.groups;
         new
@@ -72,6 +79,7 @@ impl Planner {
             host: host.into(),
             networks: networks(&world, host),
             pools: self.pools.clone(),
+            reverse_names: self.reverse_names.clone(),
             hosts: self.hosts.clone(),
             places: self.places.clone(),
             addresses: addresses(&world, host),
@@ -89,6 +97,7 @@ impl Planner {
             }
         }
         state.groups = self.groups(&state.ports);
+        vpcs::add(&world, &mut state);
         state
     }
 
@@ -121,9 +130,16 @@ impl Planner {
     }
 }
 
+/// The flat networks: every host joins them.
 fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
-    let section = |network: &crate::world::Network| NetworkSection {
+    let flat = world.flat_networks();
+    flat.map(|network| (network.name.clone(), Arc::new(network_section(network, host)))).collect()
+}
+
+pub(super) fn network_section(network: &Network, host: &str) -> NetworkSection {
+    NetworkSection {
         name: network.name.clone(),
+        vpc: network.vpc,
         cidr: network.cidr,
         gateway: network.gateway,
         range: network.range,
@@ -134,16 +150,15 @@ fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>
             Some(gateway) => Exit::By(gateway.clone()),
         },
         domain: network.domain.clone(),
-    };
-    world.networks.values().map(|network| (network.name.clone(), Arc::new(section(network)))).collect()
+    }
 }
 
 /// The hosts that have said their MAC. A failed one is nobody's way to anything.
 fn hosts(world: &World) -> BTreeMap<Arc<str>, Arc<PeerSection>> {
     let live = world.hosts.values().filter(|host| host.condition != Condition::Failed);
     let section = |host: &Arc<crate::world::Host>| {
-        let section =
-            PeerSection { name: host.name.clone(), next_hop: next_hop(host.number), mac: host.flat_mac? };
+        let (name, flat_mtu) = (host.name.clone(), host.flat_mtu);
+        let section = PeerSection { name, next_hop: next_hop(host.number), mac: host.flat_mac?, flat_mtu };
         Some((host.name.clone(), Arc::new(section)))
     };
     live.filter_map(section).collect()
@@ -153,20 +168,39 @@ fn places(world: &World) -> BTreeMap<EniId, Arc<PlaceSection>> {
     let served = world.claims.values().filter(|claim| claim.leaving.is_none());
     let section = |claim: &Arc<Claim>| {
         let Space::Network(network) = &claim.space else { return None };
-        let eni = *world.index.eni_by_private_ip.get(&(network.clone(), claim.address))?;
+        let id = *world.index.eni_by_private_ip.get(&(network.clone(), claim.address))?;
+        // Its further addresses are where its first one is.
+        let eni = world.enis.get(&id).filter(|eni| eni.private_ip == claim.address)?;
         let (private_ip, network, host) = (claim.address, network.clone(), claim.host.clone());
-        Some((eni, Arc::new(PlaceSection { eni, private_ip, network, host })))
+        let secondary_ips = secondary_ips(world, eni, &host);
+        Some((id, Arc::new(PlaceSection { eni: id, private_ip, secondary_ips, network, host })))
     };
     served.filter_map(section).collect()
+}
+
+/// The further addresses of an interface that the host has the claim to.
+fn secondary_ips(world: &World, eni: &Eni, host: &str) -> Arc<[Ipv4Addr]> {
+    let claimed = |ip: &&Ipv4Addr| {
+        let claim = world.claims.get(&(Space::Network(eni.network.clone()), **ip));
+        claim.is_some_and(|claim| *claim.host == *host && claim.leaving.is_none())
+    };
+    eni.secondary_ips.iter().filter(claimed).copied().collect()
 }
 
 /// The elastic addresses that the host has the claim to.
 fn addresses(world: &World, host: &str) -> BTreeMap<Ipv4Addr, Arc<AddressSection>> {
     let section = |claim: &Arc<Claim>| {
         let id = world.index.address_by_public_ip.get(&claim.address)?;
-        let association = world.addresses.get(id)?.association?;
+        let row = world.addresses.get(id)?;
+        let association = row.association?;
         let (public_ip, private_ip, eni) = (claim.address, association.private_ip, association.eni);
-        Some((public_ip, Arc::new(AddressSection { public_ip, private_ip, eni })))
+        // Into an isolated VPC nothing leads that has no place in transit.
+        let vpc = world.enis.get(&eni).and_then(|eni| world.vpcs.get(&eni.vpc));
+        let transit = match vpc.filter(|vpc| vpc.vni.is_some()) {
+            Some(vpc) => Some(TransitSection { vpc: vpc.id, address: transit(row.transit?) }),
+            None => None,
+        };
+        Some((public_ip, Arc::new(AddressSection { public_ip, private_ip, eni, transit })))
     };
     let claims = world.claims_of(host).filter(|claim| claim.leaving.is_none());
     claims.filter(|claim| matches!(claim.space, Space::Pool(_))).filter_map(section).collect()
@@ -235,6 +269,7 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
         network: network.name.clone(),
         mac: eni.mac,
         private_ip: eni.private_ip,
+        secondary_ips: secondary_ips(world, eni, &instance.host),
         groups: groups.iter().map(|group| group.id).collect(),
         source_dest_check: eni.source_dest_check,
         public_ip: elastic.map(|row| row.public_ip),
@@ -251,8 +286,9 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
 mod tests {
     use super::*;
     use crate::control::testing::Bench;
+    use crate::plan::{Concern, concern};
     use crate::query::api::{RunInstancesRequest, Writes};
-    use crate::world::{Address, Association};
+    use crate::world::{Address, Association, Change};
 
     fn bench_with_one() -> (Bench, InstanceId) {
         let mut bench = Bench::small();
@@ -274,6 +310,7 @@ mod tests {
                 private_ip: eni.private_ip,
             }),
             transit: None,
+            domain_name: None,
             allocated: bench.now,
         });
     }
@@ -298,6 +335,25 @@ mod tests {
         assert!(state.networks.contains_key(&port.network));
         assert_eq!(state.pools.len(), 1);
         assert_eq!(host_state(&bench.world, "node2").ports.len(), 0);
+    }
+
+    #[test]
+    fn each_host_knows_the_reverse_name_of_each_address_wherever_it_leads() {
+        let (mut bench, id) = bench_with_one();
+        elastic(&mut bench, id);
+        let row = (**bench.world.addresses.values().next().unwrap()).clone();
+        let change = Change::put(Address { domain_name: Some("mail.example.com".into()), ..row });
+        let mut after = bench.world.clone();
+        after.apply(&change);
+        assert_eq!(concern(&bench.world, &after, &[change]), Concern::All);
+        for host in ["node1", "node2"] {
+            let names = host_state(&after, host).reverse_names;
+            assert_eq!(
+                names.get(&"203.0.113.7".parse().unwrap()).map(|name| &**name),
+                Some("mail.example.com")
+            );
+            assert!(host_state(&bench.world, host).reverse_names.is_empty());
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod host;
 pub mod message;
 mod report;
 mod state;
+mod vpcs;
 
 pub use concern::{Concern, concern};
 pub use delta::{Delta, Part};

@@ -69,6 +69,9 @@ pub struct HostReport {
     pub memory_mib: u64,
     /// The flat interface's address.
     pub flat_mac: Option<crate::types::MacAddr>,
+    /// And the longest packet that it takes.
+    #[serde(default)]
+    pub flat_mtu: Option<u32>,
     /// `None` from a host that has not applied anything, or is of an older version.
     #[serde(default)]
     pub wiring: Option<Wiring>,

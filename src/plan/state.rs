@@ -26,8 +26,16 @@ pub struct HostState {
     /// lead to instances of other hosts, too.
     pub addresses: BTreeMap<Ipv4Addr, Arc<AddressSection>>,
     pub instances: BTreeMap<InstanceId, Arc<InstanceSection>>,
+    /// The isolated VPCs that have a port here.
+    pub vpcs: BTreeMap<VpcId, Arc<VpcSection>>,
+    /// The subnets of the ports, and the network ACLs of those.
+    pub subnets: BTreeMap<SubnetId, Arc<SubnetSection>>,
+    pub acls: BTreeMap<NetworkAclId, Arc<AclSection>>,
     /// Every pool's range: an elastic address without a mapping is dropped.
     pub pools: Arc<[Range4]>,
+    /// What reverse DNS answers for elastic addresses, those of other hosts included.
+    #[serde(default)]
+    pub reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
     /// Every host on the flat segment, this one included.
     pub hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     /// Where each running instance's interface is, those of this host included.
@@ -48,8 +56,8 @@ pub const fn next_hop(number: u16) -> Ipv4Addr {
     Ipv4Addr::new(169, 254, 128 | (number[0] & 0x3f), number[1])
 }
 
-/// The highest place in transit: each stands for an address in 169.254.192.0/18.
-pub const MAX_TRANSIT: u16 = 16_382;
+/// The highest place in transit: each stands for an address in 169.254.192.0/18, of which the last ones are the hosts' own.
+pub const MAX_TRANSIT: u16 = 16_375;
 
 /// What an elastic address is between a host and the router of an isolated VPC, by its place; in no packet beyond them.
 pub const fn transit(place: u16) -> Ipv4Addr {
@@ -65,6 +73,8 @@ pub struct PeerSection {
     pub next_hop: Ipv4Addr,
     /// Its flat interface's address: what its frames come from, and ours to it go to.
     pub mac: MacAddr,
+    /// The longest packet that its flat interface takes; `None`: it has not said.
+    pub flat_mtu: Option<u32>,
 }
 
 /// On which host the interface of a running instance is.
@@ -72,6 +82,8 @@ pub struct PeerSection {
 pub struct PlaceSection {
     pub eni: EniId,
     pub private_ip: Ipv4Addr,
+    /// Further addresses that it has there.
+    pub secondary_ips: Arc<[Ipv4Addr]>,
     pub network: Arc<str>,
     /// One that is missing among the hosts has not said its MAC yet: there is no way to it.
     pub host: Arc<str>,
@@ -89,10 +101,12 @@ pub enum Exit {
     By(Arc<str>),
 }
 
-/// A flat network: the same on every host.
+/// A network: the same on every host.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NetworkSection {
     pub name: Arc<str>,
+    /// The isolated VPC that it is a subnet of; `None`: flat.
+    pub vpc: Option<VpcId>,
     pub cidr: Cidr4,
     pub gateway: Ipv4Addr,
     /// The addresses that instances have: such a source comes from a host and nobody else.
@@ -114,6 +128,8 @@ pub struct PortSection {
     pub network: Arc<str>,
     pub mac: MacAddr,
     pub private_ip: Ipv4Addr,
+    /// Further addresses, which the guest configures by itself.
+    pub secondary_ips: Arc<[Ipv4Addr]>,
     /// Sorted by id.
     pub groups: Arc<[GroupId]>,
     /// Whether only the port's own MAC and address may send.
@@ -180,12 +196,127 @@ pub struct GroupSection {
     pub members: Vec<Ipv4Addr>,
 }
 
+/// An isolated VPC, as a host where it lives must know it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VpcSection {
+    pub id: VpcId,
+    /// See [`crate::world::Vpc::vni`].
+    pub vni: u32,
+    /// Its blocks, the first one first.
+    pub cidrs: Arc<[Cidr4]>,
+    /// Whether the resolver answers, and whether instances have public names.
+    pub dns_support: bool,
+    pub dns_hostnames: bool,
+    /// What its set of DHCP options says.
+    pub dhcp: DhcpSection,
+    /// All of its route tables, by number: packets from other hosts bring along by which they came.
+    pub tables: BTreeMap<u16, Vec<RouteSection>>,
+}
+
+/// A set of DHCP options; what is empty is not told.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DhcpSection {
+    pub domain_name: Option<Arc<str>>,
+    /// `None` stands for the VPC's own resolver.
+    pub name_servers: Vec<Option<Ipv4Addr>>,
+    pub ntp_servers: Vec<Ipv4Addr>,
+    pub netbios_name_servers: Vec<Ipv4Addr>,
+    pub netbios_node_type: Option<u8>,
+}
+
+/// A route beside those to the VPC's own blocks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteSection {
+    pub destination: Cidr4,
+    pub to: RouteTo,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum RouteTo {
+    /// Through the internet gateway: by this host's public interface.
+    Internet,
+    Interface(EniId),
+    /// What it led to is gone.
+    Nowhere,
+}
+
+/// A subnet with ports on this host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubnetSection {
+    pub cidr: Cidr4,
+    /// The number of its route table; `None` where the flat network's routes hold.
+    pub table: Option<u16>,
+    /// `None`: nothing is said, and nothing passes.
+    pub acl: Option<NetworkAclId>,
+}
+
+/// A network ACL: entries in the order in which they are asked. What none of them names is denied.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AclSection {
+    pub ingress: Vec<AclEntrySection>,
+    pub egress: Vec<AclEntrySection>,
+}
+
+/// One of its entries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AclEntrySection {
+    pub allow: bool,
+    pub traffic: Traffic,
+    /// Where packets come from (ingress) or go to (egress).
+    pub cidr: Cidr4,
+}
+
 /// An elastic IP.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AddressSection {
     pub public_ip: Ipv4Addr,
     pub private_ip: Ipv4Addr,
     pub eni: EniId,
+    /// For an interface of an isolated VPC: its place on the way to the VPC's router. Where the host's own rules are made it is
+    /// the private address, too, and where the router's are the public one.
+    pub transit: Option<TransitSection>,
+}
+
+/// What an elastic IP is between a host and the router of a VPC, see [`transit`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TransitSection {
+    pub vpc: VpcId,
+    pub address: Ipv4Addr,
+}
+
+/// What VXLAN puts before a packet over IPv4 (RFC 7348, 5): Ethernet, IP, UDP and its own header.
+pub const VXLAN_OVERHEAD: u32 = 50;
+
+impl HostState {
+    /// The longest packet that reaches every host by VXLAN; `None` while no host has said its own.
+    pub fn vxlan_mtu(&self) -> Option<u32> {
+        let smallest = self.hosts.values().filter_map(|peer| peer.flat_mtu).min()?;
+        Some(smallest.saturating_sub(VXLAN_OVERHEAD))
+    }
+}
+
+impl VpcSection {
+    /// The VPC's resolver: the third address of its first block
+    /// (<https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>); `None` where it has none.
+    pub fn resolver(&self) -> Option<Ipv4Addr> {
+        let base = self.cidrs.first()?.network();
+        self.dns_support.then(|| Ipv4Addr::from_bits(base.to_bits() + 2))
+    }
+}
+
+impl PortSection {
+    /// All private addresses, the primary one first.
+    pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + Clone {
+        std::iter::once(self.private_ip).chain(self.secondary_ips.iter().copied())
+    }
+}
+
+impl PlaceSection {
+    /// All private addresses, the primary one first.
+    pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + Clone {
+        std::iter::once(self.private_ip).chain(self.secondary_ips.iter().copied())
+    }
 }
 
 /// What an instance runs and what it is told of itself.

@@ -24,8 +24,9 @@ pub mod api {
     use super::xml::Xml;
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
-        InsightsAnalysisId, InsightsPathId, InstanceId, KeyPairId, MacAddr, Micros, NetworkAclAssociationId,
-        NetworkAclId, PoolId, Region, ReservationId, ResourceId, RuleId, SubnetId, VpcId,
+        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, MacAddr, Micros,
+        NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
+        RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VpcCidrAssociationId, VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -167,7 +167,7 @@ fn rows(world: &World) -> Vec<Change> {
         accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
         vpcs: Vpc, subnets: Subnet, groups: Group, rules: Rule, key_pairs: KeyPair,
         insights_paths: InsightsPath, insights_analyses: InsightsAnalysis, instances: Instance, enis: Eni,
-        addresses: Address, tags: Tag, claims: Claim, freed: Freed, tokens: Token
+        addresses: Address, address_transfers: AddressTransfer, tags: Tag, claims: Claim, freed: Freed, tokens: Token
     );
     all
 }

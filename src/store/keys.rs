@@ -37,6 +37,9 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Instance(id) => vec![text(id)],
         Key::Eni(id) => vec![text(id)],
         Key::Address(id) => vec![text(id)],
+        Key::AddressTransfer((owner, allocation)) => {
+            vec![text(owner.account), text(&owner.region), text(allocation)]
+        }
         Key::Tag((resource, key)) => vec![text(resource), text(key)],
         Key::Claim((space, address)) | Key::Freed((space, address)) => {
             vec![text(space_word(space)), text(address)]
@@ -95,6 +98,13 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Instance::NAME => Key::Instance(one(id)?),
         Eni::NAME => Key::Eni(one(id)?),
         Address::NAME => Key::Address(one(id)?),
+        AddressTransfer::NAME => {
+            let (account, rest) = id.split_once(' ').ok_or("has no region")?;
+            // An allocation's id has no blanks; a region's name might.
+            let (region, allocation) = rest.rsplit_once(' ').ok_or("has no allocation")?;
+            let owner = Owner { account: one(account)?, region: Region::from(region) };
+            Key::AddressTransfer((owner, one(allocation)?))
+        }
         Tag::NAME => {
             // A tag's key may have blanks; a resource's id has none.
             let (resource, key) = id.split_once(' ').ok_or("has no tag")?;
@@ -138,6 +148,7 @@ mod tests {
             (Eni::NAME, Key::Eni(EniId::from_random(9))),
             (Route::NAME, Key::Route((RouteTableId::from_random(4), "10.0.0.0/8".parse().unwrap()))),
             (AclEntry::NAME, Key::AclEntry((NetworkAclId::from_random(5), Direction::Egress, 100))),
+            (AddressTransfer::NAME, Key::AddressTransfer((owner.clone(), AllocationId::from_random(4)))),
             (Tag::NAME, Key::Tag((instance, "a key with blanks ".into()))),
             (Claim::NAME, Key::Claim((Space::Network("flat".into()), address))),
             (Freed::NAME, Key::Freed((Space::Pool(PoolId::from_random(1)), address))),

@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0005_leases_begin.sql"),
     migration!("0006_insights.sql", postgres),
     migration!("0007_vpcs.sql", sqlite, postgres),
+    migration!("0008_addresses.sql", postgres),
 ];
 
 /// The schema that this Fogbank knows.

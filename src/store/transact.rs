@@ -298,6 +298,7 @@ fn differences(before: &World, after: &World) -> BTreeMap<&'static str, usize> {
         instances,
         enis,
         addresses,
+        address_transfers,
         tags,
         claims,
         freed,

@@ -72,6 +72,10 @@ impl World {
             Row::Address(row) => {
                 self.index.address(self.addresses.insert(row.id, row.clone()).as_deref(), Some(row));
             }
+            Row::AddressTransfer(row) => {
+                let key = (row.owner.clone(), row.allocation);
+                self.index.transfer(self.address_transfers.insert(key, row.clone()).as_deref(), Some(row));
+            }
             Row::Claim(row) => {
                 let old = self.claims.insert((row.space.clone(), row.address), row.clone());
                 self.index.claim(old.as_deref(), Some(row));
@@ -124,6 +128,9 @@ impl World {
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
             Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
+            Key::AddressTransfer(key) => {
+                self.index.transfer(self.address_transfers.remove(key).as_deref(), None);
+            }
             Key::Claim(key) => self.index.claim(self.claims.remove(key).as_deref(), None),
             Key::Deployment(()) => self.deployment = None,
             Key::Freed(key) => self.index.freed(self.freed.remove(key).as_deref(), None),
@@ -295,6 +302,7 @@ impl Index {
         }
         if let Some(row) = old {
             leave(&mut self.address_by_public_ip, &row.public_ip, row.id);
+            self.addresses_with_name.remove(&row.id);
             if let Some(association) = &row.association {
                 self.addresses_by_eni.remove(&(association.eni, row.id));
                 leave(&mut self.address_by_association, &association.id, row.id);
@@ -302,11 +310,18 @@ impl Index {
         }
         if let Some(row) = new {
             self.address_by_public_ip.insert(row.public_ip, row.id);
+            if row.domain_name.is_some() {
+                self.addresses_with_name.insert(row.id);
+            }
             if let Some(association) = &row.association {
                 self.addresses_by_eni.insert((association.eni, row.id));
                 self.address_by_association.insert(association.id, row.id);
             }
         }
+    }
+
+    fn transfer(&mut self, old: Option<&AddressTransfer>, new: Option<&AddressTransfer>) {
+        reindex!(old, new, |row| self.transfers_by_end => (row.end(), (row.owner.clone(), row.allocation)));
     }
 
     fn claim(&mut self, old: Option<&Claim>, new: Option<&Claim>) {

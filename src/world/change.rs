@@ -57,6 +57,7 @@ tables! {
     Instance: Instance, InstanceId, |row| row.id;
     Eni: Eni, EniId, |row| row.id;
     Address: Address, AllocationId, |row| row.id;
+    AddressTransfer: AddressTransfer, (Owner, AllocationId), |row| (row.owner.clone(), row.allocation);
     Tag: Tag, (ResourceId, Arc<str>), |row| (row.resource, row.key.clone());
     Claim: Claim, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
     Deployment: Deployment, (), |_row| ();

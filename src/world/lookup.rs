@@ -40,6 +40,12 @@ impl World {
             .filter_map(|(_, id)| self.addresses.get(id))
     }
 
+    /// The addresses that reverse DNS has a name for, with their names.
+    pub fn reverse_names(&self) -> impl Iterator<Item = (std::net::Ipv4Addr, Arc<str>)> {
+        let rows = self.index.addresses_with_name.iter().filter_map(|id| self.addresses.get(id));
+        rows.filter_map(|row| Some((row.public_ip, row.domain_name.clone()?)))
+    }
+
     /// The addresses that a host may answer for, or must let go of.
     pub fn claims_of(&self, host: &str) -> impl Iterator<Item = &Arc<Claim>> {
         let host: Arc<str> = host.into();
@@ -49,6 +55,64 @@ impl World {
             .range(first..)
             .take_while(move |(of, ..)| *of == host)
             .filter_map(|(_, space, address)| self.claims.get(&(space.clone(), *address)))
+    }
+
+    /// The networks of an isolated VPC's subnets.
+    pub fn networks_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<Network>> {
+        let of_vpc = move |network: &&Arc<Network>| network.vpc == Some(vpc);
+        self.subnets_of(vpc).filter_map(|subnet| self.networks.get(&subnet.network)).filter(of_vpc)
+    }
+
+    /// A VPC's subnets, by id.
+    pub fn subnets_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet>> {
+        self.index
+            .subnets_by_vpc
+            .range((vpc, SubnetId::from_random(0))..)
+            .take_while(move |(of, _)| *of == vpc)
+            .filter_map(|(_, id)| self.subnets.get(id))
+    }
+
+    /// A VPC's route tables, by id.
+    pub fn route_tables_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<RouteTable>> {
+        self.index
+            .route_tables_by_vpc
+            .range((vpc, RouteTableId::from_random(0))..)
+            .take_while(move |(of, _)| *of == vpc)
+            .filter_map(|(_, id)| self.route_tables.get(id))
+    }
+
+    /// The route table that a subnet obeys: its own, else the VPC's main one.
+    pub fn route_table_of(&self, vpc: VpcId, subnet: SubnetId) -> Option<&Arc<RouteTable>> {
+        let associations = &self.index.route_table_association_of;
+        let id = associations.get(&(vpc, Some(subnet))).or_else(|| associations.get(&(vpc, None)))?;
+        self.route_tables.get(&self.route_table_associations.get(id)?.table)
+    }
+
+    /// The routes that were made in a table, by destination.
+    pub fn routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Route>> {
+        let everything = Cidr4::from(ipnet::Ipv4Net::default());
+        self.routes
+            .range((table, everything)..)
+            .take_while(move |((of, _), _)| *of == table)
+            .map(|(_, row)| row)
+    }
+
+    /// The network ACL of a subnet.
+    pub fn acl_of(&self, subnet: SubnetId) -> Option<&Arc<NetworkAcl>> {
+        let id = self.index.acl_association_of.get(&subnet)?;
+        self.network_acls.get(&self.acl_associations.get(id)?.acl)
+    }
+
+    /// The entries of a network ACL in one direction, by number.
+    pub fn acl_entries_of(
+        &self,
+        acl: NetworkAclId,
+        direction: Direction,
+    ) -> impl Iterator<Item = &Arc<AclEntry>> {
+        self.acl_entries
+            .range((acl, direction, 0)..)
+            .take_while(move |((of, way, _), _)| *of == acl && *way == direction)
+            .map(|(_, row)| row)
     }
 
     /// A group's rules, by id.

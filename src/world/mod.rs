@@ -64,6 +64,8 @@ pub struct World {
     pub instances: OrdMap<InstanceId, Arc<Instance>>,
     pub enis: OrdMap<EniId, Arc<Eni>>,
     pub addresses: OrdMap<AllocationId, Arc<Address>>,
+    /// By the account that they are from.
+    pub address_transfers: OrdMap<(Owner, AllocationId), Arc<AddressTransfer>>,
     pub tags: OrdMap<(ResourceId, Arc<str>), Arc<Tag>>,
     pub claims: OrdMap<(Space, Ipv4Addr), Arc<Claim>>,
     pub deployment: Option<Arc<Deployment>>,
@@ -110,8 +112,12 @@ pub struct Index {
     pub addresses_by_owner: OrdSet<(Owner, AllocationId)>,
     pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
     pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
+    /// Addresses that reverse DNS has a name for.
+    pub addresses_with_name: OrdSet<AllocationId>,
     pub address_by_association: OrdMap<AssociationId, AllocationId>,
     pub addresses_by_transit: OrdSet<(u16, AllocationId)>,
+    /// Transfers by when nobody is told of them any more, soonest first.
+    pub transfers_by_end: OrdSet<(Micros, (Owner, AllocationId))>,
     pub claims_by_host: OrdSet<(Arc<str>, Space, Ipv4Addr)>,
     /// Freed addresses of a space, oldest first.
     pub freed_by_age: OrdSet<(Space, Micros, Ipv4Addr)>,

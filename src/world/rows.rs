@@ -87,6 +87,8 @@ pub struct Host {
     pub condition: Condition,
     /// Its flat interface's address, as it last said.
     pub flat_mac: Option<MacAddr>,
+    /// The longest packet that the interface takes, as it last said.
+    pub flat_mtu: Option<u32>,
     pub join: Option<Join>,
     /// The key that it signs its polls with, sealed; `None` until it has enrolled.
     pub sealed_secret: Option<Arc<[u8]>>,
@@ -346,7 +348,34 @@ pub struct Address {
     /// While it leads into an isolated VPC: the number of its place between the host and the VPC's router, see
     /// [`crate::plan::transit`].
     pub transit: Option<u16>,
+    /// The name that reverse DNS has for it, in lower case and without its last dot.
+    pub domain_name: Option<Arc<str>>,
     pub allocated: Micros,
+}
+
+/// An elastic address on its way from its owner to another account
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/transfer-EIPs-intro-ec2.html>).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AddressTransfer {
+    /// Who offers it.
+    pub owner: Owner,
+    pub allocation: AllocationId,
+    pub public_ip: Ipv4Addr,
+    /// Who may take it.
+    pub to: AccountId,
+    pub expires: Micros,
+    /// When it was taken: the address is the other account's since.
+    pub accepted: Option<Micros>,
+}
+
+impl AddressTransfer {
+    /// "Accepted transfers are visible to the source account for 14 days" (API_DescribeAddressTransfers).
+    const VISIBLE: i64 = 14 * 24 * 3600;
+
+    /// From when on there is no such transfer any more.
+    pub fn end(&self) -> Micros {
+        self.accepted.map_or(self.expires, |at| at.plus_seconds(Self::VISIBLE))
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -231,7 +231,8 @@ impl Changing<'_> {
         let id = AllocationId::from_random(at as u64 + 1);
         let owner = eni.owner.clone();
         let association = Some(association);
-        self.maker.put(Address { id, owner, public_ip, pool, association, allocated: Micros(0) });
+        let (transit, domain_name, allocated) = (None, None, Micros(0));
+        self.maker.put(Address { id, owner, public_ip, pool, association, transit, domain_name, allocated });
     }
 
     fn disassociate(&mut self) {

@@ -311,15 +311,8 @@ impl<'a> Maker<'a> {
             });
             let (id, account) = (AllocationId::from_random(n as u64 + 1), self.dice.below(self.accounts));
             let owner = eni.as_ref().map_or_else(|| owner(account), |eni| eni.owner.clone());
-            self.put(Address {
-                id,
-                owner,
-                public_ip,
-                pool,
-                association,
-                transit: None,
-                allocated: Micros(0),
-            });
+            let (transit, domain_name, allocated) = (None, None, Micros(0));
+            self.put(Address { id, owner, public_ip, pool, association, transit, domain_name, allocated });
             let Some(eni) = eni else { continue };
             let instance = self.world.instances[&eni.attachment.unwrap().instance].clone();
             let network = self.networks.iter().find(|network| network.name == eni.network).unwrap();

@@ -46,8 +46,8 @@ impl Keep {
     pub fn new(state: &HostState, gone: BTreeSet<Ipv4Addr>, turned: BTreeSet<Cidr4>) -> Self {
         let addresses = || state.addresses.values();
         let translated = paths::translated(state).collect();
-        let ports = state.ports.values().map(|port| port.private_ip);
-        let instances = ports.chain(flat::remote(state).map(|place| place.private_ip)).collect();
+        let ports = state.ports.values().flat_map(|port| port.private_ips());
+        let instances = ports.chain(flat::remote(state).flat_map(|place| place.private_ips())).collect();
         let networks = state.networks.values().map(|network| network.cidr).collect();
         let ranges = state.networks.values().map(|network| network.range).collect();
         let networks_of = || state.networks.values();

@@ -11,7 +11,7 @@ use tokio::io::Interest as Readiness;
 use tokio::io::unix::AsyncFd;
 
 use super::nfnetlink::{HEADER, attributes, header};
-use crate::agent::names::{PORT_PREFIX, ROUTE_PROTOCOL};
+use crate::agent::names::{PORT_PREFIX, ROUTE_PROTOCOL, TRANSIT_PREFIX};
 
 /// A socket that is subscribed to notifications.
 pub struct Events(Socket);
@@ -121,6 +121,7 @@ impl Interest {
                 name.is_none_or(|(_, _, text)| {
                     let text = text.strip_suffix(&[0]).unwrap_or(text);
                     text.starts_with(PORT_PREFIX.as_bytes())
+                        || text.starts_with(TRANSIT_PREFIX.as_bytes())
                         || self.interfaces.iter().any(|name| name.as_bytes() == text)
                 })
             }

@@ -8,9 +8,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::host::Pass;
-use super::neighbours;
 use super::policy::{self, Lookup};
+use super::render::Side;
 use super::routes::{self, Key, Route};
+use super::{neighbours, subnets};
 use crate::agent::names::port_name;
 use crate::plan::{Exit, HostState, PlaceSection};
 use crate::types::{Cidr4, MacAddr};
@@ -42,7 +43,7 @@ impl Pass<'_> {
     /// The routes by the flat interface.
     pub(super) fn flat_routes(&self, to: &mut BTreeMap<Key, (Route, String)>) {
         let (state, Some(interface)) = (self.state, self.flat()) else { return };
-        let by = |via| Route { interface, via, source: None };
+        let by = |via| Route { via, ..Route::by(interface) };
         for network in state.networks.values() {
             let subject = format!("network {}", network.name);
             if let Exit::By(gateway) = &network.exit
@@ -50,19 +51,34 @@ impl Pass<'_> {
             {
                 to.insert(routes::to_outside(peer.next_hop), (by(Some(peer.next_hop)), subject.clone()));
             }
-            to.insert(routes::to_network(network.cidr), (by(None), subject));
+            // What nobody has in a VPC is nowhere.
+            if network.vpc.is_none() {
+                to.insert(routes::to_network(network.cidr), (by(None), subject));
+            }
         }
         for place in remote(state) {
             if let Some(peer) = state.hosts.get(&place.host) {
                 let subject = format!("interface {} on {}", place.eni, place.host);
-                to.insert(routes::to_instance(place.private_ip), (by(Some(peer.next_hop)), subject));
+                for ip in place.private_ips() {
+                    to.insert(routes::to_instance(ip), (by(Some(peer.next_hop)), subject.clone()));
+                }
             }
         }
     }
 
-    /// The rules that send instances' packets to their gateway host.
+    /// The rules that a host has for its gateway hosts, or a router for its subnets' tables.
+    fn wanted_policy(&self) -> Vec<policy::Rule> {
+        match self.side {
+            Side::Host => policy::wanted(self.state, &self.config.flat_interface),
+            Side::Router(vpc) => {
+                self.state.vpcs.get(&vpc).into_iter().flat_map(|vpc| subnets::policy(vpc)).collect()
+            }
+        }
+    }
+
+    /// The rules that send instances' packets to their gateway host, and those of subnets to their tables.
     pub(super) async fn write_policy(&mut self) {
-        let want = policy::wanted(self.state, &self.config.flat_interface);
+        let want = self.wanted_policy();
         let new: Vec<_> = want.iter().filter(|rule| !self.policy.contains(rule)).collect();
         for rule in new {
             let added = policy::add(self.handle, rule).await;
@@ -78,10 +94,10 @@ impl Pass<'_> {
     /// The networks whose way to the outside is another than the kernel's until now.
     pub fn turned_networks(&self) -> BTreeSet<Cidr4> {
         let ways = |rules: &[policy::Rule]| -> BTreeSet<(Cidr4, Lookup)> {
-            let away = rules.iter().filter(|rule| rule.lookup != Lookup::Main);
+            let away = rules.iter().filter(|rule| rule.lookup != Lookup::Main && rule.mark.is_none());
             away.map(|rule| (rule.from, rule.lookup)).collect()
         };
-        let want = ways(&policy::wanted(self.state, &self.config.flat_interface));
+        let want = ways(&self.wanted_policy());
         ways(&self.policy).symmetric_difference(&want).map(|(network, _)| *network).collect()
     }
 
@@ -107,14 +123,15 @@ impl Pass<'_> {
     pub fn left_places(&self, remembers: bool) -> BTreeSet<Ipv4Addr> {
         let mut want = BTreeMap::new();
         self.flat_routes(&mut want);
+        self.side_routes(&mut want);
         let mut here: BTreeMap<_, _> =
             want.into_iter().map(|(key, (route, _))| (key, (route.interface, route.via))).collect();
         for port in self.state.ports.values() {
             let link = self.index(&port_name(port.eni)).unwrap_or_default();
-            here.insert(routes::to_instance(port.private_ip), (link, None));
+            here.extend(port.private_ips().map(|ip| (routes::to_instance(ip), (link, None))));
         }
         // There is no way yet to a host that is not known, and yet the address is somebody's.
-        let known: BTreeSet<_> = remote(self.state).map(|place| place.private_ip).collect();
+        let known: BTreeSet<_> = remote(self.state).flat_map(|place| place.private_ips()).collect();
         let routed = self.routes.iter().filter(|(key, _)| key.is_to_instance());
         let left = routed.filter(|(key, routes)| match here.get(*key) {
             None => !known.contains(&key.to),

@@ -14,10 +14,11 @@ use super::addresses::{self, Addresses};
 use super::announce::Announcer;
 use super::links::{self, Link};
 use super::probe::{self, Care};
+use super::render::{self, Side};
 use super::routes::{self, Route};
-use super::{flat, neighbours, policy, render, sysctl};
+use super::{flat, neighbours, policy, sysctl};
 use crate::agent::config::HostConfig;
-use crate::agent::names::{GATEWAY_BRIDGE, PORT_MAC, PORT_PREFIX, port_name};
+use crate::agent::names::*;
 use crate::crash::{self, Point};
 use crate::plan::{Failure, HostState, PortSection, Wiring};
 use crate::types::{EniId, MacAddr};
@@ -36,6 +37,7 @@ pub struct Pass<'a> {
     pub(super) handle: &'a Handle,
     pub(super) config: &'a HostConfig,
     pub(super) state: &'a HostState,
+    pub(super) side: Side,
     links: BTreeMap<String, Link>,
     addresses: Addresses,
     ours: BTreeSet<addresses::Place>,
@@ -63,6 +65,7 @@ impl<'a> Pass<'a> {
         handle: &'a Handle,
         config: &'a HostConfig,
         state: &'a HostState,
+        side: Side,
         links: BTreeMap<String, Link>,
         silent: bool,
     ) -> Result<Self, Error> {
@@ -77,6 +80,7 @@ impl<'a> Pass<'a> {
             handle,
             config,
             state,
+            side,
             links,
             addresses,
             ours,
@@ -92,7 +96,10 @@ impl<'a> Pass<'a> {
         for name in BTreeSet::from([&config.public_interface, &config.flat_interface]) {
             match pass.links.get(name) {
                 None => pass.fail(format!("interface {name}"), "does not exist; name another in [host]"),
-                Some(link) if !link.up => pass.fail(format!("interface {name}"), "is down; switch it on"),
+                // The two of a router are ours, and switched on when the rules are there.
+                Some(link) if !link.up && side == Side::Host => {
+                    pass.fail(format!("interface {name}"), "is down; switch it on")
+                }
                 Some(_) => {}
             }
         }
@@ -114,7 +121,7 @@ impl<'a> Pass<'a> {
         self.links.get(name).map(|link| link.index)
     }
 
-    fn public(&self) -> Option<u32> {
+    pub(super) fn public(&self) -> Option<u32> {
         self.index(&self.config.public_interface)
     }
 
@@ -147,10 +154,25 @@ impl<'a> Pass<'a> {
         link.mac.first_chunk().map(|mac| MacAddr(*mac))
     }
 
+    /// The longest packet that the flat interface takes.
+    pub fn flat_mtu(&self) -> Option<u32> {
+        self.links.get(&self.config.flat_interface).map(|link| link.mtu)
+    }
+
     /// The indexes of all ports, ours or forgotten.
     pub fn port_indexes(&self) -> BTreeSet<u32> {
         let ports = self.links.iter().filter(|(name, _)| name.starts_with(PORT_PREFIX));
         ports.map(|(_, link)| link.index).collect()
+    }
+
+    /// The indexes of all interfaces behind which only we say who is.
+    pub fn cables(&self) -> BTreeSet<u32> {
+        let own = [ROUTER_OUT, ROUTER_VXLAN];
+        let ours = |name: &str| {
+            let routers = self.side.is_router() && own.contains(&name);
+            name.starts_with(PORT_PREFIX) || name.starts_with(TRANSIT_PREFIX) || routers
+        };
+        self.links.iter().filter(|(name, _)| ours(name)).map(|(_, link)| link.index).collect()
     }
 
     /// What the rules must know of the host.
@@ -158,7 +180,7 @@ impl<'a> Pass<'a> {
         let primary = self.public().and_then(|index| self.addresses.primary(index, &self.ours));
         let snat = self.config.snat_address.or(primary);
         self.snat = snat;
-        if snat.is_none() && self.public().is_some() {
+        if snat.is_none() && self.public().is_some() && self.side == Side::Host {
             let subject = format!("interface {}", self.config.public_interface);
             self.fail(subject, "has no IPv4 address: instances without an elastic IP cannot go out");
         }
@@ -168,7 +190,7 @@ impl<'a> Pass<'a> {
         let ours = |ip: &Ipv4Addr| self.state.addresses.contains_key(ip) || gateway(ip);
         let own = foreign.map(|place| place.0).filter(|ip| !ours(ip));
         let own = own.collect::<BTreeSet<_>>().into_iter().collect();
-        render::Host::new(self.config, snat, own, sysctl::is_router())
+        render::Host::new(self.config, snat, own, sysctl::is_router()).on(self.side)
     }
 
     /// The bridge with the gateways' addresses.
@@ -188,8 +210,10 @@ impl<'a> Pass<'a> {
             self.check(subject, up);
         }
         let state = self.state;
-        for network in state.networks.values() {
-            let place = (network.gateway, bridge.index);
+        let gateways = state.networks.values().map(|network| (network.gateway, &*network.name));
+        let underlay = self.underlay().filter(|_| self.side == Side::Host).map(|own| (own, "VXLAN"));
+        for (address, name) in gateways.chain(underlay) {
+            let place = (address, bridge.index);
             let written = match self.addresses.by_place.get(&place) {
                 // Of link scope, so that the host never chooses it as its source for the world.
                 None => {
@@ -202,7 +226,7 @@ impl<'a> Pass<'a> {
                 }
                 Some(_) => Ok(()),
             };
-            self.check(|| format!("network {}", network.name), written);
+            self.check(|| format!("network {name}"), written);
         }
     }
 
@@ -221,6 +245,8 @@ impl<'a> Pass<'a> {
         // A next hop is known before a route names it: nobody is asked for it.
         let mut neighbours = self.peers();
         self.flat_routes(&mut routes);
+        self.side_routes(&mut routes);
+        self.side_links(&mut neighbours).await;
         for port in state.ports.values() {
             let name = port_name(port.eni);
             let Some(link) = self.links.get(&name).cloned() else {
@@ -229,16 +255,79 @@ impl<'a> Pass<'a> {
             };
             if self.port(port, &name, &link).await {
                 let source = state.networks.get(&port.network).map(|network| network.gateway);
-                let route = Route { interface: link.index, via: None, source };
+                let route = Route { source, ..Route::by(link.index) };
                 let subject = format!("port {}", port.eni);
-                routes.insert(routes::to_instance(port.private_ip), (route, subject.clone()));
-                neighbours.insert((port.private_ip, link.index), (port.mac, subject));
+                for ip in port.private_ips() {
+                    routes.insert(routes::to_instance(ip), (route, subject.clone()));
+                    neighbours.insert((ip, link.index), (port.mac, subject.clone()));
+                }
                 self.served.push((name, port.source_dest_check));
             }
         }
         self.write_neighbours(&neighbours).await;
         self.write_routes(&routes).await;
         self.write_policy().await;
+    }
+
+    /// The routes that only hosts, or only routers, have.
+    pub(super) fn side_routes(&self, routes: &mut BTreeMap<routes::Key, (Route, String)>) {
+        match self.side {
+            Side::Host => self.transit_routes(routes),
+            Side::Router(vpc) => {
+                if let Some(vpc) = self.state.vpcs.get(&vpc) {
+                    self.table_routes(vpc, routes);
+                }
+            }
+        }
+    }
+
+    /// Their ways to each other.
+    async fn side_links(&mut self, neighbours: &mut BTreeMap<neighbours::Place, (MacAddr, String)>) {
+        match self.side {
+            Side::Host => {
+                self.transit_links().await;
+                self.transit_neighbours(neighbours);
+            }
+            Side::Router(_) => {
+                if let Some(out) = self.public() {
+                    neighbours.insert((TRANSIT_GATEWAY, out), (TRANSIT_MAC, "internet gateway".into()));
+                }
+                self.write_fdb().await;
+            }
+        }
+    }
+
+    /// Switches an interface of ours on, as it must be.
+    pub(super) async fn raise(&mut self, name: &str, mac: MacAddr, switches: &[sysctl::Switch]) {
+        let Some(link) = self.links.get(name).cloned() else { return };
+        let subject = || format!("interface {name}");
+        self.switches(&subject(), switches);
+        if link.mac != mac.0 {
+            let set = links::set_mac(self.handle, link.index, mac).await;
+            self.check(subject, set);
+        }
+        if !link.up {
+            let up = links::set_up(self.handle, link.index).await;
+            self.check(subject, up);
+        }
+    }
+
+    /// A router's two ways out: its own, so that they are switched on only behind its rules.
+    async fn router_links(&mut self) {
+        let own = self.state.hosts.get(&self.state.host).map(|own| vxlan_mac(own.next_hop));
+        for (name, mac) in [(ROUTER_OUT, Some(ROUTER_MAC)), (ROUTER_VXLAN, own)] {
+            if let Some(mac) = mac {
+                self.raise(name, mac, &sysctl::transit(name)).await;
+            }
+        }
+        // What is too long for any of the hosts is told to its sender here, and not lost on the way.
+        let device = self.links.get(ROUTER_VXLAN).cloned();
+        if let (Some(device), Some(mtu)) = (device, self.state.vxlan_mtu())
+            && device.mtu != mtu
+        {
+            let set = links::set_mtu(self.handle, device.index, mtu).await;
+            self.check(|| format!("interface {ROUTER_VXLAN}"), set);
+        }
     }
 
     async fn port(&mut self, port: &PortSection, name: &str, link: &Link) -> bool {
@@ -274,7 +363,10 @@ impl<'a> Pass<'a> {
 
     /// The flat and the public interface: switches, and an exact proxy entry per instance, announced when it is new.
     pub async fn outside(&mut self, announcer: &mut Announcer) {
-        for (name, switches) in outside_switches(self.config, flat::relays(self.state)) {
+        if self.side.is_router() {
+            return self.router_links().await;
+        }
+        for (name, switches) in outside_switches(self.config, flat::relays(self.state), self.side) {
             if self.links.contains_key(name) {
                 self.switches(&format!("interface {name}"), &switches);
             }
@@ -303,16 +395,18 @@ impl<'a> Pass<'a> {
 
     /// The proxy entries that the flat interface must have.
     pub fn wanted_proxies(&self) -> BTreeSet<neighbours::Place> {
-        let Some(flat) = self.flat().filter(|_| !self.silent) else { return BTreeSet::new() };
+        let answers = !self.silent && self.side == Side::Host;
+        let Some(flat) = self.flat().filter(|_| answers) else { return BTreeSet::new() };
         let here = self.state.ports.values().filter(|port| self.links.contains_key(&port_name(port.eni)));
-        here.map(|port| (port.private_ip, flat)).collect()
+        here.flat_map(|port| port.private_ips()).map(|ip| (ip, flat)).collect()
     }
 
     /// Takes away our addresses that nobody wants any more; returns them.
     pub async fn remove_addresses(&mut self) -> BTreeSet<Ipv4Addr> {
         let public = self.public();
         let bridge = self.index(GATEWAY_BRIDGE);
-        let gateways: BTreeSet<_> = self.state.networks.values().map(|network| network.gateway).collect();
+        let gateways = self.state.networks.values().map(|network| network.gateway);
+        let gateways: BTreeSet<_> = gateways.chain(self.underlay()).collect();
         let wanted = |place: &&addresses::Place| {
             let elastic = Some(place.1) == public && self.state.addresses.contains_key(&place.0);
             elastic || (Some(place.1) == bridge && gateways.contains(&place.0))
@@ -331,6 +425,10 @@ impl<'a> Pass<'a> {
 
     /// Adds the elastic IPs that nobody else answers for, and announces them. Only after the rules.
     pub async fn add_addresses(&mut self, leave: Leave, announcer: &mut Announcer) {
+        // The host answers for them.
+        if self.side.is_router() {
+            return;
+        }
         let Some(public) = self.links.get(&self.config.public_interface).cloned() else { return };
         let Some(mac) = public.mac.first_chunk().map(|mac| MacAddr(*mac)) else { return };
         let (here, new): (Vec<Ipv4Addr>, Vec<Ipv4Addr>) = (self.state.addresses.keys().copied())
@@ -397,7 +495,10 @@ impl<'a> Pass<'a> {
 }
 
 /// The switches of the flat and the public interface; few enough to be looked at all the time.
-pub fn outside_switches(config: &HostConfig, relays: bool) -> [(&str, Vec<sysctl::Switch>); 2] {
+pub fn outside_switches(config: &HostConfig, relays: bool, side: Side) -> [(&str, Vec<sysctl::Switch>); 2] {
     let (public, flat) = (&config.public_interface[..], &config.flat_interface[..]);
-    [(public, sysctl::public(public)), (flat, sysctl::flat(flat, relays))]
+    match side {
+        Side::Host => [(public, sysctl::public(public)), (flat, sysctl::flat(flat, relays))],
+        Side::Router(_) => [public, flat].map(|name| (name, sysctl::transit(name))),
+    }
 }

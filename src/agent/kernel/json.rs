@@ -113,6 +113,10 @@ fn action(action: &Action) -> Json {
             json!({"dnat": {"family": "ip", "addr": target(to), "port": port}})
         }
         Action::Snat(to) => json!({"snat": {"family": "ip", "addr": target(to)}}),
+        Action::Mark(key, map) => {
+            let value = json!({"map": {"key": field(*key), "data": format!("@{map}")}});
+            json!({"mangle": {"key": {"meta": {"key": "mark"}}, "value": value}})
+        }
     }
 }
 
@@ -125,6 +129,7 @@ fn element(key: &[Value], data: &Data) -> Json {
         Data::Nothing => key,
         Data::Address(address) => json!([key, address.to_string()]),
         Data::Verdict(to) => json!([key, verdict(to)]),
+        Data::Mark(mark) => json!([key, mark]),
     }
 }
 
@@ -162,6 +167,7 @@ impl Commands {
             DataType::Nothing => {}
             DataType::Address => object["map"] = json!("ipv4_addr"),
             DataType::Verdict => object["map"] = json!("verdict"),
+            DataType::Mark => object["map"] = json!("mark"),
         }
         if set.interval {
             object["flags"] = json!(["interval"]);

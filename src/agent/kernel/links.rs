@@ -17,6 +17,8 @@ pub struct Link {
     pub up: bool,
     /// There is a cable, with something at its other end.
     pub carrier: bool,
+    /// The longest packet that it takes.
+    pub mtu: u32,
     /// Its Ethernet address; empty where it has none.
     pub mac: Vec<u8>,
     /// The full id of the network interface, on ports.
@@ -33,12 +35,14 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
     for message in messages {
         let up = message.header.flags.contains(LinkFlags::Up);
         let carrier = message.header.flags.contains(LinkFlags::LowerUp);
-        let mut link = Link { index: message.header.index, up, carrier, mac: Vec::new(), alias: None };
+        let index = message.header.index;
+        let mut link = Link { index, up, carrier, mtu: 0, mac: Vec::new(), alias: None };
         let mut name = None;
         for attribute in message.attributes {
             match attribute {
                 LinkAttribute::IfName(text) => name = Some(text),
                 LinkAttribute::Address(bytes) => link.mac = bytes,
+                LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::IfAlias(text) => link.alias = Some(text),
                 _ => {}
             }
@@ -64,6 +68,14 @@ pub async fn set_up(handle: &Handle, index: u32) -> Result<(), Error> {
 /// What netlink says.
 pub async fn set_mac(handle: &Handle, index: u32, mac: MacAddr) -> Result<(), Error> {
     handle.link().set(LinkUnspec::new_with_index(index).address(mac.0.to_vec()).build()).execute().await
+}
+
+/// Sets the longest packet that an interface takes.
+///
+/// # Errors
+/// What netlink says.
+pub async fn set_mtu(handle: &Handle, index: u32, mtu: u32) -> Result<(), Error> {
+    handle.link().set(LinkUnspec::new_with_index(index).mtu(mtu).build()).execute().await
 }
 
 /// Switches an interface off.

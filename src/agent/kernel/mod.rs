@@ -6,12 +6,14 @@
 //! the prefix of interfaces. What has no such mark is never touched.
 
 mod absent;
+pub mod acls;
 pub mod addresses;
 pub mod announce;
 pub mod batch;
 pub mod challenge;
 pub mod conntrack;
 pub mod events;
+pub mod fdb;
 pub mod flat;
 pub mod foreign;
 pub mod glance;
@@ -30,5 +32,7 @@ pub mod probe;
 pub mod program;
 pub mod render;
 pub mod routes;
+pub mod subnets;
 pub mod sysctl;
+pub mod transit;
 mod ways;

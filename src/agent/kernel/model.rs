@@ -108,6 +108,8 @@ pub enum Action {
     Choose(Field, Vec<(Value, Verdict)>),
     Dnat(Target, Option<u16>),
     Snat(Target),
+    /// Gives the packet the mark that a named map has for the field, and goes on.
+    Mark(Field, String),
 }
 
 /// Conditions, all of which must hold, and what then happens.
@@ -133,6 +135,7 @@ pub enum DataType {
     Nothing,
     Address,
     Verdict,
+    Mark,
 }
 
 /// The value of an element, `Nothing` in plain sets.
@@ -141,6 +144,7 @@ pub enum Data {
     Nothing,
     Address(Ipv4Addr),
     Verdict(Verdict),
+    Mark(u32),
 }
 
 /// A named set or map.
@@ -183,6 +187,12 @@ impl Set {
     pub fn addresses(key: &'static str, elements: impl IntoIterator<Item = (Value, Ipv4Addr)>) -> Self {
         let elements = elements.into_iter().map(|(key, to)| (vec![key], Data::Address(to))).collect();
         Self { key: vec![key], data: DataType::Address, interval: false, elements }
+    }
+
+    /// A map from one field to a packet's mark.
+    pub fn marks(key: &'static str, elements: impl IntoIterator<Item = (Value, u32)>) -> Self {
+        let elements = elements.into_iter().map(|(key, to)| (vec![key], Data::Mark(to))).collect();
+        Self { key: vec![key], data: DataType::Mark, interval: false, elements }
     }
 
     /// A map from one field to a verdict.

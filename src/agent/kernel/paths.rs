@@ -6,9 +6,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::flat;
 use super::model::*;
-use super::render::{Host, any_port, from_host, ipv6, networks, no_port, number, range};
+use super::render::{Host, Side, any_port, from_host, ipv6, networks, no_port, number, range};
+use super::{flat, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
 const ICMP_REDIRECT: u32 = 5;
@@ -40,7 +40,8 @@ pub fn relayed_to_elastic(state: &HostState) -> impl Iterator<Item = (Ipv4Addr, 
 
 /// The instances whose source this host translates when they go outside.
 pub fn translated(state: &HostState) -> impl Iterator<Item = Ipv4Addr> {
-    ports(state, false).map(|port| port.private_ip).chain(flat::central(state).map(|place| place.private_ip))
+    let here = ports(state, false).flat_map(|port| port.private_ips());
+    here.chain(flat::central(state).flat_map(|place| place.private_ips()))
 }
 
 /// The peers that are the way out for networks of this host.
@@ -56,8 +57,8 @@ fn sets(state: &HostState, table: &mut Table) {
         let keys = addresses.map(|address| vec![Value::Address(address)]);
         table.sets.insert(name.into(), Set::keys(&["ipv4_addr"], keys));
     };
-    set("relayed", &mut ports(state, true).map(|port| port.private_ip));
-    set("central", &mut flat::central(state).map(|place| place.private_ip));
+    set("relayed", &mut ports(state, true).flat_map(|port| port.private_ips()));
+    set("central", &mut flat::central(state).flat_map(|place| place.private_ips()));
     set("translated", &mut translated(state));
     set("hops", &mut state.hosts.values().map(|peer| peer.next_hop));
     let relayed = relayed_to_elastic(state).map(|(private, public)| (Value::Address(private), public));
@@ -67,6 +68,9 @@ fn sets(state: &HostState, table: &mut Table) {
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let from_public = || host.public(Field::InInterface);
     let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
+    if host.side == Side::Host {
+        rules.extend(transit::forward());
+    }
     if is_gateway(state) {
         let central = |field| Match::within(&[field], "central");
         rules.push(Rule::goto(vec![from_public(), central(Field::Destination)], "inward"));
@@ -109,6 +113,9 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
     let to_host = |matches| host.snat.map(|to| Rule::then(matches, Action::Snat(Target::Address(to))));
     let instance = || vec![Match::within(&[Field::Source], "translated")];
     let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "hairpin")];
+    if host.side == Side::Host {
+        rules.push(Rule::goto(vec![transit::any_transit(Field::OutInterface)], "hairpin"));
+    }
     if is_gateway(state) {
         let central = Match::within(&[Field::Destination], "central");
         rules.push(Rule::goto(vec![host.flat(Field::OutInterface), central], "hairpin"));
@@ -141,7 +148,11 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
         at.extend([Match::Dnat(true), Match::Snat(false)]);
         Rule::drop(at)
     };
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "to_port")];
+    let mut rules = Vec::new();
+    if host.side == Side::Host {
+        rules.extend(transit::enter(host));
+    }
+    rules.push(Rule::goto(vec![any_port(Field::OutInterface)], "to_port"));
     if is_gateway(state) {
         let within = |field, set| Match::within(&[field], set);
         let central = |set| {

@@ -30,9 +30,18 @@ pub const fn table(gateway: Ipv4Addr) -> u32 {
     TABLES + (((high & 0x3f) as u32) << 8 | low as u32)
 }
 
+/// The first of a VPC's tables in its router, where nobody else has any.
+const SUBNETS: u32 = 1_420_000;
+
+/// The table that a route table of a VPC is, by its number.
+pub const fn subnets_table(number: u16) -> u32 {
+    SUBNETS + number as u32
+}
+
 /// Whether a table is one of ours.
 pub const fn is_ours(table: u32) -> bool {
-    table > TABLES && table <= TABLES + MAX_HOSTS as u32
+    let of_host = table > TABLES && table <= TABLES + MAX_HOSTS as u32;
+    of_host || (table > SUBNETS && table <= SUBNETS + u16::MAX as u32)
 }
 
 /// Where a packet is looked up.
@@ -51,7 +60,22 @@ pub struct Rule {
     pub from: Cidr4,
     to: Option<Cidr4>,
     by: Option<String>,
+    /// Packets with this mark alone.
+    pub mark: Option<u32>,
     pub lookup: Lookup,
+}
+
+impl Rule {
+    /// For all packets.
+    fn from_all(priority: u32, lookup: Lookup) -> Self {
+        let from = Cidr4::from(ipnet::Ipv4Net::default());
+        Self { priority, from, to: None, by: None, mark: None, lookup }
+    }
+
+    /// For those with a mark.
+    pub fn by_mark(priority: u32, mark: u32, lookup: Lookup) -> Self {
+        Self { mark: Some(mark), ..Self::from_all(priority, lookup) }
+    }
 }
 
 /// The rules that a state needs: none where each network's way out is here.
@@ -61,7 +85,7 @@ pub fn wanted(state: &HostState, flat: &str) -> Vec<Rule> {
     let mut rules = Vec::new();
     for network in state.networks.values() {
         let Exit::By(gateway) = &network.exit else { continue };
-        let rule = |priority, lookup| Rule { priority, from: network.cidr, to: None, by: None, lookup };
+        let rule = |priority, lookup| Rule { from: network.cidr, ..Rule::from_all(priority, lookup) };
         for name in ["lo", flat] {
             rules.push(Rule { by: Some(name.to_owned()), ..rule(NOT_FROM_PORTS, Lookup::Main) });
         }
@@ -86,7 +110,7 @@ pub async fn list(handle: &Handle) -> Result<Vec<Rule>, Error> {
 
 fn read(message: &RuleMessage) -> Option<Rule> {
     let header = &message.header;
-    let (mut priority, mut by, mut ours) = (0, None, false);
+    let (mut priority, mut by, mut mark, mut ours) = (0, None, None, false);
     let (mut source, mut destination) = (Ipv4Addr::UNSPECIFIED, None);
     let mut table = u32::from(header.table);
     for attribute in &message.attributes {
@@ -96,6 +120,7 @@ fn read(message: &RuleMessage) -> Option<Rule> {
             RuleAttribute::Destination(IpAddr::V4(address)) => destination = Some(*address),
             RuleAttribute::Iifname(name) => by = Some(name.clone()),
             RuleAttribute::Table(number) => table = *number,
+            RuleAttribute::FwMark(number) => mark = Some(*number),
             RuleAttribute::Protocol(protocol) => ours = u8::from(*protocol) == ROUTE_PROTOCOL,
             _ => {}
         }
@@ -107,7 +132,7 @@ fn read(message: &RuleMessage) -> Option<Rule> {
     };
     let from = Cidr4::new(source, header.src_len)?;
     let to = destination.and_then(|address| Cidr4::new(address, header.dst_len));
-    ours.then_some(Rule { priority, from, to, by, lookup })
+    ours.then_some(Rule { priority, from, to, by, mark, lookup })
 }
 
 fn message(rule: &Rule) -> RuleMessage {
@@ -120,12 +145,15 @@ fn message(rule: &Rule) -> RuleMessage {
     };
     message.attributes = vec![
         RuleAttribute::Priority(rule.priority),
-        RuleAttribute::Source(rule.from.network().into()),
         RuleAttribute::Protocol(RouteProtocol::from(ROUTE_PROTOCOL)),
     ];
     let more = &mut message.attributes;
+    if rule.from.prefix_len() > 0 {
+        more.push(RuleAttribute::Source(rule.from.network().into()));
+    }
     more.extend(rule.to.map(|to| RuleAttribute::Destination(to.network().into())));
     more.extend(rule.by.clone().map(RuleAttribute::Iifname));
+    more.extend(rule.mark.map(RuleAttribute::FwMark));
     message.header.action = RuleAction::ToTable;
     match rule.lookup {
         Lookup::Main => message.header.table = RouteHeader::RT_TABLE_MAIN,

@@ -20,11 +20,27 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::model::*;
-use super::{flat, groups, paths};
+use super::{acls, flat, groups, paths, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PlaceSection, PortSection};
-use crate::types::{Direction, Range4};
+use crate::types::{Direction, Range4, VpcId};
+
+/// Which of a host's network namespaces it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Side {
+    /// The host's own, with the flat networks.
+    #[default]
+    Host,
+    /// That of a VPC: its public interface is the cable to the host, its flat one the VXLAN device.
+    Router(VpcId),
+}
+
+impl Side {
+    pub fn is_router(self) -> bool {
+        matches!(self, Self::Router(_))
+    }
+}
 
 /// What the renderer must know of a host beside its desired state.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,13 +53,22 @@ pub struct Host {
     pub own: Vec<Ipv4Addr>,
     /// Whether the host forwards for others, too (`net.ipv4.ip_forward`).
     pub router: bool,
+    pub side: Side,
+    /// VXLAN's UDP port.
+    pub vxlan_port: u16,
 }
 
 impl Host {
     /// From the configuration and what the kernel says.
     pub fn new(config: &HostConfig, snat: Option<Ipv4Addr>, own: Vec<Ipv4Addr>, router: bool) -> Self {
         let (public, flat) = (config.public_interface.clone(), config.flat_interface.clone());
-        Self { public, flat, snat, own, router }
+        Self { public, flat, snat, own, router, side: Side::Host, vxlan_port: config.vxlan_port }
+    }
+
+    /// The same, of one of the network namespaces.
+    #[must_use]
+    pub fn on(self, side: Side) -> Self {
+        Self { side, ..self }
     }
 
     pub(super) fn one_nic(&self) -> bool {
@@ -116,25 +141,34 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
     dnat(&mut inet);
     input(state, host, &mut inet);
     paths::render(state, host, &mut inet);
+    acls::render(state, &mut inet);
+    match host.side {
+        Side::Host => transit::render(state, host, &mut inet),
+        Side::Router(_) => subnets::render(state, &mut inet),
+    }
     Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
 }
 
-fn name(port: &PortSection) -> Value {
+pub(super) fn name(port: &PortSection) -> Value {
     Value::Interface(port_name(port.eni))
 }
 
 fn port_sets(state: &HostState, table: &mut Table) {
     let ports = || state.ports.values();
-    let sources = ports()
-        .filter(|port| port.source_dest_check)
-        .map(|port| vec![name(port), Value::Mac(port.mac), Value::Address(port.private_ip)]);
+    let source = |port: &Arc<PortSection>| {
+        let (name, mac) = (name(port), Value::Mac(port.mac));
+        port.private_ips()
+            .map(move |ip| vec![name.clone(), mac.clone(), Value::Address(ip)])
+            .collect::<Vec<_>>()
+    };
+    let sources = ports().filter(|port| port.source_dest_check).flat_map(source);
     table.sets.insert("port_sources".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], sources));
     let routers = ports().filter(|port| !port.source_dest_check);
     let routers = routers.map(|port| vec![name(port), Value::Mac(port.mac)]);
     table.sets.insert("port_routers".into(), Set::keys(&["ifname", "ether_addr"], routers));
     let macs = ports().map(|port| vec![name(port), Value::Mac(port.mac)]);
     table.sets.insert("port_macs".into(), Set::keys(&["ifname", "ether_addr"], macs));
-    let instances = ports().map(|port| vec![Value::Address(port.private_ip)]);
+    let instances = ports().flat_map(|port| port.private_ips()).map(|ip| vec![Value::Address(ip)]);
     table.sets.insert("instances".into(), Set::keys(&["ipv4_addr"], instances));
     let gateways = ports().filter_map(|port| Some((name(port), state.networks.get(&port.network)?.gateway)));
     table.sets.insert("port_gateway".into(), Set::addresses("ifname", gateways));
@@ -157,36 +191,44 @@ fn address_sets(state: &HostState, host: &Host, table: &mut Table) {
     table.sets.insert("elastic".into(), plain(mapped().map(|a| a.public_ip).collect()));
     table.sets.insert("own".into(), plain(host.own.clone()));
     let gateways: Vec<_> = state.networks.values().map(|network| network.gateway).collect();
-    let resolvers = gateways.iter().copied().chain([RESOLVER_ADDRESS]).collect();
+    let resolvers = resolvers(state, host, &gateways);
     table.sets.insert("gateways".into(), plain(gateways.clone()));
-    table.sets.insert("resolvers".into(), plain(resolvers));
+    table.sets.insert("resolvers".into(), plain(resolvers.clone()));
     let service =
         |address, protocol, port| vec![Value::Address(address), Value::Number(protocol), Value::Number(port)];
-    let mut services = vec![
-        service(Ipv4Addr::BROADCAST, 17, 67),
-        service(METADATA_ADDRESS, 6, 80),
-        service(RESOLVER_ADDRESS, 6, 53),
-        service(RESOLVER_ADDRESS, 17, 53),
-    ];
-    for gateway in gateways {
-        services
-            .extend([(17, 67), (17, 53), (6, 53)].map(|(protocol, port)| service(gateway, protocol, port)));
+    let mut services = vec![service(Ipv4Addr::BROADCAST, 17, 67), service(METADATA_ADDRESS, 6, 80)];
+    services.extend(gateways.into_iter().map(|gateway| service(gateway, 17, 67)));
+    for resolver in resolvers {
+        services.extend([17, 6].map(|protocol| service(resolver, protocol, 53)));
     }
     table.sets.insert("services".into(), Set::keys(&["ipv4_addr", "inet_proto", "inet_service"], services));
 }
 
+/// Where instances find the resolver: on flat networks under the gateway's address, in a VPC where EC2 has it, and everywhere
+/// under the address that is the same in all.
+fn resolvers(state: &HostState, host: &Host, gateways: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+    let own = match host.side {
+        Side::Host => gateways.to_vec(),
+        Side::Router(_) => state.vpcs.values().filter_map(|vpc| vpc.resolver()).collect(),
+    };
+    let answers = host.side == Side::Host || !own.is_empty();
+    own.into_iter().chain(answers.then_some(RESOLVER_ADDRESS)).collect()
+}
+
 /// The instances of other hosts, and what their packets come from.
 fn peers(state: &HostState, table: &mut Table) {
-    let known = flat::remote(state).filter_map(|place| {
-        let peer = state.hosts.get(&place.host)?;
-        Some(vec![Value::Address(place.private_ip), Value::Mac(peer.mac)])
+    let known = flat::remote(state).filter_map(|place| Some((place, state.hosts.get(&place.host)?.mac)));
+    let known = known.flat_map(|(place, mac)| {
+        place.private_ips().map(move |ip| vec![Value::Address(ip), Value::Mac(mac)])
     });
     table.sets.insert("peers".into(), Set::keys(&["ipv4_addr", "ether_addr"], known));
-    let address = |place: &Arc<PlaceSection>| vec![Value::Address(place.private_ip)];
-    table.sets.insert("remote".into(), Set::keys(&["ipv4_addr"], flat::remote(state).map(address)));
+    let addresses = |place: &Arc<PlaceSection>| {
+        place.private_ips().map(|ip| vec![Value::Address(ip)]).collect::<Vec<_>>()
+    };
+    table.sets.insert("remote".into(), Set::keys(&["ipv4_addr"], flat::remote(state).flat_map(addresses)));
     // None but for moments, so it costs nothing beside "remote".
     let unreached = flat::remote(state).filter(|place| !state.hosts.contains_key(&place.host));
-    table.sets.insert("unreached".into(), Set::keys(&["ipv4_addr"], unreached.map(address)));
+    table.sets.insert("unreached".into(), Set::keys(&["ipv4_addr"], unreached.flat_map(addresses)));
 }
 
 /// A source in the instances' range enters by the flat interface only from the host where its instance is; not from one
@@ -194,6 +236,10 @@ fn peers(state: &HostState, table: &mut Table) {
 fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
     let flat = || host.flat(Field::InInterface);
     let mut rules = Vec::new();
+    // Only peers are heard by VXLAN, and an instance there may hand on what others have sent.
+    if host.side.is_router() {
+        return rules;
+    }
     for network in state.networks.values() {
         let reserved = network.reserved.iter();
         rules.extend(reserved.map(|part| Rule::accept(vec![flat(), range(Field::Source, *part)])));
@@ -206,6 +252,9 @@ fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
 
 fn source(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
+    if host.side == Side::Host {
+        rules.push(transit::source());
+    }
     if !host.one_nic() {
         let public = || host.public(Field::InInterface);
         rules.extend(networks(state).map(|net| Rule::drop(vec![public(), range(Field::Source, net)])));
@@ -307,6 +356,9 @@ fn dnat(table: &mut Table) {
 
 fn input(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
+    if host.side == Side::Host {
+        rules.extend(transit::input(host));
+    }
     // For the instances of others it is their way out, and nothing else.
     if paths::is_gateway(state) {
         let central = Match::within(&[Field::Source], "central");
@@ -342,10 +394,10 @@ fn arp(state: &HostState) -> Table {
     let sender =
         |port: &PortSection, address| vec![name(port), Value::Mac(port.mac), Value::Address(address)];
     // A probe for its own address has no sender address yet (RFC 5227).
-    let senders = state
-        .ports
-        .values()
-        .flat_map(|port| [sender(port, port.private_ip), sender(port, Ipv4Addr::UNSPECIFIED)]);
+    let unsaid = std::iter::once(Ipv4Addr::UNSPECIFIED);
+    let senders = state.ports.values().flat_map(|port| {
+        port.private_ips().chain(unsaid.clone()).map(|ip| sender(port, ip)).collect::<Vec<_>>()
+    });
     let mut table = Table::default();
     table.sets.insert("senders".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], senders));
     let fields = vec![Field::InInterface, Field::ArpSenderMac, Field::ArpSenderAddress];

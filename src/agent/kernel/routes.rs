@@ -33,9 +33,33 @@ pub struct Key {
     pub tos: u8,
 }
 
+/// What a route does with a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Kind {
+    /// Hands it on.
+    #[default]
+    Unicast,
+    /// Looks on in the next table.
+    Throw,
+    /// Drops it.
+    Blackhole,
+}
+
+impl Kind {
+    const fn route_type(self) -> RouteType {
+        match self {
+            Self::Unicast => RouteType::Unicast,
+            Self::Throw => RouteType::Throw,
+            Self::Blackhole => RouteType::BlackHole,
+        }
+    }
+}
+
 /// Where a route leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Route {
+    pub kind: Kind,
+    /// 0 where it leads to none.
     pub interface: u32,
     /// The host that it goes through: its number's address, see [`crate::plan::next_hop`].
     pub via: Option<Ipv4Addr>,
@@ -46,6 +70,18 @@ pub struct Route {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.to, self.prefix_len)
+    }
+}
+
+impl Route {
+    /// By an interface.
+    pub const fn by(interface: u32) -> Self {
+        Self { kind: Kind::Unicast, interface, via: None, source: None }
+    }
+
+    /// To nowhere.
+    pub const fn of(kind: Kind) -> Self {
+        Self { kind, interface: 0, via: None, source: None }
     }
 }
 
@@ -64,6 +100,16 @@ pub const fn to_instance(address: Ipv4Addr) -> Key {
 /// The key of the route to a flat network's other machines.
 pub const fn to_network(cidr: Cidr4) -> Key {
     Key { table: MAIN, to: cidr.network(), prefix_len: cidr.prefix_len(), metric: FLAT_METRIC, tos: 0 }
+}
+
+/// The key of a route in a table of ours.
+pub const fn in_table(table: u32, to: Cidr4) -> Key {
+    Key { table, to: to.network(), prefix_len: to.prefix_len(), metric: 0, tos: 0 }
+}
+
+/// The key of the route to another host for VXLAN, by its next hop.
+pub const fn to_peer(next_hop: Ipv4Addr) -> Key {
+    Key { metric: FLAT_METRIC, ..to_instance(next_hop) }
 }
 
 /// The key of the way out by a gateway host, in the table of that host.
@@ -90,7 +136,12 @@ fn read(message: &RouteMessage) -> Option<(Key, Route)> {
     let (table, to) = (header.table.into(), Ipv4Addr::UNSPECIFIED);
     let (prefix_len, tos) = (header.destination_prefix_length, header.tos);
     let mut key = Key { table, to, prefix_len, metric: 0, tos };
-    let mut route = Route { interface: 0, via: None, source: None };
+    let mut route = Route::default();
+    route.kind = match header.kind {
+        RouteType::Throw => Kind::Throw,
+        RouteType::BlackHole => Kind::Blackhole,
+        _ => Kind::Unicast,
+    };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(to)) => key.to = *to,
@@ -112,9 +163,12 @@ fn message(key: Key, route: Route) -> RouteMessage {
     let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
         .table_id(key.table)
         .destination_prefix(key.to, key.prefix_len)
-        .output_interface(route.interface)
         .protocol(RouteProtocol::from(ROUTE_PROTOCOL))
-        .scope(RouteScope::Link);
+        .kind(route.kind.route_type())
+        .scope(if route.kind == Kind::Unicast { RouteScope::Link } else { RouteScope::Universe });
+    if route.interface != 0 {
+        builder = builder.output_interface(route.interface);
+    }
     if key.metric != 0 {
         builder = builder.priority(key.metric);
     }

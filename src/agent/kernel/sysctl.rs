@@ -23,6 +23,20 @@ pub fn port(name: &str, source_dest_check: bool) -> Vec<Switch> {
     ]
 }
 
+/// A cable between a host and a router, and a router's VXLAN device: nobody is asked for anything there. What comes by one has
+/// any source, and goes back the same way.
+pub fn transit(name: &str) -> Vec<Switch> {
+    let v4 = |key: &str| format!("ipv4/conf/{name}/{key}");
+    vec![
+        (format!("ipv6/conf/{name}/disable_ipv6"), "1"),
+        (v4("rp_filter"), "0"),
+        (v4("arp_ignore"), "8"),
+        (v4("accept_redirects"), "0"),
+        (v4("send_redirects"), "0"),
+        (v4("forwarding"), "1"),
+    ]
+}
+
 /// The public interface; without arp_ignore it would answer for the gateways, too.
 pub fn public(name: &str) -> Vec<Switch> {
     vec![(format!("ipv4/conf/{name}/arp_ignore"), "1"), (format!("ipv4/conf/{name}/forwarding"), "1")]

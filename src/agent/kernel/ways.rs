@@ -48,7 +48,7 @@ impl Pass<'_> {
                 crash::point(Point::NeighbourSet);
             }
         }
-        let ports = self.port_indexes();
+        let ports = self.cables();
         for place in have.keys().filter(|place| ports.contains(&place.1) && !want.contains_key(place)) {
             let removed = neighbours::remove(self.handle, *place, false).await;
             self.check(|| format!("neighbour {}", place.0), removed);
@@ -59,7 +59,8 @@ impl Pass<'_> {
     pub async fn sweep_routes(&mut self) {
         let mut want = BTreeMap::new();
         self.flat_routes(&mut want);
-        let ports = self.state.ports.values().map(|port| routes::to_instance(port.private_ip));
+        self.side_routes(&mut want);
+        let ports = self.state.ports.values().flat_map(|port| port.private_ips()).map(routes::to_instance);
         let want: BTreeSet<_> = want.into_keys().chain(ports).collect();
         let gone: Vec<_> = self.routes.iter().filter(|(key, _)| !want.contains(key)).collect();
         let gone: Vec<_> = gone.into_iter().map(|(key, routes)| (*key, routes.clone())).collect();

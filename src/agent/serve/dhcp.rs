@@ -10,7 +10,7 @@ use dhcproto::{Decodable, Decoder, Encodable, Encoder, Name};
 use ipnet::Ipv4Net;
 
 use crate::agent::names::METADATA_ADDRESS;
-use crate::plan::{NetworkSection, PortSection, dns};
+use crate::plan::{NetworkSection, PortSection, VpcSection, dns};
 
 /// A day, as EC2's hour would only make more noise: the address never changes.
 const LEASE: u32 = 86_400;
@@ -30,8 +30,18 @@ pub struct Reply {
     pub to: Ipv4Addr,
 }
 
+/// What a port's network is, as its guest is told.
+#[derive(Clone, Copy)]
+pub struct Lan<'a> {
+    pub network: &'a NetworkSection,
+    /// `None` where it is flat.
+    pub vpc: Option<&'a VpcSection>,
+    pub mtu: Option<u16>,
+}
+
 /// The answer to a packet; `None` where there is nothing to say.
-pub fn reply(heard: &[u8], port: &PortSection, network: &NetworkSection, mtu: Option<u16>) -> Option<Reply> {
+pub fn reply(heard: &[u8], port: &PortSection, lan: Lan<'_>) -> Option<Reply> {
+    let network = lan.network;
     let request = Message::decode(&mut Decoder::new(&essence(heard)?)).ok()?;
     // A relay has no business on a port, and another MAC is not the port's.
     let relayed = request.giaddr() != Ipv4Addr::UNSPECIFIED || request.hops() != 0;
@@ -58,7 +68,7 @@ pub fn reply(heard: &[u8], port: &PortSection, network: &NetworkSection, mtu: Op
             reply.opts_mut().insert(DhcpOption::Renewal(LEASE / 2));
             reply.opts_mut().insert(DhcpOption::Rebinding(LEASE / 8 * 7));
         }
-        for option in wanted(&request, port, network, mtu) {
+        for option in wanted(&request, port, lan) {
             reply.opts_mut().insert(option);
         }
     }
@@ -152,12 +162,7 @@ fn destination(request: &Message, kind: MessageType, port: &PortSection) -> Ipv4
 }
 
 /// The options that were asked for, and the three without which no client can work.
-fn wanted(
-    request: &Message,
-    port: &PortSection,
-    network: &NetworkSection,
-    mtu: Option<u16>,
-) -> Vec<DhcpOption> {
+fn wanted(request: &Message, port: &PortSection, lan: Lan<'_>) -> Vec<DhcpOption> {
     let always = [OptionCode::SubnetMask, OptionCode::Router, OptionCode::DomainNameServer];
     let asked = match request.opts().get(OptionCode::ParameterRequestList) {
         Some(DhcpOption::ParameterRequestList(codes)) => codes.as_slice(),
@@ -166,15 +171,16 @@ fn wanted(
     let mut codes: Vec<OptionCode> = always.into_iter().chain(asked.iter().copied()).collect();
     codes.sort();
     codes.dedup();
-    codes.into_iter().filter_map(|code| option(code, port, network, mtu)).collect()
+    codes.into_iter().filter_map(|code| option(code, port, lan)).collect()
 }
 
-fn option(
-    code: OptionCode,
-    port: &PortSection,
-    network: &NetworkSection,
-    mtu: Option<u16>,
-) -> Option<DhcpOption> {
+fn option(code: OptionCode, port: &PortSection, lan: Lan<'_>) -> Option<DhcpOption> {
+    let network = lan.network;
+    if let Some(vpc) = lan.vpc
+        && let Some(told) = option_of_vpc(code, vpc)
+    {
+        return told;
+    }
     let mask = Ipv4Net::from(network.cidr).netmask();
     Some(match code {
         OptionCode::SubnetMask => DhcpOption::SubnetMask(mask),
@@ -183,9 +189,37 @@ fn option(
         OptionCode::Hostname => DhcpOption::Hostname(dns::host_name(port.private_ip)),
         OptionCode::DomainName => DhcpOption::DomainName(network.domain.to_string()),
         OptionCode::BroadcastAddr => DhcpOption::BroadcastAddr(network.cidr.last()),
-        OptionCode::InterfaceMtu => DhcpOption::InterfaceMtu(mtu?),
+        OptionCode::InterfaceMtu => DhcpOption::InterfaceMtu(lan.mtu?),
         OptionCode::DomainSearch => DhcpOption::DomainSearch(vec![Name::from_ascii(&network.domain).ok()?]),
         OptionCode::ClasslessStaticRoute => DhcpOption::ClasslessStaticRoute(routes(network)),
+        _ => return None,
+    })
+}
+
+/// What a VPC's set of DHCP options decides: `None` for what it does not.
+fn option_of_vpc(code: OptionCode, vpc: &VpcSection) -> Option<Option<DhcpOption>> {
+    let told = &vpc.dhcp;
+    let list = |list: Vec<Ipv4Addr>| Some(list).filter(|list| !list.is_empty());
+    let addresses = |of: &[Ipv4Addr]| list(of.to_vec());
+    Some(match code {
+        OptionCode::DomainNameServer => {
+            let servers = told.name_servers.iter().filter_map(|server| server.or(vpc.resolver()));
+            list(servers.collect()).map(DhcpOption::DomainNameServer)
+        }
+        OptionCode::DomainName => {
+            told.domain_name.as_ref().map(|name| DhcpOption::DomainName(name.to_string()))
+        }
+        OptionCode::DomainSearch => {
+            let name = told.domain_name.as_ref().and_then(|name| Name::from_ascii(name).ok());
+            name.map(|name| DhcpOption::DomainSearch(vec![name]))
+        }
+        OptionCode::NtpServers => addresses(&told.ntp_servers).map(DhcpOption::NtpServers),
+        OptionCode::NetBiosNameServers => {
+            addresses(&told.netbios_name_servers).map(DhcpOption::NetBiosNameServers)
+        }
+        OptionCode::NetBiosNodeType => {
+            told.netbios_node_type.map(|kind| DhcpOption::NetBiosNodeType(kind.into()))
+        }
         _ => return None,
     })
 }
@@ -219,6 +253,7 @@ mod tests {
             network: "flat".into(),
             mac: MacAddr([2, 0, 0, 0, 0, 9]),
             private_ip: Ipv4Addr::new(10, 0, 0, 9),
+            secondary_ips: [].into(),
             groups: [].into(),
             source_dest_check: true,
             public_ip: None,
@@ -237,10 +272,15 @@ mod tests {
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
+            vpc: None,
             cidr: "10.0.0.0/20".parse().unwrap(),
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         }
+    }
+
+    fn lan(network: &NetworkSection, mtu: Option<u16>) -> Lan<'_> {
+        Lan { network, vpc: None, mtu }
     }
 
     fn request(kind: MessageType, more: Vec<DhcpOption>) -> Message {
@@ -256,7 +296,7 @@ mod tests {
     fn answered(message: &Message) -> Option<(Message, Ipv4Addr)> {
         let mut bytes = Vec::new();
         message.encode(&mut Encoder::new(&mut bytes)).unwrap();
-        let reply = reply(&bytes, &port(), &network(), Some(1450))?;
+        let reply = reply(&bytes, &port(), lan(&network(), Some(1450)))?;
         assert!(reply.bytes.len() >= SHORTEST);
         Some((Message::decode(&mut Decoder::new(&reply.bytes)).unwrap(), reply.to))
     }
@@ -329,7 +369,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_borne(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = reply(&bytes, &port(), &network(), None);
+            let _ = reply(&bytes, &port(), lan(&network(), None));
         }
 
         #[test]
@@ -341,7 +381,7 @@ mod tests {
             if let Some(place) = bytes.get_mut(at) {
                 *place = byte;
             }
-            let _ = reply(&bytes, &port(), &network(), None);
+            let _ = reply(&bytes, &port(), lan(&network(), None));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! address alone. Nothing is remembered: every answer is made from the host's state.
 
 mod dhcp;
-mod dns;
+pub mod dns;
 mod metadata;
 mod port;
 mod sockets;
@@ -21,7 +21,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::config::HostConfig;
 use super::kernel::events::Events;
 use super::names::port_name;
-use crate::plan::{HostState, InstanceSection, NetworkSection, PortSection};
+use super::routers::Lookups;
+use crate::plan::{HostState, InstanceSection, NetworkSection, PortSection, VpcSection};
 use crate::types::EniId;
 use port::PortServers;
 
@@ -47,13 +48,29 @@ impl Place {
         let instance = state.instances.get(&port.instance)?.clone();
         Some(Self { state, port, network, instance })
     }
+
+    /// The isolated VPC that it is in.
+    fn vpc(&self) -> Option<&VpcSection> {
+        self.state.vpcs.get(&self.port.vpc).map(|vpc| &**vpc)
+    }
+
+    /// What a guest may send without being told that it is too long; `port` is what its port takes.
+    fn guest_mtu(&self, port: Option<u16>) -> Option<u16> {
+        let between = self.vpc().and_then(|_| self.state.vxlan_mtu()).and_then(|mtu| u16::try_from(mtu).ok());
+        match (port, between) {
+            (Some(port), Some(between)) => Some(port.min(between)),
+            (port, between) => port.or(between),
+        }
+    }
 }
 
-/// Serves the ports of the states until their sender is gone.
+/// Serves the ports of the states until their sender is gone. Other names than instances' are looked up from here, or, where it
+/// has no way to resolvers, by `lookups`.
 ///
 /// # Errors
 /// There is no hearing of interfaces.
-pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> {
+pub async fn run(config: Arc<HostConfig>, mut states: States, lookups: Option<Lookups>) -> io::Result<()> {
+    let asks = Arc::new(dns::Asks { config: config.clone(), lookups });
     let links = Events::of_links()?.registered()?;
     let tokens = Arc::new(metadata::Tokens::new());
     let mut servers: BTreeMap<EniId, PortServers> = BTreeMap::new();
@@ -84,7 +101,7 @@ pub async fn run(config: Arc<HostConfig>, mut states: States) -> io::Result<()> 
             }
             servers.remove(eni);
             let Some(index) = index else { continue };
-            match PortServers::start(*eni, index, &config, &states, &tokens) {
+            match PortServers::start(*eni, index, &asks, &states, &tokens) {
                 Ok(started) => {
                     servers.insert(*eni, started);
                     failures.remove(eni);

@@ -8,7 +8,6 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use super::{Place, States, dhcp, dns, metadata, sockets};
-use crate::agent::config::HostConfig;
 use crate::agent::names::{DNS_PORT, METADATA_PORT, port_name};
 use crate::types::EniId;
 
@@ -31,7 +30,7 @@ impl PortServers {
     pub fn start(
         eni: EniId,
         index: u32,
-        config: &Arc<HostConfig>,
+        asks: &Arc<dns::Asks>,
         states: &States,
         tokens: &Arc<metadata::Tokens>,
     ) -> io::Result<Self> {
@@ -43,8 +42,8 @@ impl PortServers {
         let mut tasks = JoinSet::new();
         tasks.spawn(serve_dhcp(hears, interface, eni, states.clone()));
         tasks.spawn(metadata::serve(listener, eni, states.clone(), Arc::clone(tokens)));
-        tasks.spawn(dns::serve_udp(dns_udp, eni, states.clone(), Arc::clone(config)));
-        tasks.spawn(dns::serve_tcp(dns_tcp, eni, states.clone(), Arc::clone(config)));
+        tasks.spawn(dns::serve_udp(dns_udp, eni, states.clone(), Arc::clone(asks)));
+        tasks.spawn(dns::serve_tcp(dns_tcp, eni, states.clone(), Arc::clone(asks)));
         Ok(Self { index, tasks })
     }
 
@@ -68,8 +67,9 @@ async fn serve_dhcp(hears: UdpSocket, interface: String, eni: EniId, states: Sta
         };
         let Some(place) = Place::of(&states, eni) else { continue };
         let heard = buffer.get(..length).unwrap_or_default();
-        let Some(reply) = dhcp::reply(heard, &place.port, &place.network, sockets::mtu(&hears, &interface))
-        else {
+        let mtu = place.guest_mtu(sockets::mtu(&hears, &interface));
+        let lan = dhcp::Lan { network: &place.network, vpc: place.vpc(), mtu };
+        let Some(reply) = dhcp::reply(heard, &place.port, lan) else {
             // No louder: a guest can say so as often as it likes.
             if let Some(remark) = dhcp::remark(heard, &place.port) {
                 tracing::debug!(port = %eni, address = %place.port.private_ip, "an address was {remark}");

@@ -2,9 +2,13 @@
 
 mod describe;
 mod find;
+mod of_vpc;
 
 pub use describe::describe_security_groups;
 pub use find::{by_id, by_name, named, of_caller};
+pub use of_vpc::{
+    describe_security_group_references, describe_stale_security_groups, get_security_groups_for_vpc,
+};
 
 use std::sync::Arc;
 

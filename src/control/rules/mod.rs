@@ -1,12 +1,17 @@
-//! Rules of security groups: authorize, revoke, describe.
+//! Rules of security groups: authorize, modify, revoke, describe.
 
 mod describe;
 mod merge;
+mod modify;
 mod parse;
 mod revoke;
 
 pub use describe::describe_security_group_rules;
 pub use merge::permissions;
+pub use modify::{
+    modify_security_group_rules, update_security_group_rule_descriptions_egress,
+    update_security_group_rule_descriptions_ingress,
+};
 pub use revoke::{revoke_security_group_egress, revoke_security_group_ingress};
 
 use super::{Decision, groups, tags};

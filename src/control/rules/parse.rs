@@ -129,7 +129,7 @@ impl Flat<'_> {
 pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Result<Vec<Wanted>, Fault> {
     let mut wanted = Vec::new();
     for permission in list {
-        let traffic = traffic(permission)?;
+        let traffic = traffic(permission.ip_protocol.as_deref(), permission.from_port, permission.to_port)?;
         let before = wanted.len();
         for range in &permission.ip_ranges {
             let target = RuleTarget::Cidr4(cidr(range.cidr_ip.as_deref(), "CidrIp")?);
@@ -152,27 +152,26 @@ pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Res
     Ok(wanted)
 }
 
-fn one(traffic: Traffic, target: RuleTarget, description: Option<&str>) -> Result<Wanted, Fault> {
+pub fn one(traffic: Traffic, target: RuleTarget, description: Option<&str>) -> Result<Wanted, Fault> {
     if let Some(text) = description {
         groups::check_description(text, "rule")?;
     }
     Ok(Wanted { traffic, target, description: description.map(Into::into) })
 }
 
-fn cidr<T: std::str::FromStr>(text: Option<&str>, parameter: &str) -> Result<T, Fault> {
+pub fn cidr<T: std::str::FromStr>(text: Option<&str>, parameter: &str) -> Result<T, Fault> {
     let text = text.ok_or_else(|| {
         FaultCode::MissingParameter.with(format!("The request must contain the parameter {parameter}"))
     })?;
     text.parse().map_err(|_| FaultCode::InvalidParameterValue.with(format!("CIDR block {text} is malformed")))
 }
 
-fn traffic(permission: &input::IpPermission) -> Result<Traffic, Fault> {
-    let text = permission.ip_protocol.as_deref().ok_or_else(|| {
+pub fn traffic(protocol: Option<&str>, from: Option<i64>, to: Option<i64>) -> Result<Traffic, Fault> {
+    let text = protocol.ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(
             "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.",
         )
     })?;
-    let (from, to) = (permission.from_port, permission.to_port);
     text.parse()
         .and_then(|protocol| Traffic::parse(protocol, from, to))
         .map_err(|error| refused(error, text, from, to))
@@ -239,7 +238,7 @@ fn source(view: &View, of: &Group, pair: &input::UserIdGroupPair) -> Result<Arc<
 }
 
 /// One VPC, or two default VPCs: those share the flat networks.
-fn same_network(view: &View, a: &Group, b: &Group) -> bool {
+pub fn same_network(view: &View, a: &Group, b: &Group) -> bool {
     let is_default = |group: &Group| view.world.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.is_default);
     a.vpc == b.vpc || (is_default(a) && is_default(b))
 }

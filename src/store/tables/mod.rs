@@ -38,8 +38,8 @@ macro_rules! every_table {
     ($with:ident) => {
         $with! {
             Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, RouteTable,
-            RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni, Address,
-            InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
+            RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
+            Address, AddressTransfer, InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
         }
     };
 }

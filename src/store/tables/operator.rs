@@ -101,6 +101,7 @@ table! { Host, "hosts", 1;
         number: int(row.number.into()),
         condition: text(condition_word(row.condition)),
         flat_mac: text_or_null(row.flat_mac),
+        flat_mtu: Cell::Int(row.flat_mtu.map(i64::from)),
         join_digest: text_or_null(row.join.map(|join| join.digest)),
         join_expires: Cell::Int(row.join.map(|join| join.expires.0)),
         sealed_secret: text_or_null(row.sealed_secret.as_ref().map(|secret| STANDARD.encode(secret))),
@@ -112,6 +113,10 @@ table! { Host, "hosts", 1;
         number: row.number("number")?,
         condition: condition(row)?,
         flat_mac: row.maybe("flat_mac")?,
+        flat_mtu: match row.maybe_int("flat_mtu")? {
+            Some(_) => Some(row.number("flat_mtu")?),
+            None => None,
+        },
         join: match row.maybe("join_digest")? {
             Some(digest) => Some(Join { digest, expires: row.micros("join_expires")? }),
             None => None,

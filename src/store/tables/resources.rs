@@ -1,7 +1,7 @@
-//! Key pairs, addresses, tags, freed addresses, client tokens.
+//! Key pairs, addresses and their transfers, tags, freed addresses, client tokens.
 
 use super::prelude::*;
-use crate::types::{Digest, PoolId};
+use crate::types::{Digest, Micros, PoolId};
 
 table! { KeyPair, "key_pairs", 1;
     |row| {
@@ -40,6 +40,7 @@ table! { Address, "addresses", 1;
         eni: text_or_null(row.association.map(|at| at.eni)),
         private_ip: text_or_null(row.association.map(|at| at.private_ip)),
         transit: Cell::Int(row.transit.map(i64::from)),
+        domain_name: text_or_null(row.domain_name.as_ref()),
         allocated: int(row.allocated.0),
     };
     |row| Address {
@@ -55,7 +56,28 @@ table! { Address, "addresses", 1;
             Some(_) => Some(row.number("transit")?),
             None => None,
         },
+        domain_name: row.maybe_str("domain_name")?,
         allocated: row.micros("allocated")?,
+    }
+}
+
+table! { AddressTransfer, "address_transfers", 3;
+    |row| {
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+        allocation: text(row.allocation),
+        public_ip: text(row.public_ip),
+        transfer_account: text(row.to),
+        expires: int(row.expires.0),
+        accepted: Cell::Int(row.accepted.map(|at| at.0)),
+    };
+    |row| AddressTransfer {
+        owner: row.owner()?,
+        allocation: row.get("allocation")?,
+        public_ip: row.get("public_ip")?,
+        to: row.get("transfer_account")?,
+        expires: row.micros("expires")?,
+        accepted: row.maybe_int("accepted")?.map(Micros),
     }
 }
 

@@ -66,6 +66,7 @@ pub fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net:
         pool: PoolId::from_random(7),
         transit: None,
         association: None,
+        domain_name: None,
         allocated,
     });
     Ok(ip)

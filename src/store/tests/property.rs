@@ -22,7 +22,10 @@ enum Step {
     Call(&'static [(&'static str, &'static str)], [u8; 3]),
     /// By one of the hosts.
     Report(Phase, bool),
-    Wait,
+    /// For half an hour, or for longer than anything is remembered.
+    Wait(bool),
+    /// Whose calls the next ones are.
+    Caller(bool),
     Operator(Operator, bool),
 }
 
@@ -37,6 +40,9 @@ enum Operator {
 }
 
 const HOSTS: [&str; 2] = ["node1", "node2"];
+
+/// The bench's own, and another one.
+const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
 
 fn host(second: bool) -> &'static str {
     HOSTS[usize::from(second)]
@@ -93,6 +99,33 @@ pub const CALLS: &[&[(&str, &str)]] = &[
     &[("Action", "CreateTags"), ("ResourceId.1", "$instance"), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")],
     &[("Action", "CreateTags"), ("ResourceId.1", "$group"), ("Tag.1.Key", "a")],
     &[("Action", "DeleteTags"), ("ResourceId.1", "$group")],
+    &[
+        ("Action", "ModifySecurityGroupRules"),
+        ("GroupId", "$group"),
+        ("SecurityGroupRule.1.SecurityGroupRuleId", "$rule"),
+        ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "tcp"),
+        ("SecurityGroupRule.1.SecurityGroupRule.FromPort", "80"),
+        ("SecurityGroupRule.1.SecurityGroupRule.ToPort", "90"),
+        ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8"),
+    ],
+    &[
+        ("Action", "ModifySecurityGroupRules"),
+        ("GroupId", "$group"),
+        ("SecurityGroupRule.1.SecurityGroupRuleId", "$rule"),
+        ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "-1"),
+        ("SecurityGroupRule.1.SecurityGroupRule.ReferencedGroupId", "$group"),
+    ],
+    &[
+        ("Action", "UpdateSecurityGroupRuleDescriptionsIngress"),
+        ("GroupId", "$group"),
+        ("SecurityGroupRuleDescription.1.SecurityGroupRuleId", "$rule"),
+        ("SecurityGroupRuleDescription.1.Description", "d"),
+    ],
+    &[("Action", "ModifyAddressAttribute"), ("AllocationId", "$address"), ("DomainName", "mail.example.com")],
+    &[("Action", "ResetAddressAttribute"), ("AllocationId", "$address"), ("Attribute", "domain-name")],
+    &[("Action", "EnableAddressTransfer"), ("AllocationId", "$address"), ("TransferAccountId", "$account")],
+    &[("Action", "DisableAddressTransfer"), ("AllocationId", "$address")],
+    &[("Action", "AcceptAddressTransfer"), ("Address", "$ip")],
     &[("Action", "ImportKeyPair"), ("KeyName", "k"), ("PublicKeyMaterial", "$key")],
     &[("Action", "DeleteKeyPair"), ("KeyName", "k")],
 ];
@@ -118,7 +151,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (proptest::sample::select(CALLS), any::<[u8; 3]>()).prop_map(|(call, picks)| Step::Call(call, picks)),
         4 => (phase, any::<bool>()).prop_map(|(phase, second)| Step::Report(phase, second)),
         1 => (operator, any::<bool>()).prop_map(|(what, second)| Step::Operator(what, second)),
-        1 => Just(Step::Wait),
+        1 => any::<[bool; 2]>().prop_map(|[one, other]| Step::Wait(one && other)),
+        1 => any::<bool>().prop_map(Step::Caller),
     ]
 }
 
@@ -134,6 +168,8 @@ fn pick<T: ToString>(all: impl Iterator<Item = T>, pick: u8, none: &str) -> Stri
 pub fn fill(world: &World, value: &str, n: u8) -> String {
     match value {
         "$address" => pick(world.addresses.keys(), n, "eipalloc-00000000"),
+        "$ip" => pick(world.addresses.values().map(|row| row.public_ip), n, "203.0.113.9"),
+        "$account" => pick(world.accounts.keys(), n, "000000000000"),
         "$association" => pick(world.index.address_by_association.keys(), n, "eipassoc-00000000"),
         "$instance" => pick(world.instances.keys(), n, "i-00000000"),
         "$eni" => pick(world.enis.keys(), n, "eni-00000000"),
@@ -191,8 +227,9 @@ fn take(bench: &mut Bench, step: &Step) {
                 Operator::Distributed => hosts::set_gateway(decision, "flat", None),
             });
         }
-        Step::Wait => {
-            bench.now = Micros(bench.now.0 + 1_900 * 1_000_000);
+        Step::Caller(second) => bench.caller.owner.account = ACCOUNTS[usize::from(*second)].parse().unwrap(),
+        Step::Wait(long) => {
+            bench.now = bench.now.plus_seconds(if *long { 15 * 24 * 3600 } else { 1_900 });
             bench.decide(control::tick);
         }
     }
@@ -219,11 +256,18 @@ pub fn check(world: &World) {
             assert!(led_to.insert((to.eni, to.private_ip)), "two addresses lead to {}", to.private_ip);
         }
     }
+    for offer in world.address_transfers.values().filter(|offer| offer.accepted.is_none()) {
+        let address = world.addresses.get(&offer.allocation).expect("what is offered is there");
+        assert!(address.owner == offer.owner && offer.to != offer.owner.account, "{offer:?}");
+    }
     for instance in world.instances.values().filter(|instance| instance.state == InstanceState::Terminated) {
         assert!(world.interfaces_of(instance.id).is_empty(), "{} ended and has interfaces", instance.id);
     }
+    let mut distinct = BTreeSet::new();
     for rule in world.rules.values() {
         assert!(world.groups.contains_key(&rule.group));
+        let same = (rule.group, rule.direction, rule.traffic, rule.target.clone());
+        assert!(distinct.insert(same), "{} is there twice", rule.id);
         if let RuleTarget::Group { group, .. } = rule.target {
             assert!(world.groups.contains_key(&group), "{} names a group that is gone", rule.id);
         }
@@ -328,6 +372,9 @@ fn run(bed: &Bed, steps: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut bench = Bench::small();
     bench.host("node2", "us-east-1a");
+    let other = Owner { account: ACCOUNTS[1].parse().unwrap(), ..bench.caller.owner.clone() };
+    bench.put(Account { id: other.account, name: "other".into(), created: bench.now });
+    bench.decide(|decision| control::defaults::ensure(decision, &other));
     let mut kernels = Kernels::default();
     let mut store = runtime.block_on(bed.store());
     // What the bench begins with, as one transaction.

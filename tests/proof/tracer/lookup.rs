@@ -75,6 +75,8 @@ fn act(table: &Table, action: &Action, view: &View<'_>) -> End {
             target_of(table, target, view).map_or(End::Return, |to| End::Dnat(to, *port))
         }
         Action::Snat(target) => target_of(table, target, view).map_or(End::Return, End::Snat),
+        // Routes by mark are for the routers of VPCs.
+        Action::Mark(..) => End::Return,
     }
 }
 

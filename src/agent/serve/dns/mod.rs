@@ -5,20 +5,39 @@ mod forward;
 mod names;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::{Place, States};
 use crate::agent::config::HostConfig;
+use crate::agent::routers::{Lookups, Question};
 use crate::types::EniId;
 use answer::Answer;
-use forward::Way;
+pub use forward::{Way, forward};
+
+/// Whom other names are asked of.
+pub struct Asks {
+    pub config: Arc<HostConfig>,
+    /// Of the host's own network namespace; `None`: we are in it.
+    pub lookups: Option<Lookups>,
+}
+
+impl Asks {
+    async fn forward(&self, question: &[u8], gateways: &[Ipv4Addr], way: Way) -> Option<Vec<u8>> {
+        let resolvers = forward::resolvers(&self.config, gateways);
+        let Some(lookups) = &self.lookups else { return forward(question, &resolvers, way).await };
+        let (answer, answered) = oneshot::channel();
+        // Where too many wait, it is asked again.
+        lookups.try_send(Question { message: question.to_vec(), resolvers, way, answer }).ok()?;
+        answered.await.ok().flatten()
+    }
+}
 
 /// Questions and connections of one instance at a time; more are dropped, and asked again.
 const QUESTIONS: usize = 128;
@@ -31,7 +50,7 @@ const IDLE: Duration = Duration::from_secs(10);
 const DATAGRAM: usize = 4096;
 
 /// Answers datagrams until dropped.
-pub async fn serve_udp(socket: UdpSocket, eni: EniId, states: States, config: Arc<HostConfig>) {
+pub async fn serve_udp(socket: UdpSocket, eni: EniId, states: States, asks: Arc<Asks>) {
     let socket = Arc::new(socket);
     let room = Arc::new(Semaphore::new(QUESTIONS));
     let mut buffer = vec![0; DATAGRAM];
@@ -47,10 +66,10 @@ pub async fn serve_udp(socket: UdpSocket, eni: EniId, states: States, config: Ar
         };
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         let question = buffer.get(..length).unwrap_or_default().to_vec();
-        let (socket, states, config) = (Arc::clone(&socket), states.clone(), Arc::clone(&config));
+        let (socket, states, asks) = (Arc::clone(&socket), states.clone(), Arc::clone(&asks));
         tokio::spawn(async move {
             let _permit = permit;
-            if let Some(reply) = reply(&question, peer, eni, &states, &config, Way::Udp).await
+            if let Some(reply) = reply(&question, peer, eni, &states, &asks, Way::Udp).await
                 && let Err(error) = socket.send_to(&reply, peer).await
             {
                 tracing::debug!(port = %eni, %error, "a DNS answer could not be sent");
@@ -60,7 +79,7 @@ pub async fn serve_udp(socket: UdpSocket, eni: EniId, states: States, config: Ar
 }
 
 /// Answers connections until dropped.
-pub async fn serve_tcp(listener: TcpListener, eni: EniId, states: States, config: Arc<HostConfig>) {
+pub async fn serve_tcp(listener: TcpListener, eni: EniId, states: States, asks: Arc<Asks>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
@@ -69,11 +88,11 @@ pub async fn serve_tcp(listener: TcpListener, eni: EniId, states: States, config
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let (states, config) = (states.clone(), Arc::clone(&config));
+        let (states, asks) = (states.clone(), Arc::clone(&asks));
         tokio::spawn(async move {
             let _permit = permit;
             // A guest that breaks off is its own affair.
-            let _ = converse(stream, peer, eni, &states, &config).await;
+            let _ = converse(stream, peer, eni, &states, &asks).await;
         });
     }
 }
@@ -83,13 +102,13 @@ async fn converse(
     peer: SocketAddr,
     eni: EniId,
     states: &States,
-    config: &HostConfig,
+    asks: &Asks,
 ) -> io::Result<()> {
     loop {
         let length = timeout(IDLE, stream.read_u16()).await??;
         let mut question = vec![0; usize::from(length)];
         timeout(IDLE, stream.read_exact(&mut question)).await??;
-        let Some(reply) = reply(&question, peer, eni, states, config, Way::Tcp).await else { return Ok(()) };
+        let Some(reply) = reply(&question, peer, eni, states, asks, Way::Tcp).await else { return Ok(()) };
         let length = u16::try_from(reply.len()).map_err(io::Error::other)?;
         let mut message = length.to_be_bytes().to_vec();
         message.extend_from_slice(&reply);
@@ -103,12 +122,12 @@ async fn reply(
     peer: SocketAddr,
     eni: EniId,
     states: &States,
-    config: &HostConfig,
+    asks: &Asks,
     way: Way,
 ) -> Option<Vec<u8>> {
     let place = Place::of(states, eni)?;
     // Whoever else asks behind this port is no instance of ours.
-    if peer.ip() != IpAddr::V4(place.port.private_ip) {
+    if !place.port.private_ips().any(|ip| peer.ip() == IpAddr::V4(ip)) {
         return None;
     }
     match answer::answer(question, &place.state) {
@@ -116,7 +135,7 @@ async fn reply(
         Answer::Here(reply) => Some(reply),
         Answer::Elsewhere => {
             let gateways: Vec<_> = place.state.networks.values().map(|network| network.gateway).collect();
-            match forward::forward(question, &forward::resolvers(config, &gateways), way).await {
+            match asks.forward(question, &gateways, way).await {
                 Some(reply) => Some(reply),
                 None => answer::server_failure(question),
             }

@@ -71,10 +71,11 @@ fn reverse(address: Ipv4Addr, state: &HostState) -> Known {
         let domain = state.networks.values().next().map_or("", |network| &*network.domain);
         return Known::Name(format!("instance-data.{domain}"));
     }
-    match state.networks.values().find(|network| network.cidr.contains(address)) {
-        Some(network) => Known::Name(dns::private_name(address, &network.domain)),
-        None => Known::Foreign,
+    if let Some(network) = state.networks.values().find(|network| network.cidr.contains(address)) {
+        return Known::Name(dns::private_name(address, &network.domain));
     }
+    // Elastic addresses without a name of their owner's choice are the business of whoever the pool is from.
+    state.reverse_names.get(&address).map_or(Known::Foreign, |name| Known::Name(name.to_string()))
 }
 
 /// `ip-10-0-0-5` without its prefix; only the one way to write an address.
@@ -130,6 +131,18 @@ pub mod tests {
             let reverse = format!("{d}.{c}.{b}.{a}.in-addr.arpa");
             assert_eq!(look_up(&reverse, &state), Known::Name(name));
         }
+    }
+
+    #[test]
+    fn an_elastic_address_has_the_name_that_its_owner_gave_it_and_no_other() {
+        let mut state = state();
+        let name: std::sync::Arc<str> = "mail.example.com".into();
+        state.reverse_names = std::sync::Arc::new([(Ipv4Addr::new(203, 0, 113, 8), name)].into());
+        let named = look_up("8.113.0.203.in-addr.arpa", &state);
+        assert_eq!(named, Known::Name("mail.example.com".into()));
+        assert_eq!(look_up("7.113.0.203.in-addr.arpa", &state), Known::Foreign);
+        // Where it leads is for its domain to say.
+        assert_eq!(look_up("mail.example.com", &state), Known::Foreign);
     }
 
     #[test]

@@ -1,23 +1,22 @@
-//! DescribeVpcs and DescribeSubnets: the default VPC, as it can be read so far.
+//! DescribeVpcs and DescribeSubnets, and how VPCs and subnets look in answers.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::filter::Values;
-use super::page::Page;
-use super::{View, defaults, filter, regions, tags};
+use super::{find, find_subnet};
+use crate::control::filter::Values;
+use crate::control::page::Page;
+use crate::control::{View, defaults, filter, regions, tags};
+use crate::query::Fault;
 use crate::query::api::*;
-use crate::query::{Fault, FaultCode};
-use crate::types::ResourceId;
-use crate::world::{Network, Subnet, Vpc, World};
+use crate::types::{ResourceId, VpcCidrAssociationId};
+use crate::world::{Block, Network, Subnet, Vpc, World};
 
 pub fn describe_vpcs(view: &View, request: &DescribeVpcsRequest) -> Result<DescribeVpcsResponse, Fault> {
     let world = view.world;
     let owner = &view.caller.owner;
     for id in &request.vpc_ids {
-        if world.vpcs.get(id).is_none_or(|vpc| vpc.owner != *owner) {
-            return Err(FaultCode::InvalidVpcIDNotFound.with(format!("The vpc ID '{id}' does not exist")));
-        }
+        find(view, *id)?;
     }
     let matching = defaults::vpcs_of(world, owner)
         .filter(|vpc| request.vpc_ids.is_empty() || request.vpc_ids.contains(&vpc.id))
@@ -38,17 +37,26 @@ pub fn describe_vpcs(view: &View, request: &DescribeVpcsRequest) -> Result<Descr
     })
 }
 
-/// The one block of a VPC has the VPC's own number.
-fn cidr_association(vpc: &Vpc) -> String {
-    vpc.id.to_string().replacen("vpc", "vpc-cidr-assoc", 1)
+/// The block that a VPC was made with has the VPC's own number.
+pub fn first_block(vpc: &Vpc) -> Block {
+    let id = vpc.id.to_string().replacen("vpc", VpcCidrAssociationId::PREFIX, 1);
+    Block { id: id.parse().unwrap_or(VpcCidrAssociationId::from_random(0)), cidr: vpc.cidr }
+}
+
+fn blocks(vpc: &Vpc) -> impl Iterator<Item = Block> {
+    std::iter::once(first_block(vpc)).chain(vpc.blocks.iter().copied())
 }
 
 fn vpc_attribute(vpc: &Vpc, name: &str) -> Values {
     vec![match name {
-        "cidr" | "cidr-block" | "cidrBlock" | "cidr-block-association.cidr-block" => vpc.cidr.to_string(),
-        "cidr-block-association.association-id" => cidr_association(vpc),
+        "cidr" | "cidr-block" | "cidrBlock" => vpc.cidr.to_string(),
+        "cidr-block-association.cidr-block" => return vpc.cidrs().map(|cidr| cidr.to_string()).collect(),
+        "cidr-block-association.association-id" => {
+            return blocks(vpc).map(|block| block.id.to_string()).collect();
+        }
         "cidr-block-association.state" => "associated".into(),
-        "dhcp-options-id" => vpc.dhcp_options.to_string(),
+        "dhcp-options-id" | "dhcpOptionsId" => vpc.dhcp_options.to_string(),
+        "instance-tenancy" => "default".into(),
         "is-default" | "isDefault" => vpc.is_default.to_string(),
         "owner-id" => vpc.owner.account.to_string(),
         "state" => "available".into(),
@@ -57,20 +65,30 @@ fn vpc_attribute(vpc: &Vpc, name: &str) -> Values {
     }]
 }
 
-fn vpc_shape(world: &World, vpc: &Arc<Vpc>) -> output::Vpc {
+/// A block in this state of its association.
+pub fn block_shape(block: Block, state: &str) -> output::VpcCidrBlockAssociation {
+    output::VpcCidrBlockAssociation {
+        association_id: block.id,
+        cidr_block: block.cidr,
+        cidr_block_state: output::VpcCidrBlockState { state: state.into() },
+    }
+}
+
+fn unblocked() -> output::BlockPublicAccessStates {
+    output::BlockPublicAccessStates { internet_gateway_block_mode: "off".into() }
+}
+
+pub fn vpc_shape(world: &World, vpc: &Arc<Vpc>) -> output::Vpc {
     output::Vpc {
         vpc_id: vpc.id,
         owner_id: vpc.owner.account,
         state: "available".into(),
         cidr_block: vpc.cidr,
-        cidr_block_association_set: vec![output::VpcCidrBlockAssociation {
-            association_id: cidr_association(vpc),
-            cidr_block: vpc.cidr,
-            cidr_block_state: output::VpcCidrBlockState { state: "associated".into() },
-        }],
+        cidr_block_association_set: blocks(vpc).map(|block| block_shape(block, "associated")).collect(),
         dhcp_options_id: vpc.dhcp_options,
         instance_tenancy: "default".into(),
         is_default: vpc.is_default,
+        block_public_access_states: unblocked(),
         tag_set: tags::set_of(world, ResourceId::Vpc(vpc.id)),
     }
 }
@@ -82,11 +100,7 @@ pub fn describe_subnets(
     let world = view.world;
     let owner = &view.caller.owner;
     for id in &request.subnet_ids {
-        if world.subnets.get(id).is_none_or(|subnet| subnet.owner != *owner) {
-            return Err(
-                FaultCode::InvalidSubnetIDNotFound.with(format!("The subnet ID '{id}' does not exist"))
-            );
-        }
+        find_subnet(view, *id)?;
     }
     let mut subnets: Vec<_> =
         defaults::vpcs_of(world, owner).flat_map(|vpc| defaults::subnets_of(world, vpc.id)).collect();
@@ -116,10 +130,10 @@ fn subnet_attribute(world: &World, subnet: &Subnet, name: &str) -> Values {
         "available-ip-address-count" => available(world, subnet).to_string(),
         "cidr" | "cidr-block" | "cidrBlock" => subnet.cidr.to_string(),
         "default-for-az" | "defaultForAz" => subnet.is_default.to_string(),
+        "map-public-ip-on-launch" => subnet.map_public_ip.to_string(),
         "enable-dns64"
         | "ipv6-native"
         | "map-customer-owned-ip-on-launch"
-        | "map-public-ip-on-launch"
         | "private-dns-name-options-on-launch.enable-resource-name-dns-a-record"
         | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => "false".into(),
         "owner-id" => subnet.owner.account.to_string(),
@@ -165,7 +179,7 @@ fn usable(network: &Network) -> u64 {
     open + end.saturating_sub(at)
 }
 
-fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
+pub fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
     output::Subnet {
         subnet_id: subnet.id,
         subnet_arn: arn(subnet),
@@ -177,7 +191,7 @@ fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
         availability_zone: subnet.zone.to_string(),
         availability_zone_id: regions::zone_id(world, &subnet.owner.region, &subnet.zone),
         default_for_az: subnet.is_default,
-        map_public_ip_on_launch: false,
+        map_public_ip_on_launch: subnet.map_public_ip,
         map_customer_owned_ip_on_launch: false,
         assign_ipv6_address_on_creation: false,
         enable_dns64: false,
@@ -187,6 +201,8 @@ fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
             enable_resource_name_dns_a_record: false,
             enable_resource_name_dns_aaaa_record: false,
         },
+        ipv6_cidr_block_association_set: Vec::new(),
+        block_public_access_states: unblocked(),
         tag_set: tags::set_of(world, ResourceId::Subnet(subnet.id)),
     }
 }

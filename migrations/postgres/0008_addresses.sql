@@ -1,0 +1,1 @@
+CREATE INDEX address_transfers_by_generation ON address_transfers (generation);

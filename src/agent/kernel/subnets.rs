@@ -1,0 +1,80 @@
+//! Subnets' route tables in the router of a VPC.
+//!
+//! A packet gets the number of its sender's route table as its mark where it enters by a port, and takes it along to other
+//! hosts (VXLAN's group policy extension): so every router on its way asks the same table, whatever its source address is.
+//! What a table sends to one of the VPC's own blocks is looked up in the main table, where each interface has its /32.
+
+use std::collections::BTreeMap;
+
+use super::host::Pass;
+use super::model::*;
+use super::policy::{self, Lookup};
+use super::render::name;
+use super::routes::{self, Key, Kind, Route};
+use crate::agent::names::{ROUTER_OUT, TRANSIT_GATEWAY, port_name};
+use crate::plan::{HostState, RouteSection, RouteTo, VpcSection};
+use crate::types::{Cidr4, EniId};
+
+/// The order of the rules that send marked packets to their tables.
+const BY_MARK: u32 = 14_210;
+
+/// Adds the marks.
+pub fn render(state: &HostState, table: &mut Table) {
+    let marks = state.ports.values().filter_map(|port| {
+        let number = state.subnets.get(&port.subnet)?.table?;
+        Some((name(port), u32::from(number)))
+    });
+    table.sets.insert("port_table".into(), Set::marks("ifname", marks));
+    let mark = Rule::then(vec![], Action::Mark(Field::InInterface, "port_table".into()));
+    table.chains.insert("marks".into(), Chain::base(("filter", "prerouting", -140), vec![mark]));
+}
+
+/// The rules by which the tables are found.
+pub fn policy(vpc: &VpcSection) -> impl Iterator<Item = policy::Rule> {
+    vpc.tables.keys().map(|number| {
+        policy::Rule::by_mark(BY_MARK, (*number).into(), Lookup::Table(policy::subnets_table(*number)))
+    })
+}
+
+impl Pass<'_> {
+    /// The routes of all tables of the VPC.
+    pub(super) fn table_routes(&self, vpc: &VpcSection, to: &mut BTreeMap<Key, (Route, String)>) {
+        for (number, list) in &vpc.tables {
+            let table = policy::subnets_table(*number);
+            let subject = format!("route table {number} of {}", vpc.id);
+            for cidr in vpc.cidrs.iter() {
+                to.insert(routes::in_table(table, *cidr), (Route::of(Kind::Throw), subject.clone()));
+            }
+            for route in list {
+                let leads = self.leads(route).unwrap_or(Route::of(Kind::Blackhole));
+                to.insert(routes::in_table(table, route.destination), (leads, subject.clone()));
+            }
+            // Nothing is looked up further on.
+            let rest = Cidr4::from(ipnet::Ipv4Net::default());
+            let last = Key { metric: u32::MAX, ..routes::in_table(table, rest) };
+            to.insert(last, (Route::of(Kind::Blackhole), subject));
+        }
+    }
+
+    /// `None` where it leads nowhere now.
+    fn leads(&self, route: &RouteSection) -> Option<Route> {
+        match route.to {
+            RouteTo::Internet => {
+                let interface = self.index(ROUTER_OUT)?;
+                Some(Route { via: Some(TRANSIT_GATEWAY), ..Route::by(interface) })
+            }
+            RouteTo::Interface(eni) => self.to_interface(eni),
+            RouteTo::Nowhere => None,
+        }
+    }
+
+    fn to_interface(&self, eni: EniId) -> Option<Route> {
+        if let Some(port) = self.state.ports.get(&eni) {
+            let interface = self.index(&port_name(eni))?;
+            return Some(Route { via: Some(port.private_ip), ..Route::by(interface) });
+        }
+        let place = self.state.places.get(&eni)?;
+        let peer = self.state.hosts.get(&place.host)?;
+        Some(Route { via: Some(peer.next_hop), ..Route::by(self.flat()?) })
+    }
+}

@@ -1,0 +1,193 @@
+//! The routers of VPCs: a network namespace for each on every host where it has ports, so that two of them may have the same
+//! addresses.
+//!
+//! Each is followed by a thread that lives in the namespace, with a reconciler and the servers of its own. The namespaces
+//! outlive us, as rules do; a new agent finds them by their names.
+
+mod cables;
+mod lookup;
+mod namespaces;
+mod runner;
+pub mod split;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rtnetlink::Handle;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::config::HostConfig;
+use super::kernel::events::Events;
+use super::reconcile::Applied;
+use crate::plan::{Failure, HostState};
+use crate::types::VpcId;
+pub use lookup::{Lookups, Question};
+use namespaces::Namespace;
+use runner::Runner;
+use split::Router;
+
+/// How often routers are looked at without a word: a namespace that somebody deleted.
+const LOOK: Duration = Duration::from_secs(1);
+
+type States = watch::Receiver<Option<Arc<HostState>>>;
+
+/// What routers are made with.
+pub struct Routers {
+    config: Arc<HostConfig>,
+    handle: Handle,
+    lookups: Lookups,
+    runners: BTreeMap<VpcId, Runner>,
+    failures: Vec<Failure>,
+    /// Whether namespaces of before have been looked for.
+    swept: bool,
+}
+
+impl Routers {
+    /// In the host's own network namespace.
+    ///
+    /// # Errors
+    /// There is no netlink.
+    pub fn new(config: Arc<HostConfig>) -> io::Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        tokio::spawn(connection);
+        let lookups = lookup::start();
+        Ok(Self { config, handle, lookups, runners: BTreeMap::new(), failures: Vec::new(), swept: false })
+    }
+
+    /// Follows the states until their sender is gone, and hands on what the host's own namespace must be. What that has
+    /// applied comes by `applied`, and what all have by `report`.
+    ///
+    /// # Errors
+    /// There is no hearing of interfaces.
+    pub async fn run(
+        mut self,
+        mut states: States,
+        own: watch::Sender<Option<Arc<HostState>>>,
+        mut applied: watch::Receiver<Applied>,
+        report: watch::Sender<Applied>,
+    ) -> io::Result<()> {
+        let links = Events::of_links()?.registered()?;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (word, mut words) = watch::channel(());
+        states.mark_changed();
+        loop {
+            let mut told = false;
+            tokio::select! {
+                changed = states.changed() => match changed {
+                    Ok(()) => told = true,
+                    Err(_) => return Ok(()),
+                },
+                ready = links.readable() => {
+                    let mut ready = ready?;
+                    ready.clear_ready();
+                    ready.get_inner().drain(|_, _| false);
+                }
+                changed = applied.changed() => if changed.is_err() { return Ok(()) },
+                _ = words.changed() => {}
+                _ = look.tick() => {}
+            }
+            let Some(state) = states.borrow_and_update().clone() else { continue };
+            if told {
+                let cut = if state.vpcs.is_empty() { state.clone() } else { Arc::new(split::host(&state)) };
+                own.send_replace(Some(cut));
+            }
+            self.follow(&state, &word).await;
+            report.send_replace(self.joined(&applied.borrow_and_update()));
+        }
+    }
+
+    /// Brings the routers in step with the state.
+    async fn follow(&mut self, state: &Arc<HostState>, word: &watch::Sender<()>) {
+        self.failures.clear();
+        let wanted = split::routers(state);
+        let gone: Vec<_> = self.runners.keys().filter(|vpc| !wanted.contains_key(vpc)).copied().collect();
+        for vpc in gone {
+            self.runners.remove(&vpc);
+            self.remove(&namespaces::name(&self.config, vpc));
+        }
+        if !self.swept {
+            self.sweep(&wanted);
+        }
+        for (vpc, router) in wanted {
+            if let Err(error) = self.router(state, vpc, router, word).await {
+                self.failures.push(Failure { subject: format!("VPC {vpc}"), message: error });
+            }
+        }
+    }
+
+    /// Deletes namespaces of ours that an agent before us has left and no VPC needs.
+    fn sweep(&mut self, wanted: &BTreeMap<VpcId, Router>) {
+        self.swept = true;
+        for (vpc, name) in namespaces::list(&self.config) {
+            if !wanted.contains_key(&vpc) {
+                self.remove(&name);
+            }
+        }
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Err(message) = namespaces::delete(name) {
+            self.swept = false;
+            self.failures.push(Failure { subject: format!("network namespace {name}"), message });
+        }
+    }
+
+    async fn router(
+        &mut self,
+        state: &HostState,
+        vpc: VpcId,
+        router: Router,
+        word: &watch::Sender<()>,
+    ) -> Result<(), String> {
+        let namespace = Namespace::ensure(&namespaces::name(&self.config, vpc))?;
+        let cables = cables::Cables { handle: &self.handle, config: &self.config, namespace: &namespace };
+        cables.transit(vpc).await?;
+        if let Some(section) = state.vpcs.get(&vpc) {
+            cables.vxlan(state, section).await?;
+        }
+        let same = |runner: &Runner| runner.namespace == namespace.id && runner.lives();
+        if !self.runners.get(&vpc).is_some_and(same) {
+            // The old one's thread ends with it.
+            self.runners.remove(&vpc);
+            let runner = Runner::start(vpc, &namespace, &self.config, &self.lookups, word.clone())?;
+            self.runners.insert(vpc, runner);
+        }
+        let ports: Vec<_> = router.kernel.ports.keys().copied().collect();
+        if let Some(runner) = self.runners.get_mut(&vpc) {
+            runner.tell(router);
+        }
+        cables.ports(&ports).await
+    }
+
+    /// What the host has applied as a whole: what every part of it has.
+    fn joined(&self, own: &Applied) -> Applied {
+        let mut all = own.clone();
+        for runner in self.runners.values() {
+            let applied = runner.applied();
+            if applied.epoch == all.epoch {
+                all.generation = all.generation.min(applied.generation);
+            } else {
+                all.generation = 0;
+            }
+            all.failures.extend(applied.failures);
+            all.pending.extend(applied.pending);
+        }
+        all.failures.extend(self.failures.iter().cloned());
+        if !self.failures.is_empty() {
+            // Nothing of a router that could not be made is applied; the last word of others may be older still.
+            all.generation = all.generation.min(self.told_before());
+        }
+        all.failures.sort();
+        all.failures.dedup();
+        all
+    }
+
+    /// A generation that every router has had, or none.
+    fn told_before(&self) -> u64 {
+        self.runners.values().map(|runner| runner.applied().generation).min().unwrap_or(0)
+    }
+}

@@ -1,0 +1,91 @@
+//! How route tables look in answers.
+
+use super::associations_of;
+use crate::control::tags;
+use crate::query::api::*;
+use crate::types::*;
+use crate::world::{InstanceState, NextHop, Route, RouteTable, RouteTableAssociation, World};
+
+pub fn table(world: &World, row: &RouteTable) -> output::RouteTable {
+    let vpc = world.vpcs.get(&row.vpc);
+    let local = vpc.into_iter().flat_map(|vpc| vpc.cidrs()).map(local);
+    let made = world.routes_of(row.id).map(|made| route(world, row.vpc, made));
+    let mut associations: Vec<_> =
+        associations_of(world, row.id).map(|association| self::association(association)).collect();
+    associations.sort_by_key(|association| !association.main);
+    output::RouteTable {
+        route_table_id: row.id,
+        vpc_id: row.vpc,
+        owner_id: row.owner.account,
+        route_set: local.chain(made).collect(),
+        association_set: associations,
+        propagating_vgw_set: Vec::new(),
+        tag_set: tags::set_of(world, ResourceId::RouteTable(row.id)),
+    }
+}
+
+/// The way within the VPC, which each of its tables has.
+fn local(block: Cidr4) -> output::Route {
+    output::Route {
+        destination_cidr_block: block,
+        gateway_id: Some("local".into()),
+        instance_id: None,
+        instance_owner_id: None,
+        network_interface_id: None,
+        state: "active".into(),
+        origin: "CreateRouteTable".into(),
+    }
+}
+
+fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
+    let mut shape = output::Route {
+        destination_cidr_block: row.destination,
+        gateway_id: None,
+        instance_id: None,
+        instance_owner_id: None,
+        network_interface_id: None,
+        state: if leads(world, vpc, row.to) { "active" } else { "blackhole" }.into(),
+        origin: "CreateRoute".into(),
+    };
+    match row.to {
+        NextHop::InternetGateway(id) => shape.gateway_id = Some(id.to_string()),
+        NextHop::Interface(id) => {
+            let eni = world.enis.get(&id);
+            let attachment = eni.and_then(|eni| eni.attachment);
+            shape.network_interface_id = Some(id);
+            shape.instance_id = attachment.map(|attachment| attachment.instance);
+            shape.instance_owner_id = eni.filter(|_| attachment.is_some()).map(|eni| eni.owner.account);
+        }
+    }
+    shape
+}
+
+/// "blackhole: the route's target isn't available (for example, the specified gateway isn't attached to the VPC, the
+/// specified NAT instance has been terminated, and so on)" (API_Route).
+fn leads(world: &World, vpc: VpcId, to: NextHop) -> bool {
+    match to {
+        NextHop::InternetGateway(id) => {
+            world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+        }
+        NextHop::Interface(id) => {
+            let attachment = world.enis.get(&id).and_then(|eni| eni.attachment);
+            let instance = attachment.and_then(|attachment| world.instances.get(&attachment.instance));
+            instance.is_some_and(|row| matches!(row.state, InstanceState::Pending | InstanceState::Running))
+        }
+    }
+}
+
+fn association(row: &RouteTableAssociation) -> output::RouteTableAssociation {
+    output::RouteTableAssociation {
+        route_table_association_id: row.id,
+        route_table_id: row.table,
+        subnet_id: row.subnet,
+        main: row.subnet.is_none(),
+        association_state: associated(),
+    }
+}
+
+/// The state of every association that there is.
+pub fn associated() -> output::RouteTableAssociationState {
+    output::RouteTableAssociationState { state: "associated".into() }
+}

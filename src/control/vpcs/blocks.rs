@@ -1,0 +1,122 @@
+//! More blocks of addresses for a VPC
+//! (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>).
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::{all_off, changeable, describe, find, vpc};
+use crate::control::quotas::QUOTAS;
+use crate::control::{Decision, View, defaults};
+use crate::query::api::*;
+use crate::query::{Fault, FaultCode};
+use crate::types::*;
+use crate::world::{Block, Vpc, World};
+
+/// RFC 1918's ranges: a VPC has blocks of one of them at most.
+const PRIVATE: [(Ipv4Addr, u8); 3] = [
+    (Ipv4Addr::new(10, 0, 0, 0), 8),
+    (Ipv4Addr::new(172, 16, 0, 0), 12),
+    (Ipv4Addr::new(192, 168, 0, 0), 16),
+];
+
+pub fn associate_vpc_cidr_block(
+    decision: &mut Decision,
+    request: &AssociateVpcCidrBlockRequest,
+) -> Result<AssociateVpcCidrBlockResponse, Fault> {
+    all_off(&[("AmazonProvidedIpv6CidrBlock", request.amazon_provided_ipv6_cidr_block)])?;
+    let view = decision.view();
+    let vpc = find(&view, request.vpc_id)?.clone();
+    changeable(&vpc, "blocks")?;
+    let cidr = checked(&view, &vpc, request.cidr_block)?;
+    if vpc.cidrs().count() >= QUOTAS.blocks_per_vpc {
+        return Err(FaultCode::CidrLimitExceeded.with(format!(
+            "This network '{}' has met its maximum number of allowed CIDRs: {}",
+            vpc.id, QUOTAS.blocks_per_vpc
+        )));
+    }
+    let block = Block { id: decision.env.id(VpcCidrAssociationId::from_random), cidr };
+    let blocks: Arc<[Block]> = vpc.blocks.iter().copied().chain([block]).collect();
+    decision.put(Vpc { blocks, ..(*vpc).clone() });
+    Ok(AssociateVpcCidrBlockResponse {
+        vpc_id: vpc.id,
+        cidr_block_association: describe::block_shape(block, "associating"),
+    })
+}
+
+fn checked(view: &View, vpc: &Vpc, cidr: Cidr4) -> Result<Cidr4, Fault> {
+    let cidr = vpc::checked_block(cidr)?;
+    let refused = |why: &str| Err(FaultCode::InvalidVpcRange.with(format!("The CIDR '{cidr}' {why}")));
+    if vpc.cidrs().any(|block| block.overlaps(&cidr)) {
+        return refused("overlaps with a CIDR block of the VPC.");
+    }
+    if vpc.cidrs().any(|block| range(block).is_some() && range(cidr).is_some() && range(block) != range(cidr))
+    {
+        return refused(
+            "is restricted. Use a CIDR from the same private address range as the current VPC CIDR, or use a \
+             publicly-routable CIDR.",
+        );
+    }
+    // "The CIDR block must not be the same or larger than a destination CIDR range in a route in any of the VPC route
+    // tables": such a route would lead away what is the VPC's own.
+    let inside =
+        |destination: Cidr4| cidr.contains(destination.network()) && cidr.contains(destination.last());
+    let mut routes = view.world.route_tables_of(vpc.id).flat_map(|table| view.world.routes_of(table.id));
+    match routes.find(|route| inside(route.destination)) {
+        Some(route) => refused(&format!(
+            "is the same as, or larger than, the destination {} of a route in {}.",
+            route.destination, route.table
+        )),
+        None => Ok(cidr),
+    }
+}
+
+/// Which private range the block is in.
+fn range(cidr: Cidr4) -> Option<usize> {
+    let within = |(address, length): &(Ipv4Addr, u8)| {
+        Cidr4::new(*address, *length).is_some_and(|range| range.contains(cidr.network()))
+    };
+    PRIVATE.iter().position(within)
+}
+
+/// The caller's VPC that has a block with this id, and that block; `None` for the one that it was made with.
+fn find_block(view: &View, id: VpcCidrAssociationId) -> Result<(Arc<Vpc>, Option<Block>), Fault> {
+    for vpc in defaults::vpcs_of(view.world, &view.caller.owner) {
+        if let Some(block) = vpc.blocks.iter().find(|block| block.id == id) {
+            return Ok((vpc.clone(), Some(*block)));
+        }
+        if describe::first_block(vpc).id == id {
+            return Ok((vpc.clone(), None));
+        }
+    }
+    Err(FaultCode::InvalidVpcCidrBlockAssociationIDNotFound
+        .with(format!("The vpc CIDR block association ID '{id}' does not exist")))
+}
+
+pub fn disassociate_vpc_cidr_block(
+    decision: &mut Decision,
+    request: &DisassociateVpcCidrBlockRequest,
+) -> Result<DisassociateVpcCidrBlockResponse, Fault> {
+    let id = request.association_id;
+    let (vpc, block) = find_block(&decision.view(), id)?;
+    let Some(block) = block else {
+        return Err(FaultCode::OperationNotPermitted.with(format!(
+            "The vpc CIDR block with association ID {id} may not be disassociated. It is the primary IPv4 CIDR block of \
+             the VPC"
+        )));
+    };
+    if let Some(subnet) = subnet_in(&decision.world, &vpc, block.cidr) {
+        return Err(FaultCode::DependencyViolation.with(format!(
+            "The vpc CIDR block with association ID {id} cannot be disassociated: the subnet {subnet} is in it"
+        )));
+    }
+    let blocks: Arc<[Block]> = vpc.blocks.iter().copied().filter(|other| other.id != id).collect();
+    decision.put(Vpc { blocks, ..(*vpc).clone() });
+    Ok(DisassociateVpcCidrBlockResponse {
+        vpc_id: vpc.id,
+        cidr_block_association: describe::block_shape(block, "disassociating"),
+    })
+}
+
+fn subnet_in(world: &World, vpc: &Vpc, block: Cidr4) -> Option<SubnetId> {
+    defaults::subnets_of(world, vpc.id).find(|subnet| subnet.cidr.overlaps(&block)).map(|subnet| subnet.id)
+}

@@ -1,0 +1,1 @@
+//! VPCs and subnets from their making to their end.
