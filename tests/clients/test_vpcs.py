@@ -1,0 +1,307 @@
+"""VPCs with packets: two with the same addresses on the same two hosts, subnets with and without a way out, elastic
+addresses, network ACLs, routes to an instance, DHCP and DNS, and what a restart of an agent leaves as it is."""
+
+import subprocess
+
+import pytest
+
+from conftest import USER_DATA, Lab, console, describe, page, refused, until
+
+OUTSIDE = "198.51.100.10"
+EVERYTHING = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+
+
+class Vpcs(Lab):
+    """Two hosts and one server."""
+
+    server = "server1"
+
+    def __init__(self):
+        import os
+
+        super().__init__(f"vpc{os.getpid()}", "--hosts", "2")
+        self.ec2 = self.client()
+
+    def vpc(self, *subnets):
+        """A VPC 10.0.0.0/16 with these subnets; its default group lets everybody in."""
+        vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        made = [self.ec2.create_subnet(VpcId=vpc, CidrBlock=cidr)["Subnet"]["SubnetId"] for cidr in subnets]
+        group = self.one("security_groups", vpc)["GroupId"]
+        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=EVERYTHING)
+        return vpc, *made
+
+    def one(self, what, vpc):
+        """The only one that a new VPC has of these."""
+        reply = getattr(self.ec2, f"describe_{what}")(Filters=[{"Name": "vpc-id", "Values": [vpc]}])
+        (only,) = reply["".join(word.capitalize() for word in what.split("_"))]
+        return only
+
+    def start(self, subnet, host, user_data=USER_DATA):
+        reply = self.ec2.run_instances(
+            ImageId=self.image, MinCount=1, MaxCount=1, UserData=user_data, SubnetId=subnet,
+            Placement={"Tenancy": "host", "HostId": host},
+        )
+        return reply["Instances"][0]["InstanceId"]
+
+    def launch(self, *wanted):
+        """Instances that run: (subnet, host) each."""
+        made = [self.start(*one) for one in wanted]
+        for instance in made:
+            until(lambda: "user-data done" in console(self.ec2, instance), 40)
+        return [describe(self.ec2, instance) for instance in made]
+
+    def gateway(self, vpc):
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        return gateway
+
+    def elastic(self, instance):
+        address = self.ec2.allocate_address(Domain="vpc")
+        self.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance["InstanceId"])
+        return address
+
+    def settle(self):
+        until(lambda: all(row["lag"] == 0 and not row["failures"] for row in self.operator("host", "list")), 20)
+
+
+@pytest.fixture(scope="module")
+def vpcs():
+    lab = Vpcs()
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+def name(instance):
+    return instance["PrivateDnsName"].split(".")[0]
+
+
+def ip(instance):
+    return instance["PrivateIpAddress"]
+
+
+def reaches(lab, one, other, address=None):
+    until(lambda: page(lab, one["InstanceId"], address or ip(other)) == name(other), 10)
+
+
+def never(lab, where, address):
+    """Nothing answers there, in two seconds each of which a page would take a moment of."""
+    assert page(lab, where, address) is None
+
+
+@pytest.fixture(scope="module")
+def twins(vpcs):
+    """Two VPCs with the same block on the same two hosts; in each one instance a host, and a third beside the first."""
+    found = []
+    for _ in range(2):
+        vpc, subnet = vpcs.vpc("10.0.1.0/24")
+        found.append((vpc, vpcs.launch((subnet, "host1"), (subnet, "host1"), (subnet, "host2"))))
+    return found
+
+
+def test_two_vpcs_with_the_same_addresses_keep_apart(vpcs, twins):
+    (_, first), (_, second) = twins
+    assert [ip(one) for one in first] == [ip(one) for one in second]
+    # Only the second's own serve this port: what answers there is not of the first.
+    for instance in second:
+        vpcs.exec(instance["InstanceId"], "sh", "-c", f"busybox httpd -p 99 -h /srv/www")
+    for mine in (first, second):
+        for one in mine:
+            for other in mine:
+                if one is not other:
+                    reaches(vpcs, one, other)
+    for one, other in ((a, b) for a in first for b in first if a is not b):
+        never_port = vpcs.exec(
+            one["InstanceId"], "timeout", "2", "busybox", "wget", "-q", "-O", "-", f"http://{ip(other)}:99/"
+        )
+        assert never_port.returncode != 0, "an instance of the other VPC has answered"
+    reply = vpcs.exec(second[0]["InstanceId"], "timeout", "2", "busybox", "wget", "-q", "-O", "-", f"http://{ip(second[2])}:99/")
+    assert reply.stdout.strip() == name(second[2])
+
+
+def test_groups_hold_in_a_vpc_across_hosts(vpcs, twins):
+    vpc, (one, _, other) = twins[0]
+    group = vpcs.ec2.create_security_group(GroupName="closed", Description="closed", VpcId=vpc)["GroupId"]
+    eni = other["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    before = [group["GroupId"] for group in other["SecurityGroups"]]
+    vpcs.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=[group])
+    try:
+        until(lambda: page(vpcs, one["InstanceId"], ip(other), seconds=1) is None)
+        only_default = [{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": before[0]}]}]
+        vpcs.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=only_default)
+        reaches(vpcs, one, other)
+        assert vpcs.exec(one["InstanceId"], "timeout", "2", "busybox", "wget", "-q", "-O", "-", f"http://{ip(other)}:8080/").returncode != 0
+    finally:
+        vpcs.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=before)
+
+
+def test_what_is_served_in_a_vpc_is_its_own(vpcs, twins):
+    for _, (one, _, other) in twins:
+        inside = lambda *command: vpcs.exec(one["InstanceId"], *command).stdout
+        assert "nameserver 10.0.0.2" in inside("cat", "/etc/resolv.conf")
+        assert inside("nslookup", other["PrivateDnsName"]).rstrip().endswith(f"Address: {ip(other)}")
+        assert ip(one) == inside("busybox", "wget", "-q", "-O", "-", "http://169.254.169.254/latest/meta-data/local-ipv4")
+        assert "page.test" in inside("nslookup", "page.test", "169.254.169.253")
+        # 1,500 on the flat segment, less what VXLAN puts before.
+        assert "mtu 1450" in inside("ip", "link", "show", "eth0")
+
+
+def test_a_long_transfer_passes_between_hosts(vpcs, twins):
+    _, (one, _, other) = twins[0]
+    vpcs.exec(other["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")
+    count = ["sh", "-c", f"timeout 10 busybox wget -q -O - http://{ip(other)}/long | wc -c"]
+    assert vpcs.exec(one["InstanceId"], *count).stdout.strip() == "3000000"
+    # Whoever sends more than fits is told so (RFC 1191).
+    vpcs.exec(one["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1500")
+    try:
+        assert vpcs.exec(one["InstanceId"], *count).stdout.strip() == "3000000"
+        long = vpcs.exec(one["InstanceId"], "sh", "-c", f"head -c 3000000 /dev/zero | timeout 10 busybox nc {ip(other)} 80 >/dev/null; cat /proc/net/snmp | grep ^Icmp:")
+        heads, values = [line.split() for line in long.stdout.strip().splitlines()]
+        assert int(dict(zip(heads, values))["InDestUnreachs"]) > 0, "nobody said that it was too long"
+    finally:
+        vpcs.exec(one["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1450")
+
+
+@pytest.fixture(scope="module")
+def open_vpc(vpcs):
+    """A public subnet with an instance on each host, and a private one; an elastic address for each."""
+    vpc, public, private = vpcs.vpc("10.0.1.0/24", "10.0.2.0/24")
+    instances = vpcs.launch((public, "host1"), (public, "host2"), (private, "host1"))
+    gateway = vpcs.gateway(vpc)
+    table = vpcs.ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    vpcs.ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+    addresses = [vpcs.elastic(instance)["PublicIp"] for instance in instances]
+    return vpc, gateway, table, instances, addresses
+
+
+def test_there_is_no_way_out_but_by_gateway_route_and_address(vpcs, open_vpc):
+    vpc, gateway, table, (one, other, private), (first, second, third) = open_vpc
+    never(vpcs, "internet", first)
+    vpcs.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    for address, instance in ((first, one), (second, other)):
+        until(lambda: page(vpcs, "internet", address) == name(instance), 10)
+    # The private subnet has an address and no route.
+    never(vpcs, "internet", third)
+    # Each by the other's elastic address, and by its own.
+    for asks, address, answers in ((one, second, other), (other, first, one), (one, first, one)):
+        reaches(vpcs, asks, answers, address)
+    # What it is outside is its elastic address.
+    pinged = vpcs.exec(one["InstanceId"], "timeout", "5", "ping", "-c", "1", OUTSIDE)
+    assert pinged.returncode == 0, pinged.stdout
+    # Without the address there is no way either.
+    association = vpcs.ec2.describe_addresses(PublicIps=[second])["Addresses"][0]["AssociationId"]
+    vpcs.ec2.disassociate_address(AssociationId=association)
+    until(lambda: vpcs.exec(other["InstanceId"], "timeout", "1", "ping", "-c", "1", OUTSIDE).returncode != 0)
+    never(vpcs, "internet", second)
+    vpcs.ec2.associate_address(PublicIp=second, InstanceId=other["InstanceId"])
+    until(lambda: page(vpcs, "internet", second) == name(other), 10)
+
+
+def test_elastic_addresses_lead_from_flat_networks_into_vpcs_and_back(vpcs, open_vpc):
+    _, _, _, (one, other, _), (first, second, _) = open_vpc
+    group = vpcs.ec2.create_security_group(GroupName="flat", Description="flat")["GroupId"]
+    vpcs.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=EVERYTHING)
+    reply = vpcs.ec2.run_instances(
+        ImageId=vpcs.image, MinCount=1, MaxCount=1, UserData=USER_DATA, SecurityGroupIds=[group],
+        Placement={"Tenancy": "host", "HostId": "host1"},
+    )
+    flat = reply["Instances"][0]["InstanceId"]
+    until(lambda: "user-data done" in console(vpcs.ec2, flat), 40)
+    flat = describe(vpcs.ec2, flat)
+    address = vpcs.elastic(flat)["PublicIp"]
+    for instance, public in ((one, first), (other, second)):
+        reaches(vpcs, flat, instance, public)
+        reaches(vpcs, instance, flat, address)
+        # And by nothing else.
+        never(vpcs, instance["InstanceId"], ip(flat))
+
+
+def test_a_network_acl_judges_each_way_by_itself(vpcs, open_vpc):
+    vpc, _, _, (one, other, private), (first, _, _) = open_vpc
+    acl = vpcs.ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    default = vpcs.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "default", "Values": ["true"]}])
+    own = [a for a in default["NetworkAcls"][0]["Associations"] if a["SubnetId"] == one["SubnetId"]][0]
+
+    def entry(number, egress, action="allow", protocol="6", ports=(0, 65535), cidr="0.0.0.0/0"):
+        vpcs.ec2.create_network_acl_entry(
+            NetworkAclId=acl, RuleNumber=number, Egress=egress, RuleAction=action, Protocol=protocol, CidrBlock=cidr,
+            PortRange={"From": ports[0], "To": ports[1]},
+        )
+
+    reaches(vpcs, private, one)
+    association = vpcs.ec2.replace_network_acl_association(AssociationId=own["NetworkAclAssociationId"], NetworkAclId=acl)
+    try:
+        # A new one lets nothing pass, but within the subnet.
+        until(lambda: page(vpcs, private["InstanceId"], ip(one), seconds=1) is None)
+        reaches(vpcs, other, one)
+        assert "10.0.0.2" in vpcs.exec(one["InstanceId"], "nslookup", one["PrivateDnsName"]).stdout
+        entry(100, False, ports=(80, 80))
+        # The answers are not let out: it knows no flows.
+        never(vpcs, private["InstanceId"], ip(one))
+        entry(100, True, ports=(1024, 65535))
+        reaches(vpcs, private, one)
+        until(lambda: page(vpcs, "internet", first) == name(one), 10)
+        # A lower number is asked first.
+        entry(50, False, "deny", ports=(80, 80), cidr=f"{OUTSIDE}/32")
+        until(lambda: page(vpcs, "internet", first, seconds=1) is None)
+        reaches(vpcs, private, one)
+    finally:
+        vpcs.ec2.replace_network_acl_association(
+            AssociationId=association["NewAssociationId"], NetworkAclId=default["NetworkAcls"][0]["NetworkAclId"]
+        )
+    until(lambda: page(vpcs, "internet", first) == name(one), 10)
+
+
+def test_a_route_leads_to_an_instance_that_forwards(vpcs, open_vpc):
+    """Between hosts, too: the instance that forwards is on another than the one that sends."""
+    vpc, _, _, (one, other, private), _ = open_vpc
+    table = vpcs.one_main(vpc) if hasattr(vpcs, "one_main") else None
+    tables = vpcs.ec2.describe_route_tables(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    )
+    table = tables["RouteTables"][0]["RouteTableId"]
+    eni = other["NetworkInterfaces"][0]["NetworkInterfaceId"]
+    vpcs.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    # It takes this address for its own, which nobody in the VPC has.
+    vpcs.exec(other["InstanceId"], "ip", "addr", "add", "192.168.77.1/32", "dev", "lo")
+    never(vpcs, private["InstanceId"], "192.168.77.1")
+    vpcs.ec2.create_route(RouteTableId=table, DestinationCidrBlock="192.168.77.0/24", NetworkInterfaceId=eni)
+    until(lambda: page(vpcs, private["InstanceId"], "192.168.77.1") == name(other), 10)
+    # Other subnets' tables have no such route.
+    never(vpcs, one["InstanceId"], "192.168.77.1")
+    # With the check on it may not answer under another address than its own.
+    vpcs.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, SourceDestCheck={"Value": True})
+    until(lambda: page(vpcs, private["InstanceId"], "192.168.77.1", seconds=1) is None)
+    vpcs.ec2.delete_route(RouteTableId=table, DestinationCidrBlock="192.168.77.0/24")
+
+
+def test_a_restarted_agent_leaves_routers_as_they_are(vpcs, open_vpc):
+    _, _, _, (one, other, _), (first, _, _) = open_vpc
+    names = lambda: sorted(line.split()[0] for line in subprocess.check_output(["ip", "netns"], text=True).splitlines() if vpcs.name in line)
+    before = names()
+    vpcs.lab("stop", "host1")
+    reaches(vpcs, one, other)
+    assert page(vpcs, "internet", first) == name(one)
+    vpcs.lab("start", "host1")
+    vpcs.settle()
+    assert names() == before
+    reaches(vpcs, one, other)
+    reaches(vpcs, other, one)
+    until(lambda: page(vpcs, "internet", first) == name(one), 10)
+
+
+def test_a_router_that_somebody_deletes_comes_again_and_goes_with_its_vpcs_last_instance(vpcs):
+    vpc, subnet = vpcs.vpc("10.0.9.0/24")
+    one, other = vpcs.launch((subnet, "host1"), (subnet, "host2"))
+    routers = lambda: [line.split()[0] for line in subprocess.check_output(["ip", "netns"], text=True).splitlines() if vpc in line]
+    assert len(routers()) == 2
+    vpcs.ec2.terminate_instances(InstanceIds=[other["InstanceId"]])
+    until(lambda: [name for name in routers() if "host2" in name] == [])
+    vpcs.ec2.terminate_instances(InstanceIds=[one["InstanceId"]])
+    until(lambda: routers() == [])
+    until(lambda: describe(vpcs.ec2, one["InstanceId"])["State"]["Name"] == "terminated")
+    refused("DependencyViolation", vpcs.ec2.delete_vpc, VpcId=vpc)
+    vpcs.ec2.delete_subnet(SubnetId=subnet)
+    vpcs.ec2.delete_vpc(VpcId=vpc)
+    refused("InvalidVpcID.NotFound", vpcs.ec2.describe_vpcs, VpcIds=[vpc])
