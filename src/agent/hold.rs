@@ -178,6 +178,7 @@ mod tests {
             public_ip: IP,
             private_ip: Ipv4Addr::new(10, 0, 0, 5),
             eni: EniId::from_random(1),
+            transit: None,
         };
         let addresses = [(IP, Arc::new(section))].into();
         Arc::new(HostState { addresses, address_lease, ..HostState::default() })

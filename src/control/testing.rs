@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Caller, Decision, Env, HostStatus, Status, View, defaults};
+use crate::query::{self, Fault, FaultCode};
 use crate::types::*;
 use crate::world::*;
 
@@ -211,9 +212,44 @@ impl Bench {
         result
     }
 
+    /// A call over the API, by its parameters; the answer's XML.
+    pub fn call(&mut self, action: &str, given: &[(&str, &str)]) -> Result<String, Fault> {
+        const VERSION: &str = "2016-11-15";
+        let pairs = [&[("Version", VERSION), ("Action", action)], given].concat();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let action = query::decode(&pairs)?.action;
+        let response = match query::dispatch_read(&self.view(), &action) {
+            Some(read) => read,
+            None => self.attempt(|decision| query::dispatch_write(decision, &action).unwrap()),
+        };
+        response.map(|response| query::encode_response(&response, VERSION, "id"))
+    }
+
+    /// The same, of which one element counts.
+    pub fn told(&mut self, element: &str, action: &str, given: &[(&str, &str)]) -> String {
+        let xml = self.call(action, given).unwrap_or_else(|fault| panic!("{action} {given:?}: {fault}"));
+        let found = texts(&xml, element);
+        found.first().unwrap_or_else(|| panic!("no {element} in {xml}")).clone()
+    }
+
+    /// The same, which is refused with this code.
+    pub fn refused(&mut self, action: &str, given: &[(&str, &str)]) -> FaultCode {
+        let before = self.world.clone();
+        let fault = self.call(action, given).unwrap_err();
+        assert_eq!(self.world, before, "what is refused changes nothing");
+        fault.code
+    }
+
     pub fn view(&self) -> View<'_> {
         View { world: &self.world, status: &self.status, caller: &self.caller, now: self.now }
     }
+}
+
+/// The texts of all elements of this name, in their order.
+pub fn texts(xml: &str, element: &str) -> Vec<String> {
+    let open = format!("<{element}>");
+    let text = |piece: &str| piece.split('<').next().unwrap_or_default().to_owned();
+    xml.split(&open).skip(1).map(text).collect()
 }
 
 /// One instance of the bench's image with everything by default.

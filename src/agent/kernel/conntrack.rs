@@ -200,6 +200,7 @@ mod tests {
     fn what_the_gateway_serves_lives_though_it_lies_in_the_range() {
         let gateway = Ipv4Addr::new(10, 0, 0, 99);
         let network = crate::plan::NetworkSection {
+            vpc: None,
             name: "flat".into(),
             cidr: "10.0.0.0/24".parse().unwrap(),
             gateway,

@@ -4,6 +4,8 @@ mod associations;
 mod made;
 mod shape;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use associations::{associate_route_table, disassociate_route_table, replace_route_table_association};
 pub use made::{create_route, delete_route, replace_route};

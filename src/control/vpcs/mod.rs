@@ -13,7 +13,7 @@ mod subnets;
 mod vpc;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 pub use attributes::{describe_vpc_attribute, modify_subnet_attribute, modify_vpc_attribute};
 pub use belongings::{default_acl, delete_route_table, ensure as ensure_belongings, make_route_table};

@@ -82,6 +82,7 @@ async fn reports(name: &str, a: &Handle, b: &Handle) {
     a.submit(caller(), false, |decision| {
         for n in 0..1000_u16 {
             decision.put(Host {
+                flat_mtu: None,
                 name: format!("node{n}").into(),
                 zone: "us-east-1a".into(),
                 number: n + 1,

@@ -11,6 +11,7 @@ mod restore;
 mod servers;
 mod testing;
 mod together;
+mod vpcs;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::testing::{Bed, Cluster, commit};
+use super::vpcs;
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
@@ -48,7 +49,12 @@ fn host(second: bool) -> &'static str {
     HOSTS[usize::from(second)]
 }
 
-pub const CALLS: &[&[(&str, &str)]] = &[
+/// Every call there is a form of.
+pub fn calls() -> Vec<&'static [(&'static str, &'static str)]> {
+    [CALLS, vpcs::CALLS].concat()
+}
+
+const CALLS: &[&[(&str, &str)]] = &[
     &[("Action", "AllocateAddress")],
     &[("Action", "AllocateAddress"), ("Address", "203.0.113.5")],
     &[("Action", "ReleaseAddress"), ("AllocationId", "$address")],
@@ -148,7 +154,7 @@ fn step() -> impl Strategy<Value = Step> {
         Operator::Distributed,
     ]);
     prop_oneof![
-        8 => (proptest::sample::select(CALLS), any::<[u8; 3]>()).prop_map(|(call, picks)| Step::Call(call, picks)),
+        8 => (proptest::sample::select(calls()), any::<[u8; 3]>()).prop_map(|(call, picks)| Step::Call(call, picks)),
         4 => (phase, any::<bool>()).prop_map(|(phase, second)| Step::Report(phase, second)),
         1 => (operator, any::<bool>()).prop_map(|(what, second)| Step::Operator(what, second)),
         1 => any::<[bool; 2]>().prop_map(|[one, other]| Step::Wait(one && other)),
@@ -157,7 +163,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Something that there is, chosen by a number; an id of nobody's where there is nothing.
-fn pick<T: ToString>(all: impl Iterator<Item = T>, pick: u8, none: &str) -> String {
+pub fn pick<T: ToString>(all: impl Iterator<Item = T>, pick: u8, none: &str) -> String {
     let all: Vec<String> = all.map(|id| id.to_string()).collect();
     match all.len() {
         0 => none.to_owned(),
@@ -177,7 +183,7 @@ pub fn fill(world: &World, value: &str, n: u8) -> String {
         "$rule" => pick(world.rules.keys(), n, "sgr-00000000"),
         "$image" => pick(world.images.keys(), n, "ami-00000000"),
         "$key" => KEY.to_owned(),
-        other => other.to_owned(),
+        other => vpcs::fill(world, other, n).unwrap_or_else(|| other.to_owned()),
     }
 }
 
@@ -272,6 +278,7 @@ pub fn check(world: &World) {
             assert!(world.groups.contains_key(&group), "{} names a group that is gone", rule.id);
         }
     }
+    vpcs::check(world);
     for name in HOSTS {
         let state = host_state(world, name);
         for port in state.ports.values() {

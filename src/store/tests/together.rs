@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::linear::{self, Call, Held, Op, Released, is_linearizable};
-use super::property::{CALLS, check, fill};
+use super::property::{calls, check, fill};
 use super::servers::{agree, two};
 use super::testing::{Bed, Cluster, commit};
 use crate::control::testing::Bench;
@@ -271,10 +271,11 @@ async fn two_servers_decide_as_one() {
     let clients = (0..6_usize).map(|n| {
         let (handle, caller) = (if n % 2 == 0 { a.clone() } else { b.clone() }, caller.clone());
         tokio::spawn(async move {
+            let forms = calls();
             let mut random = Random(0x2545_f491_4f6c_dd1d_u64.wrapping_mul(u64::try_from(n).unwrap() + 1));
             let mut reservations = BTreeSet::new();
             for _ in 0..60 {
-                let form = CALLS[random.below(CALLS.len())];
+                let form = forms[random.below(forms.len())];
                 let world = handle.world();
                 let mut pick = || u8::try_from(random.below(256)).unwrap();
                 let form: Vec<(&str, String)> =

@@ -1,18 +1,40 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
+pub mod addresses;
+mod vpcs;
+
+pub use vpcs::own_refused;
+
 use super::own::{Own, Pairs, pairs, public_key, rule};
 use super::spec::{Action, Leaf};
 
 /// A call that succeeds for its account.
 pub struct Case {
     pub base: Pairs,
+    /// What it is always answered with, where it cannot succeed.
+    pub never: Option<&'static str>,
+    /// Whether it changes anything when it succeeds.
+    pub changes: bool,
     /// What a parameter takes the place of, and what it needs beside it.
     instead: Vec<(&'static str, &'static str, Pairs)>,
 }
 
 impl Case {
     fn new(action: &str, given: &[(&str, &str)]) -> Self {
-        Self { base: pairs(&[&[("Action", action)], given].concat()), instead: Vec::new() }
+        let base = pairs(&[&[("Action", action)], given].concat());
+        // An instance that runs is started already.
+        let changes = action != "StartInstances";
+        Self { base, never: None, changes, instead: Vec::new() }
+    }
+
+    fn never(mut self, code: &'static str) -> Self {
+        (self.never, self.changes) = (Some(code), false);
+        self
+    }
+
+    fn changes_nothing(mut self) -> Self {
+        self.changes = false;
+        self
     }
 
     fn or(mut self, parameter: &'static str, other: &'static str) -> Self {
@@ -47,7 +69,13 @@ impl Case {
 
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
+    if let Some(case) = addresses::case(action, own) {
+        return Some(case);
+    }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
+    if let Some(case) = vpcs::case(action, own) {
+        return Some(case);
+    }
     match action {
         "AllocateAddress" => case(&[("Domain", "vpc")]),
         "AssociateAddress" => {
@@ -151,7 +179,10 @@ pub enum Strange {
 use Strange::{Nothing, Refused};
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 11] = [
+const RESOURCES: [(&str, &str); 14] = [
+    ("options", "InvalidDhcpOptionID.NotFound"),
+    ("gateway", "InvalidInternetGatewayID.NotFound"),
+    ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
     ("key", "InvalidKeyPair.NotFound"),
@@ -167,7 +198,10 @@ const RESOURCES: [(&str, &str); 11] = [
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
-    let own_rule = action.name.starts_with("Revoke");
+    if let Some(found) = vpcs::strange(action, leaf) {
+        return found;
+    }
+    let own_rule = action.name.starts_with("Revoke") || action.name.starts_with("Update");
     let one = match leaf.kind.as_str() {
         "InstanceId" => ("instance", "InvalidInstanceID.NotFound"),
         "AllocationId" => ("used-address", "InvalidAllocationID.NotFound"),
@@ -209,7 +243,9 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
         (_, "GroupName" | "SourceSecurityGroupName" | "SecurityGroup") => {
             ("group-name", Refused("InvalidGroup.NotFound"))
         }
-        (_, "PublicIp") | ("AllocateAddress", "Address") => ("used-ip", Refused("InvalidAddress.NotFound")),
+        (_, "PublicIp") | ("AllocateAddress" | "AcceptAddressTransfer", "Address") => {
+            ("used-ip", Refused("InvalidAddress.NotFound"))
+        }
         ("RunInstances", "PrivateIpAddress") => ("private-ip", Refused("InvalidIPAddress.InUse")),
         ("AssociateAddress", "PrivateIpAddress") => ("private-ip", Refused("InvalidParameterValue")),
         ("CreateNetworkInsightsPath", "Source" | "Destination") => {
@@ -225,6 +261,9 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
+    if let Some(code) = vpcs::malformed(kind) {
+        return Some(code);
+    }
     Some(match kind {
         "string" => return None,
         "InstanceId" => "InvalidInstanceID.Malformed",

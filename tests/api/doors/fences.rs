@@ -1,7 +1,7 @@
 //! Between accounts.
 
 use super::Doors;
-use super::cases::{Case, Strange, case, strange};
+use super::cases::{Case, Strange, addresses, case, own_refused, strange};
 use super::own::{Pairs, borrowed};
 use super::spec::Action;
 
@@ -34,6 +34,9 @@ impl Doors {
         let code = self.cloud.call(&self.cloud.his, &given).code().unwrap_or_default().to_owned();
         // His own is there, and may be in use, in the wrong place, or not what is lacking.
         let also = match (action.name.as_str(), thing) {
+            (action, thing) if addresses::own_is(action, thing).is_some() => {
+                addresses::own_is(action, thing).unwrap()
+            }
             ("AllocateAddress", "used-ip") => "InvalidAddress.NotFound",
             ("ReleaseAddress", "used-address" | "used-ip") => "InvalidIPAddress.InUse",
             ("RunInstances", "private-ip") => "InvalidIPAddress.InUse",
@@ -41,7 +44,7 @@ impl Doors {
             ("AssociateAddress", "private-ip") => "InvalidParameterValue",
             ("DeleteSecurityGroup", "group" | "group-name") => "DependencyViolation",
             ("DeleteNetworkInsightsPath", "path") => "AnalysisExistsForNetworkInsightsPath",
-            _ => "DryRunOperation",
+            _ => own_refused(&action.name, thing).unwrap_or("DryRunOperation"),
         };
         assert_eq!(code, also, "{given:?}");
     }

@@ -1,5 +1,7 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod vpcs;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -60,7 +62,9 @@ impl Cloud {
         server.operate(&["pool", "add", "--name", "public", "--range", "203.0.113.1-203.0.113.250"]);
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
         let agent = Agent::join(&server, &folder.0, "host1");
-        let (his, hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
+        let (mut his, mut hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
+        offer(&server, &mut his, &mut hers);
+        offer(&server, &mut hers, &mut his);
         Self { his, hers, agent: Some(agent), server, _folder: folder }
     }
 
@@ -93,8 +97,13 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 15] = [
+        const LISTS: [&str; 20] = [
+            "DescribeDhcpOptions",
+            "DescribeInternetGateways",
+            "DescribeRouteTables",
             "DescribeAddresses",
+            "DescribeAddressesAttribute",
+            "DescribeAddressTransfers",
             "DescribeInstances",
             "DescribeInstanceStatus",
             "DescribeKeyPairs",
@@ -116,10 +125,9 @@ impl Cloud {
             let id = reply.text("requestId").unwrap().to_owned();
             let counted = reply.body.replace(&id, "");
             // Subnets count free addresses, of which others take some.
-            match counted.split_once("<availableIpAddressCount>") {
-                Some((before, after)) => format!("{before}{}", after.split_once('<').unwrap().1),
-                None => counted,
-            }
+            let mut pieces = counted.split("<availableIpAddressCount>");
+            let first = pieces.next().unwrap_or_default().to_owned();
+            pieces.fold(first, |told, piece| told + piece.split_once('<').unwrap().1)
         };
         LISTS.iter().map(list).collect()
     }
@@ -130,9 +138,10 @@ impl Own {
         self.things.get(thing).unwrap_or_else(|| panic!("{} has no {thing}", self.who))
     }
 
-    /// Everything that has a name or an id of its own.
+    /// Everything that has a name or an id of its own; what the other one has to give is not.
     pub fn things(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.things.iter().map(|(thing, name)| (*thing, name.as_str()))
+        let own = self.things.iter().filter(|(thing, _)| !["gift-ip", "peer-account"].contains(thing));
+        own.map(|(thing, name)| (*thing, name.as_str()))
     }
 
     pub fn signer(&self) -> Signer {
@@ -148,6 +157,7 @@ impl Own {
         maker.instances();
         maker.addresses();
         maker.paths();
+        maker.vpcs();
         own
     }
 }
@@ -212,6 +222,18 @@ impl Maker<'_> {
             let given: Vec<_> = given.into_iter().chain(rule(port)).collect();
             self.make(thing, "securityGroupRuleId", &given);
         }
+        for (thing, direction) in [("group-rule", "Ingress"), ("egress-group-rule", "Egress")] {
+            let action = format!("AuthorizeSecurityGroup{direction}");
+            let of_itself = [
+                ("Action", &*action),
+                ("GroupId", &group),
+                ("IpPermissions.1.IpProtocol", "tcp"),
+                ("IpPermissions.1.FromPort", "24"),
+                ("IpPermissions.1.ToPort", "24"),
+                ("IpPermissions.1.Groups.1.GroupId", &group),
+            ];
+            self.make(thing, "securityGroupRuleId", &of_itself);
+        }
     }
 
     fn instances(&mut self) {
@@ -238,9 +260,13 @@ impl Maker<'_> {
     }
 
     fn addresses(&mut self) {
-        for (thing, ip) in
-            [("used-address", "used-ip"), ("free-address", "free-ip"), ("spare-address", "spare-ip")]
-        {
+        for (thing, ip) in [
+            ("used-address", "used-ip"),
+            ("free-address", "free-ip"),
+            ("spare-address", "spare-ip"),
+            ("named-address", "named-ip"),
+            ("offered-address", "offered-ip"),
+        ] {
             let reply = self.call(&[("Action", "AllocateAddress")]);
             self.keep(thing, reply.text("allocationId").unwrap());
             self.keep(ip, reply.text("publicIp").unwrap());
@@ -249,6 +275,10 @@ impl Maker<'_> {
             (self.own.get("used-address").to_owned(), self.own.get("instance").to_owned());
         let given = [("Action", "AssociateAddress"), ("AllocationId", &*address), ("InstanceId", &instance)];
         self.make("association", "associationId", &given);
+        let (named, name) =
+            (self.own.get("named-address").to_owned(), format!("{}.example.com", self.own.who));
+        self.call(&[("Action", "ModifyAddressAttribute"), ("AllocationId", &named), ("DomainName", &name)]);
+        self.keep("ptr-record", &format!("{name}."));
     }
 
     fn paths(&mut self) {
@@ -273,6 +303,19 @@ impl Maker<'_> {
             [("Action", "CreateTags"), ("ResourceId.1", &*from), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")];
         self.call(&tag);
     }
+}
+
+/// One offers an address to the other.
+fn offer(server: &Server, from: &mut Own, to: &mut Own) {
+    let account = server.call(&to.by, &[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]);
+    let account = account.text("Account").unwrap_or_else(|| panic!("{}", account.body)).to_owned();
+    let address = from.get("offered-address").to_owned();
+    let given =
+        [("Action", "EnableAddressTransfer"), ("AllocationId", &*address), ("TransferAccountId", &account)];
+    let reply = server.call(&from.by, &given);
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    to.things.insert("gift-ip", from.get("offered-ip").to_owned());
+    from.things.insert("peer-account", account);
 }
 
 fn until(api: SocketAddr, by: &Credentials, instance: &str, state: &str) {

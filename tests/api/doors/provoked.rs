@@ -1,5 +1,7 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod vpcs;
+
 use super::Doors;
 use super::own::{Cloud, Own, Pairs, base64, pairs, public_key, rule};
 use super::spec::Action;
@@ -7,7 +9,7 @@ use crate::server::{Folder, Server, Settings, send, signed};
 
 /// An action, how often it may succeed, the code after that, and the parameters of each call.
 type Crowd = (&'static str, usize, &'static str, Box<dyn Fn(usize) -> Pairs + Sync>);
-type Call<'a> = (&'static str, &'static str, Vec<(&'a str, &'a str)>);
+pub type Call<'a> = (&'static str, &'static str, Vec<(&'a str, &'a str)>);
 
 /// So many tags for what is made.
 fn tags(kind: &str, count: usize) -> Pairs {
@@ -30,7 +32,7 @@ impl Doors {
     }
 
     /// Each call is refused with its code.
-    fn all_refused(&mut self, calls: &[Call<'_>]) {
+    pub fn all_refused(&mut self, calls: &[Call<'_>]) {
         for (name, code, given) in calls {
             let given = [pairs(&[("Action", name)]), pairs(given)].concat();
             self.refused(&self.action(name), &given, code);
@@ -44,7 +46,13 @@ impl Doors {
     pub fn too_many_tags(&mut self) {
         let instance = self.his("instance");
         for (name, kind) in [
+            ("AcceptAddressTransfer", "elastic-ip"),
             ("AllocateAddress", "elastic-ip"),
+            ("CreateDhcpOptions", "dhcp-options"),
+            ("CreateInternetGateway", "internet-gateway"),
+            ("CreateRouteTable", "route-table"),
+            ("CreateSubnet", "subnet"),
+            ("CreateVpc", "vpc"),
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),
@@ -83,7 +91,8 @@ impl Doors {
             ),
         ]);
         for action in self.spec.actions.clone().into_iter().filter(|action| action.paged) {
-            let given = pairs(&[("Action", &action.name), ("NextToken", "bm9uZQ")]);
+            let case = super::case(&action.name, &self.cloud.his).unwrap();
+            let given = [case.base, pairs(&[("NextToken", "bm9uZQ")])].concat();
             self.refused(&action, &given, "InvalidNextToken");
         }
     }

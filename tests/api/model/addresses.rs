@@ -43,7 +43,7 @@ pub fn allocate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         leaf("domain", "vpc"),
     ];
     world.tag(call.who, &id, &tags);
-    world.addresses.push(Address { who: call.who, id, ip, pool: pool.name, association: None });
+    world.addresses.push(Address { who: call.who, id, ip, pool: pool.name, association: None, name: None });
     Ok(answer)
 }
 
@@ -162,10 +162,12 @@ pub fn disassociate(world: &mut World, call: &Call) -> Outcome {
 
 pub fn release(world: &mut World, call: &Call) -> Outcome {
     let at = find(world, call)?;
-    if world.addresses[at].association.is_some() {
-        return Err("InvalidIPAddress.InUse".into());
-    }
+    let mut faults = Faults::default();
+    faults.add_if(world.addresses[at].association.is_some(), "InvalidIPAddress.InUse");
+    faults.add_if(world.addresses[at].name.is_some(), "InvalidAddress.PtrSet");
+    faults.done()?;
     let gone = world.addresses.remove(at);
+    world.withdraw(&gone);
     world.untag(&gone.id);
     Ok(vec![leaf("return", true)])
 }

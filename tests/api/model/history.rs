@@ -96,7 +96,7 @@ impl<'g> History<'g> {
     /// What was not as the model has it.
     pub fn step(&mut self, seed: u64, kills: bool) -> Result<(), String> {
         let mut dice = Dice::new(seed);
-        self.world.learned.begun = Micros::now().to_string();
+        self.world.learned.begin(Micros::now());
         if kills && dice.once_in(12) {
             let at = dice.below(self.ground.servers.len());
             self.told.push(format!("server {at} is killed and started again"));
@@ -280,7 +280,8 @@ impl<'g> History<'g> {
         };
         let fullest = reads::KINDS.iter().max_by_key(more).filter(|kind| more(kind) > 0);
         let walked = fullest.filter(|_| dice.once_in(2));
-        let kind = walked.unwrap_or_else(|| dice.pick(reads::KINDS));
+        let narrowed: Vec<&Kind> = reads::KINDS.iter().filter(|kind| !kind.filters.is_empty()).collect();
+        let kind = walked.unwrap_or_else(|| *dice.pick(&narrowed));
         let mut call = Call::new(who, kind.action);
         if kind.action == "DescribeKeyPairs" {
             call.params.set("IncludePublicKey", "true");
@@ -316,16 +317,16 @@ impl<'g> History<'g> {
             call.params.0.retain(|(name, _)| name != "NextToken");
             call.params.set("NextToken", token);
             if dice.once_in(6) {
-                return self.strange_token(&call, dice);
+                return self.strange_token(&call, dice, kind.filters.is_empty());
             }
         }
     }
 
     /// A token is good for the filters that it was made for.
-    fn strange_token(&mut self, call: &Call, dice: &mut Dice) -> Result<(), String> {
+    fn strange_token(&mut self, call: &Call, dice: &mut Dice, plain: bool) -> Result<(), String> {
         let mut call = call.clone();
         match dice.below(2) {
-            0 => call = call.with("Filter.40.Name", "tag:x").with("Filter.40.Value", "y"),
+            0 if !plain => call = call.with("Filter.40.Name", "tag:x").with("Filter.40.Value", "y"),
             _ => call
                 .params
                 .0

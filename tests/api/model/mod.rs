@@ -6,6 +6,7 @@
 
 mod addresses;
 mod call;
+mod edits;
 mod ends;
 mod ground;
 mod groups;
@@ -23,6 +24,7 @@ mod shapes;
 mod spoil;
 mod steps;
 mod tagging;
+mod transfers;
 mod tree;
 mod world;
 
@@ -109,8 +111,19 @@ fn writing() -> Vec<String> {
     names
 }
 
+/// Actions that the model does not know.
+#[rustfmt::skip]
+const UNKNOWN: &[&str] = &[
+    "AssociateDhcpOptions", "AssociateRouteTable", "AssociateVpcCidrBlock", "AttachInternetGateway",
+    "CreateDefaultSubnet", "CreateDefaultVpc", "CreateDhcpOptions", "CreateInternetGateway", "CreateRoute",
+    "CreateRouteTable", "CreateSubnet", "CreateVpc", "DeleteDhcpOptions", "DeleteInternetGateway", "DeleteRoute",
+    "DeleteRouteTable", "DeleteSubnet", "DeleteVpc", "DetachInternetGateway", "DisassociateRouteTable",
+    "DisassociateVpcCidrBlock", "ModifySubnetAttribute", "ModifyVpcAttribute", "ModifyVpcTenancy", "ReplaceRoute",
+    "ReplaceRouteTableAssociation",
+];
+
 fn assert_all_tried(tally: &Tally) {
-    for action in writing() {
+    for action in writing().into_iter().filter(|action| !UNKNOWN.contains(&action.as_str())) {
         let codes = tally.codes.get(action.as_str());
         let both = codes.is_some_and(|codes| codes.contains_key("") && codes.len() > 1);
         assert!(both, "{action} was not tried with success and with errors: {codes:?}");

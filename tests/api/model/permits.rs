@@ -90,7 +90,7 @@ fn protocol(chooser: &mut Chooser) -> &'static str {
 }
 
 /// Sets protocol and ports under the prefix, which ends in a dot or is empty.
-fn traffic(chooser: &mut Chooser, call: &mut Call, prefix: &str) {
+pub fn traffic(chooser: &mut Chooser, call: &mut Call, prefix: &str) {
     let protocol = protocol(chooser);
     if !chooser.dice.once_in(50) {
         call.params.set(format!("{prefix}IpProtocol"), protocol);
@@ -137,14 +137,24 @@ fn flat(chooser: &mut Chooser, mut call: Call) -> Call {
     call
 }
 
-fn permission(chooser: &mut Chooser, call: &mut Call, at: &str) {
+pub fn cidr(chooser: &mut Chooser) -> String {
+    either(chooser, CIDRS, BAD_CIDRS).to_owned()
+}
+
+pub fn cidr_v6(chooser: &mut Chooser) -> String {
+    either(chooser, CIDRS6, BAD_CIDRS6).to_owned()
+}
+
+/// Sometimes says something of a rule.
+pub fn describe(chooser: &mut Chooser, call: &mut Call, at: &str) {
+    if chooser.dice.once_in(4) {
+        let at_end = if chooser.dice.once_in(6) { DESCRIPTIONS.len() } else { DESCRIPTIONS.len() - 2 };
+        call.params.set(format!("{at}.Description"), chooser.dice.pick(&DESCRIPTIONS[..at_end]));
+    }
+}
+
+pub fn permission(chooser: &mut Chooser, call: &mut Call, at: &str) {
     traffic(chooser, call, &format!("{at}."));
-    let describe = |chooser: &mut Chooser, call: &mut Call, at: &str| {
-        if chooser.dice.once_in(4) {
-            let at_end = if chooser.dice.once_in(6) { DESCRIPTIONS.len() } else { DESCRIPTIONS.len() - 2 };
-            call.params.set(format!("{at}.Description"), chooser.dice.pick(&DESCRIPTIONS[..at_end]));
-        }
-    };
     let kinds = chooser.dice.below(12);
     if kinds < 7 {
         let count = chooser.dice.below(2) + 1;
@@ -228,21 +238,28 @@ pub fn revoke(chooser: &mut Chooser, call: Call) -> Call {
     call
 }
 
-/// Names a rule that is there, by what it matches.
-fn same(chooser: &mut Chooser, call: &mut Call, rule: &Rule, at: &str) {
+/// Names a rule that is there, by what it matches. Where its description would be.
+pub fn same(chooser: &mut Chooser, call: &mut Call, rule: &Rule, at: &str) -> String {
     call.params.set(format!("{at}.IpProtocol"), &rule.traffic.0);
     if let Some((from, to)) = rule.traffic.1 {
         call.params.set(format!("{at}.FromPort"), from);
         call.params.set(format!("{at}.ToPort"), to);
     }
     match &rule.peer {
-        Peer::V4(cidr) => call.params.set(format!("{at}.IpRanges.1.CidrIp"), cidr),
-        Peer::V6(cidr) => call.params.set(format!("{at}.Ipv6Ranges.1.CidrIpv6"), cidr),
+        Peer::V4(cidr) => {
+            call.params.set(format!("{at}.IpRanges.1.CidrIp"), cidr);
+            format!("{at}.IpRanges.1")
+        }
+        Peer::V6(cidr) => {
+            call.params.set(format!("{at}.Ipv6Ranges.1.CidrIpv6"), cidr);
+            format!("{at}.Ipv6Ranges.1")
+        }
         Peer::Group(group, of) => {
             call.params.set(format!("{at}.Groups.1.GroupId"), group);
             if *of != chooser.who {
                 call.params.set(format!("{at}.Groups.1.UserId"), &chooser.world.accounts[*of].id);
             }
+            format!("{at}.Groups.1")
         }
     }
 }

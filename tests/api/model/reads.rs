@@ -3,7 +3,7 @@
 use super::call::{COMBINATION, Call, Code, Faults, VALUE};
 use super::tree::{Tree, leaf, list, node};
 use super::world::World;
-use super::{addresses, groups, insights, keys, rules, shapes, tagging};
+use super::{addresses, groups, insights, keys, rules, shapes, tagging, transfers};
 
 /// A Describe action.
 pub struct Kind {
@@ -29,6 +29,14 @@ pub const KINDS: &[Kind] = &[
             ("instance-id", "instanceId"), ("network-interface-id", "networkInterfaceId"),
             ("private-ip-address", "privateIpAddress"), ("public-ip", "publicIp"),
         ],
+    },
+    Kind {
+        action: "DescribeAddressesAttribute", list: "addressSet", id: ("allocationId", ""), absent: "",
+        pages: Some((1, 1000)), filters: &[],
+    },
+    Kind {
+        action: "DescribeAddressTransfers", list: "addressTransferSet", id: ("allocationId", ""), absent: "",
+        pages: Some((5, 1000)), filters: &[],
     },
     Kind {
         action: "DescribeSecurityGroups", list: "securityGroupInfo", id: ("groupId", "GroupId"),
@@ -114,6 +122,14 @@ impl Kind {
             "DescribeAddresses" => {
                 let own = world.addresses.iter().filter(|row| row.who == who);
                 own.map(|row| addresses::shape(world, row)).collect()
+            }
+            "DescribeAddressesAttribute" => {
+                let own = world.addresses.iter().filter(|row| row.who == who && row.name.is_some());
+                own.map(transfers::attribute).collect()
+            }
+            "DescribeAddressTransfers" => {
+                let own = world.transfers.iter().filter(|row| row.who == who);
+                own.map(|row| transfers::shape(world, row)).collect()
             }
             "DescribeSecurityGroups" => {
                 let own = world.groups.iter().filter(|row| row.who == who);

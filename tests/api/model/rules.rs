@@ -7,10 +7,10 @@ use super::world::*;
 
 /// A rule that a request names.
 #[derive(Clone)]
-struct Wanted {
-    traffic: Traffic,
-    peer: Peer,
-    description: Option<String>,
+pub struct Wanted {
+    pub traffic: Traffic,
+    pub peer: Peer,
+    pub description: Option<String>,
 }
 
 pub fn authorize(world: &mut World, call: &Call, reply: &Tree, egress: bool) -> Outcome {
@@ -107,7 +107,7 @@ fn is_flat(params: &Params) -> bool {
     flat.iter().any(|name| params.has(name))
 }
 
-fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, Faults> {
+pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, Faults> {
     let given = call.params.structures("IpPermissions");
     let flat = !egress && is_flat(&call.params);
     match (flat, given.is_empty()) {
@@ -172,7 +172,7 @@ fn unfolded(params: &Params) -> Vec<Params> {
     vec![peer]
 }
 
-fn traffic(permission: &Params) -> Result<Traffic, Code> {
+pub fn traffic(permission: &Params) -> Result<Traffic, Code> {
     let named = permission.one("IpProtocol").ok_or(VALUE)?.to_lowercase();
     let (from, to) = (permission.number("FromPort"), permission.number("ToPort"));
     let number = named.parse::<u32>().ok().filter(|number| *number < 256 && number.to_string() == named);
@@ -199,7 +199,7 @@ fn traffic(permission: &Params) -> Result<Traffic, Code> {
 }
 
 /// "If you specify a CIDR block with host bits, we set them to zero" (API_IpRange).
-fn cidr4(text: Option<&str>) -> Result<String, Code> {
+pub fn cidr4(text: Option<&str>) -> Result<String, Code> {
     let (address, length) = text.ok_or(MISSING)?.split_once('/').ok_or(VALUE)?;
     let bits =
         length.parse::<u32>().ok().filter(|bits| bits.to_string() == length && *bits <= 32).ok_or(VALUE)?;
@@ -207,7 +207,7 @@ fn cidr4(text: Option<&str>) -> Result<String, Code> {
     Ok(format!("{}/{bits}", ip_text(ip(address).ok_or(VALUE)? & mask)))
 }
 
-fn cidr6(text: Option<&str>) -> Result<String, Code> {
+pub fn cidr6(text: Option<&str>) -> Result<String, Code> {
     let (address, length) = text.ok_or(MISSING)?.split_once('/').ok_or(VALUE)?;
     let bits =
         length.parse::<u32>().ok().filter(|bits| bits.to_string() == length && *bits <= 128).ok_or(VALUE)?;

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 
 use super::call::Call;
 use super::world::*;
-use super::{launches, permits};
+use super::{edits, launches, permits};
 
 /// What chooses a call.
 pub struct Chooser<'a> {
@@ -32,6 +32,14 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("AuthorizeSecurityGroupEgress", 4),
     ("RevokeSecurityGroupIngress", 7),
     ("RevokeSecurityGroupEgress", 4),
+    ("ModifySecurityGroupRules", 6),
+    ("UpdateSecurityGroupRuleDescriptionsIngress", 4),
+    ("UpdateSecurityGroupRuleDescriptionsEgress", 3),
+    ("ModifyAddressAttribute", 4),
+    ("ResetAddressAttribute", 4),
+    ("EnableAddressTransfer", 5),
+    ("DisableAddressTransfer", 3),
+    ("AcceptAddressTransfer", 6),
     ("RunInstances", 6),
     ("StartInstances", 6),
     ("StopInstances", 6),
@@ -114,7 +122,11 @@ impl Chooser<'_> {
         match action {
             "AssociateAddress" => some("eipalloc") && any(&[State::Pending, State::Running, State::Stopped]),
             "DisassociateAddress" => some("eipassoc"),
-            "ReleaseAddress" => some("eipalloc"),
+            "ReleaseAddress"
+            | "ModifyAddressAttribute"
+            | "ResetAddressAttribute"
+            | "EnableAddressTransfer" => some("eipalloc"),
+            "DisableAddressTransfer" | "AcceptAddressTransfer" => self.has_transfer(action),
             "DeleteSecurityGroup" => self.own(self.who, "sg").len() > 1,
             "StartInstances" => any(&[State::Stopped]),
             "StopInstances" | "RebootInstances" => any(&[State::Running]),
@@ -144,6 +156,15 @@ impl Chooser<'_> {
                 permits::authorize(self, call)
             }
             "RevokeSecurityGroupIngress" | "RevokeSecurityGroupEgress" => permits::revoke(self, call),
+            "ModifySecurityGroupRules" => edits::modifying(self, call),
+            "UpdateSecurityGroupRuleDescriptionsIngress" | "UpdateSecurityGroupRuleDescriptionsEgress" => {
+                edits::describing(self, call)
+            }
+            "ModifyAddressAttribute"
+            | "ResetAddressAttribute"
+            | "EnableAddressTransfer"
+            | "DisableAddressTransfer"
+            | "AcceptAddressTransfer" => self.handing(call),
             "RunInstances" => launches::run(self, call),
             "StartInstances" | "StopInstances" | "RebootInstances" | "TerminateInstances" => {
                 launches::power(self, call)

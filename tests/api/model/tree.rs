@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use fogbank::types::Micros;
+
 /// An element: its name, its text, and what is inside.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Tree {
@@ -133,6 +135,8 @@ const LEARNED: &[&str] = &[
     "createdDate",
     "startDate",
     "usageOperationUpdateTime",
+    "transferOfferExpirationTimestamp",
+    "transferOfferAcceptedTimestamp",
     "reason",
     "keyFingerprint",
     "keyMaterial",
@@ -144,20 +148,34 @@ const LEARNED: &[&str] = &[
 pub struct Learned {
     known: BTreeMap<String, String>,
     /// When the present step began; what it makes is no older.
-    pub begun: String,
+    begun: String,
+    /// Seven days later, which is when what is offered now ends.
+    week: String,
+}
+
+fn in_a_week(time: Micros) -> String {
+    time.plus_seconds(7 * 24 * 3600).to_string()
 }
 
 impl Learned {
+    /// A step begins.
+    pub fn begin(&mut self, now: Micros) {
+        (self.begun, self.week) = (now.to_string(), in_a_week(now));
+    }
+
     /// Whether the text is what is expected, where `~KIND WORDS` is anything of a kind that stays the same.
     fn fits(&mut self, expected: &str, actual: &str) -> bool {
         let Some(hole) = expected.strip_prefix('~') else { return expected == actual };
         if let Some(known) = self.known.get(hole) {
             return known == actual;
         }
-        let now = fogbank::types::Micros::now().to_string();
+        let now = Micros::now().to_string();
         let recent = |time: &str| *self.begun <= *time && *time <= *now && time.len() == now.len();
         let fits = match hole.split(' ').next().unwrap_or_default() {
             "time" => recent(actual),
+            "week" => {
+                *self.week <= *actual && *actual <= *in_a_week(Micros::now()) && actual.len() == now.len()
+            }
             "user" => {
                 let time =
                     actual.strip_prefix("User initiated (").and_then(|rest| rest.strip_suffix(" GMT)"));

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::{Call, Code, Faults, Params, VALUE};
+use super::transfers::Transfer;
 use super::tree::{Learned, Tree};
-use super::{addresses, groups, insights, instances, keys, rules, tagging};
+use super::{addresses, edits, groups, insights, instances, keys, rules, tagging, transfers};
 
 pub const REGION: &str = "us-east-1";
 pub const ZONE: &str = "us-east-1a";
@@ -31,6 +32,8 @@ pub struct Address {
     pub pool: String,
     /// Its id, and the interface that it leads to.
     pub association: Option<(String, String)>,
+    /// What reverse DNS says, as zones write it.
+    pub name: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +180,9 @@ pub struct World {
     pub paths: Vec<Path>,
     pub analyses: Vec<Analysis>,
     pub tags: Vec<Tag>,
+    pub transfers: Vec<Transfer>,
+    /// How many there ever were.
+    pub offers: usize,
     /// Account, action and token; what was asked and what it made.
     pub tokens: BTreeMap<(usize, &'static str, String), (Pairs, String)>,
     /// Every id that the server ever told.
@@ -201,6 +207,14 @@ impl World {
             "AuthorizeSecurityGroupEgress" => rules::authorize(self, call, reply, true),
             "RevokeSecurityGroupIngress" => rules::revoke(self, call, false),
             "RevokeSecurityGroupEgress" => rules::revoke(self, call, true),
+            "ModifySecurityGroupRules" => edits::modify(self, call),
+            "UpdateSecurityGroupRuleDescriptionsIngress" => edits::describe(self, call, false),
+            "UpdateSecurityGroupRuleDescriptionsEgress" => edits::describe(self, call, true),
+            "ModifyAddressAttribute" => transfers::name(self, call),
+            "ResetAddressAttribute" => transfers::reset(self, call),
+            "EnableAddressTransfer" => transfers::enable(self, call),
+            "DisableAddressTransfer" => transfers::disable(self, call),
+            "AcceptAddressTransfer" => transfers::accept(self, call),
             "RunInstances" => instances::run(self, call, reply),
             "StartInstances" => instances::start(self, call),
             "StopInstances" => instances::stop(self, call),

@@ -105,6 +105,7 @@ pub mod tests {
     pub fn state() -> HostState {
         let mut state = HostState::default();
         let network = NetworkSection {
+            vpc: None,
             range: "10.0.0.0/24".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
@@ -115,7 +116,7 @@ pub mod tests {
         };
         state.networks.insert("flat".into(), network.into());
         let (public_ip, private_ip) = (Ipv4Addr::new(203, 0, 113, 7), Ipv4Addr::new(10, 0, 0, 9));
-        let address = AddressSection { public_ip, private_ip, eni: EniId::from_random(1) };
+        let address = AddressSection { public_ip, private_ip, eni: EniId::from_random(1), transit: None };
         state.addresses.insert(public_ip, address.into());
         state.pools = ["203.0.113.0/28".parse().unwrap()].into();
         state

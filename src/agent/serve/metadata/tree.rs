@@ -252,6 +252,7 @@ pub mod tests {
             network: "flat".into(),
             mac: MacAddr([2, 0, 0, 0, 0, 9]),
             private_ip: Ipv4Addr::new(10, 0, 0, 9),
+            secondary_ips: [].into(),
             groups: [GroupId::from_random(1), GroupId::from_random(2)].into(),
             source_dest_check: true,
             public_ip: Some(Ipv4Addr::new(203, 0, 113, 7)),
@@ -263,6 +264,7 @@ pub mod tests {
             account: AccountId::from_random(1),
         });
         let network = Arc::new(NetworkSection {
+            vpc: None,
             range: "10.0.0.0/24".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,

@@ -1,0 +1,114 @@
+//! What sequences of requests do to VPCs, and what must hold of these.
+
+use std::collections::BTreeSet;
+
+use super::property::pick;
+use crate::types::*;
+use crate::world::*;
+
+pub const CALLS: &[&[(&str, &str)]] = &[
+    &[("Action", "CreateVpc"), ("CidrBlock", "10.0.0.0/16")],
+    &[("Action", "DeleteVpc"), ("VpcId", "$vpc")],
+    &[("Action", "CreateSubnet"), ("VpcId", "$vpc"), ("CidrBlock", "10.0.1.0/24")],
+    &[("Action", "CreateSubnet"), ("VpcId", "$vpc"), ("CidrBlock", "10.0.2.0/24")],
+    &[("Action", "DeleteSubnet"), ("SubnetId", "$subnet")],
+    &[
+        ("Action", "RunInstances"),
+        ("SubnetId", "$subnet"),
+        ("ImageId", "$image"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ],
+    &[("Action", "CreateInternetGateway")],
+    &[("Action", "AttachInternetGateway"), ("VpcId", "$vpc"), ("InternetGatewayId", "$igw")],
+    &[("Action", "DetachInternetGateway"), ("VpcId", "$vpc"), ("InternetGatewayId", "$igw")],
+    &[("Action", "DeleteInternetGateway"), ("InternetGatewayId", "$igw")],
+    &[("Action", "CreateRouteTable"), ("VpcId", "$vpc")],
+    &[("Action", "DeleteRouteTable"), ("RouteTableId", "$rtb")],
+    &[("Action", "AssociateRouteTable"), ("RouteTableId", "$rtb"), ("SubnetId", "$subnet")],
+    &[("Action", "DisassociateRouteTable"), ("AssociationId", "$rtbassoc")],
+    &[("Action", "ReplaceRouteTableAssociation"), ("AssociationId", "$rtbassoc"), ("RouteTableId", "$rtb")],
+    &[
+        ("Action", "CreateRoute"),
+        ("RouteTableId", "$rtb"),
+        ("GatewayId", "$igw"),
+        ("DestinationCidrBlock", "0.0.0.0/0"),
+    ],
+    &[
+        ("Action", "CreateRoute"),
+        ("RouteTableId", "$rtb"),
+        ("InstanceId", "$instance"),
+        ("DestinationCidrBlock", "198.51.100.0/24"),
+    ],
+    &[
+        ("Action", "ReplaceRoute"),
+        ("RouteTableId", "$rtb"),
+        ("NetworkInterfaceId", "$eni"),
+        ("DestinationCidrBlock", "0.0.0.0/0"),
+    ],
+    &[("Action", "DeleteRoute"), ("RouteTableId", "$rtb"), ("DestinationCidrBlock", "0.0.0.0/0")],
+    &[("Action", "AssociateVpcCidrBlock"), ("VpcId", "$vpc"), ("CidrBlock", "10.3.0.0/16")],
+    &[("Action", "DisassociateVpcCidrBlock"), ("AssociationId", "$block")],
+    &[("Action", "ModifyVpcAttribute"), ("VpcId", "$vpc"), ("EnableDnsSupport.Value", "false")],
+    &[("Action", "ModifyVpcAttribute"), ("VpcId", "$vpc"), ("EnableDnsHostnames.Value", "true")],
+    &[
+        ("Action", "CreateDhcpOptions"),
+        ("DhcpConfiguration.1.Key", "ntp-servers"),
+        ("DhcpConfiguration.1.Value.1", "192.0.2.1"),
+    ],
+    &[("Action", "AssociateDhcpOptions"), ("VpcId", "$vpc"), ("DhcpOptionsId", "$dopt")],
+    &[("Action", "DeleteDhcpOptions"), ("DhcpOptionsId", "$dopt")],
+];
+
+/// Something of VPCs that there is, chosen by a number; `None` where the value is no word for it.
+pub fn fill(world: &World, value: &str, n: u8) -> Option<String> {
+    Some(match value {
+        "$vpc" => pick(world.vpcs.keys(), n, "vpc-00000000"),
+        "$subnet" => pick(world.subnets.keys(), n, "subnet-00000000"),
+        "$igw" => pick(world.internet_gateways.keys(), n, "igw-00000000"),
+        "$rtb" => pick(world.route_tables.keys(), n, "rtb-00000000"),
+        "$rtbassoc" => pick(world.route_table_associations.keys(), n, "rtbassoc-00000000"),
+        "$dopt" => pick(world.dhcp_options.keys(), n, "dopt-00000000"),
+        "$block" => {
+            let blocks = world.vpcs.values().flat_map(|vpc| vpc.blocks.iter().map(|block| block.id));
+            pick(blocks, n, "vpc-cidr-assoc-00000000")
+        }
+        _ => return None,
+    })
+}
+
+/// Everything in a VPC is of that VPC, and whatever has to be there once is.
+pub fn check(world: &World) {
+    let vnis: BTreeSet<_> = world.vpcs.values().filter_map(|vpc| vpc.vni).collect();
+    assert_eq!(vnis.len(), world.vpcs.values().filter(|vpc| vpc.vni.is_some()).count());
+    let within = |vpc: VpcId| world.vpcs.get(&vpc).expect("what a VPC has goes before it");
+    for vpc in world.vpcs.values() {
+        let main = world.index.route_table_association_of[&(vpc.id, None)];
+        assert_eq!(within(world.route_table_associations[&main].vpc), vpc);
+        assert!(world.dhcp_options.contains_key(&vpc.dhcp_options));
+    }
+    for subnet in world.subnets.values() {
+        let network = &world.networks[&subnet.network];
+        assert_eq!(network.vpc.is_some(), within(subnet.vpc).vni.is_some());
+        assert!(world.acl_of(subnet.id).is_some_and(|acl| acl.vpc == subnet.vpc));
+        assert!(world.route_table_of(subnet.vpc, subnet.id).is_some());
+    }
+    let carrying = world.networks.values().filter(|network| network.vpc.is_some()).count();
+    let carried = world.subnets.values().filter(|subnet| within(subnet.vpc).vni.is_some()).count();
+    assert_eq!(carrying, carried, "a network goes with its subnet");
+    let tables: BTreeSet<_> = world.route_tables.values().map(|table| (table.vpc, table.number)).collect();
+    assert_eq!(tables.len(), world.route_tables.len());
+    for association in world.route_table_associations.values() {
+        assert_eq!(world.route_tables[&association.table].vpc, association.vpc);
+        assert!(association.subnet.is_none_or(|subnet| world.subnets[&subnet].vpc == association.vpc));
+    }
+    assert!(world.routes.keys().all(|(table, _)| world.route_tables.contains_key(table)));
+    assert!(world.freed.keys().all(|(space, _)| match space {
+        Space::Network(name) => world.networks.contains_key(name),
+        Space::Pool(id) => world.pools.contains_key(id),
+    }));
+    let mut attached = BTreeSet::new();
+    for vpc in world.internet_gateways.values().filter_map(|gateway| gateway.vpc) {
+        assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");
+    }
+}
