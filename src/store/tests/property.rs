@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::testing::{Bed, Cluster, commit};
-use super::vpcs;
+use super::{interfaces, vpcs};
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
@@ -51,7 +51,7 @@ fn host(second: bool) -> &'static str {
 
 /// Every call there is a form of.
 pub fn calls() -> Vec<&'static [(&'static str, &'static str)]> {
-    [CALLS, vpcs::CALLS].concat()
+    [CALLS, vpcs::CALLS, interfaces::CALLS].concat()
 }
 
 const CALLS: &[&[(&str, &str)]] = &[
@@ -183,7 +183,9 @@ pub fn fill(world: &World, value: &str, n: u8) -> String {
         "$rule" => pick(world.rules.keys(), n, "sgr-00000000"),
         "$image" => pick(world.images.keys(), n, "ami-00000000"),
         "$key" => KEY.to_owned(),
-        other => vpcs::fill(world, other, n).unwrap_or_else(|| other.to_owned()),
+        other => vpcs::fill(world, other, n)
+            .or_else(|| interfaces::fill(world, other, n))
+            .unwrap_or_else(|| other.to_owned()),
     }
 }
 
@@ -258,7 +260,7 @@ pub fn check(world: &World) {
         assert!(public.insert(address.public_ip), "{} is given twice", address.public_ip);
         if let Some(to) = address.association {
             let eni = world.enis.get(&to.eni).expect("an address leads to an interface that there is");
-            assert_eq!(eni.private_ip, to.private_ip);
+            assert!(eni.private_ips().any(|ip| ip == to.private_ip));
             assert!(led_to.insert((to.eni, to.private_ip)), "two addresses lead to {}", to.private_ip);
         }
     }
@@ -279,6 +281,7 @@ pub fn check(world: &World) {
         }
     }
     vpcs::check(world);
+    interfaces::check(world);
     for name in HOSTS {
         let state = host_state(world, name);
         for port in state.ports.values() {
@@ -337,8 +340,9 @@ impl Kernels {
                     assert!(!kernel.addresses.contains_key(ip), "{ip} is on {other} and wanted on {name}");
                 }
                 for port in wanted.ports.values() {
-                    let mut there = kernel.ports.values();
-                    assert!(there.all(|held| held.private_ip != port.private_ip), "{}", port.private_ip);
+                    let of_network = kernel.ports.values().filter(|held| held.network == port.network);
+                    let held: Vec<_> = of_network.flat_map(|held| held.private_ips()).collect();
+                    assert!(port.private_ips().all(|ip| !held.contains(&ip)), "{}", port.private_ip);
                 }
             }
             // A kernel that has never reported may hold all that it was ever told.

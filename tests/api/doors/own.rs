@@ -1,5 +1,6 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod interfaces;
 mod vpcs;
 
 use std::collections::BTreeMap;
@@ -97,7 +98,8 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 20] = [
+        const LISTS: [&str; 21] = [
+            "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
             "DescribeRouteTables",
@@ -158,6 +160,8 @@ impl Own {
         maker.addresses();
         maker.paths();
         maker.vpcs();
+        maker.interfaces();
+        maker.acls();
         own
     }
 }

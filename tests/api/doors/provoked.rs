@@ -1,5 +1,6 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod interfaces;
 mod vpcs;
 
 use super::Doors;
@@ -57,6 +58,8 @@ impl Doors {
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),
             ("CreateNetworkInsightsPath", "network-insights-path"),
+            ("CreateNetworkAcl", "network-acl"),
+            ("CreateNetworkInterface", "network-interface"),
             ("CreateSecurityGroup", "security-group"),
             ("ImportKeyPair", "key-pair"),
             ("RunInstances", "instance"),
