@@ -8,6 +8,7 @@ pub mod account;
 pub mod addresses;
 pub mod allocate;
 pub mod claims;
+pub mod classic_link;
 pub mod defaults;
 mod dispatch;
 mod env;
@@ -19,6 +20,7 @@ pub mod images;
 pub mod insights;
 pub mod instances;
 pub mod key_pairs;
+pub mod launch_templates;
 pub mod lease;
 pub mod lifecycle;
 pub mod network_interfaces;
@@ -34,6 +36,7 @@ pub mod tags;
 #[cfg(test)]
 pub mod testing;
 mod tick;
+pub mod volumes;
 pub mod vpcs;
 
 pub mod operator;

@@ -5,11 +5,11 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Decision, defaults};
+use super::{Decision, defaults, images};
 use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AccessKey, Account, Image, Key, Network, Pool, Space};
+use crate::world::{AccessKey, Account, Image, Instance, Key, Network, Pool, Space};
 
 pub(super) fn refuse(message: impl Into<String>) -> Fault {
     FaultCode::InvalidParameterValue.with(message)
@@ -118,6 +118,13 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
     let analyses = analyses.map(|row| Key::InsightsAnalysis(row.id));
     let paths = world.insights_paths.values().filter(|row| row.owner.account == id);
     let paths = paths.map(|row| Key::InsightsPath(row.id));
+    let templates: Vec<_> =
+        world.launch_templates.values().filter(|row| row.owner.account == id).map(|row| row.id).collect();
+    let versions = world.launch_template_versions.keys().filter(|(template, _)| templates.contains(template));
+    let versions = versions.map(|key| Key::LaunchTemplateVersion(*key));
+    let templates = templates.iter().map(|id| Key::LaunchTemplate(*id));
+    let images = world.images.values().filter(|row| row.owner.as_ref().is_some_and(|of| of.account == id));
+    let images = images.map(|row| Key::Image(row.id));
     let tags = world.tags.values().filter(|row| row.owner.account == id);
     let tags = tags.map(|row| Key::Tag((row.resource, row.key.clone())));
     let tokens =
@@ -126,6 +133,9 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
         .chain(pairs)
         .chain(analyses)
         .chain(paths)
+        .chain(images)
+        .chain(versions)
+        .chain(templates)
         .chain(rules)
         .chain(groups)
         .chain(subnets)
@@ -316,7 +326,12 @@ pub fn register_image(
 ) -> Result<ImageId, Fault> {
     let called = name(called)?;
     let id = id.unwrap_or_else(|| decision.env.id(ImageId::from_random));
-    if decision.world.images.values().any(|image| image.id == id || image.name == called) {
+    if decision
+        .world
+        .images
+        .values()
+        .any(|image| image.id == id || (image.owner.is_none() && image.name == called))
+    {
         return Err(refuse(format!("there is an image {id} or one with the name {called} already")));
     }
     if !location.starts_with('/') && location != STOCK_IMAGE {
@@ -324,24 +339,24 @@ pub fn register_image(
     }
     let (created, description) = (decision.env.now, "".into());
     let (location, architecture) = (location.into(), architecture.into());
-    decision.put(Image { id, name: called, description, location, architecture, created });
+    decision.put(Image { id, owner: None, name: called, description, location, architecture, created });
     Ok(id)
 }
 
-/// Deregisters an image; instances that run from it go on.
+/// Deregisters an image of the operator's, and what accounts have registered of it.
 ///
 /// # Errors
 /// No such image, or an instance could need it to start again.
 pub fn deregister_image(decision: &mut Decision, id: ImageId) -> Result<(), Fault> {
-    if !decision.world.images.contains_key(&id) {
+    if decision.world.images.get(&id).is_none_or(|image| image.owner.is_some()) {
         return Err(refuse(format!("there is no image {id}: see `fogbank image list`")));
     }
-    let used =
-        decision.world.instances.values().filter(|row| row.image == id && row.terminated.is_none()).count();
+    let going = images::with_copies(&decision.world, id);
+    let made = |row: &&Arc<Instance>| going.contains(&row.image) && row.terminated.is_none();
+    let used = decision.world.instances.values().filter(made).count();
     if used > 0 {
         return Err(refuse(format!("{used} instances are made from {id}: terminate them first")));
     }
-    decision.untag_all(ResourceId::Image(id));
-    decision.delete(Key::Image(id));
+    going.into_iter().for_each(|id| images::remove(decision, id));
     Ok(())
 }

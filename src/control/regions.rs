@@ -99,7 +99,7 @@ fn known(wanted: &[String], all: &BTreeSet<String>, what: &str) -> Result<(), Fa
 }
 
 /// Every zone that a network or a host is in, by name.
-fn zones(world: &World) -> BTreeSet<Arc<str>> {
+pub fn zones(world: &World) -> BTreeSet<Arc<str>> {
     let of_networks = world.networks.values().map(|network| network.zone.clone());
     of_networks.chain(world.hosts.values().map(|host| host.zone.clone())).collect()
 }

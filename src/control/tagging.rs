@@ -89,6 +89,11 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             InvalidNetworkInsightsAnalysisIdNotFound,
             "network insights analysis",
         ),
+        ResourceId::LaunchTemplate(id) => (
+            world.launch_templates.get(&id).map(|row| &row.owner),
+            InvalidLaunchTemplateIdNotFound,
+            "launch template",
+        ),
         ResourceId::NetworkInterface(id) => {
             (world.enis.get(&id).map(|row| &row.owner), InvalidNetworkInterfaceIDNotFound, "networkInterface")
         }
@@ -104,11 +109,14 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
         }
         ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
-        ResourceId::Image(id) if world.images.contains_key(&id) => {
-            return Err(OperationNotPermitted
-                .with(format!("The image {id} belongs to the operator of this cloud and takes no tags")));
-        }
-        ResourceId::Image(_) => (None, InvalidAMIIDNotFound, "image"),
+        ResourceId::Image(id) => match world.images.get(&id) {
+            Some(image) if image.owner.is_none() => {
+                return Err(OperationNotPermitted.with(format!(
+                    "The image {id} belongs to the operator of this cloud and takes no tags"
+                )));
+            }
+            image => (image.and_then(|image| image.owner.as_ref()), InvalidAMIIDNotFound, "image"),
+        },
     };
     match owned {
         Some(of) if of == owner => Ok(()),

@@ -98,7 +98,8 @@ impl Decision<'_> {
             let (key, value) = (key.clone(), value.clone());
             self.put(Tag { owner: self.caller.owner.clone(), resource, key, value });
         }
-        if of(&self.world, resource).count() > MAX_TAGS {
+        // EC2's own do not count.
+        if of(&self.world, resource).filter(|tag| !tag.key.starts_with("aws:")).count() > MAX_TAGS {
             return Err(FaultCode::TagLimitExceeded.with(format!(
                 "The maximum number of tags for resource {resource} has been reached: {MAX_TAGS}"
             )));

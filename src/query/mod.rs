@@ -24,8 +24,8 @@ pub mod api {
     use super::xml::Xml;
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
-        InsightsAnalysisId, InsightsPathId, InstanceId, KeyPairId, MacAddr, Micros, PoolId, Region,
-        ReservationId, ResourceId, RuleId, SubnetId, VpcId,
+        InsightsAnalysisId, InsightsPathId, InstanceId, KeyPairId, LaunchTemplateId, MacAddr, Micros, PoolId,
+        Region, ReservationId, ResourceId, RuleId, SubnetId, VolumeId, VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
@@ -34,6 +34,7 @@ pub mod api {
 pub use api::{Action, COMMON_FAULTS, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
 pub use fault::Fault;
 pub use form::{Filter, MAX_PAIRS};
+pub use scalar::{from_base64, to_base64};
 
 use form::Node;
 use xml::Xml;
@@ -83,6 +84,19 @@ pub fn decode(pairs: &[(String, String)]) -> Result<Request, Fault> {
         .ok_or_else(|| FaultCode::MissingAction.with("The request must contain the parameter Action"))?;
     let action = Action::decode(&name, &mut root).unwrap_or_else(|| Err(unknown_action(&name)))?;
     Ok(Request { action, version })
+}
+
+/// Reads what `RequestLaunchTemplateData::pairs` wrote.
+///
+/// # Errors
+/// It is none of ours.
+pub fn launch_template_data(
+    pairs: &[(String, String)],
+) -> Result<api::input::RequestLaunchTemplateData, Fault> {
+    let mut root = Node::read(pairs)?;
+    let data = api::input::RequestLaunchTemplateData::decode(&mut root)?;
+    root.finish()?;
+    Ok(data)
 }
 
 fn unknown_action(name: &str) -> Fault {

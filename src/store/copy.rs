@@ -166,7 +166,8 @@ fn rows(world: &World) -> Vec<Change> {
     add!(
         accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
         vpcs: Vpc, subnets: Subnet, groups: Group, rules: Rule, key_pairs: KeyPair,
-        insights_paths: InsightsPath, insights_analyses: InsightsAnalysis, instances: Instance, enis: Eni,
+        insights_paths: InsightsPath, insights_analyses: InsightsAnalysis,
+        launch_templates: LaunchTemplate, launch_template_versions: LaunchTemplateVersion, instances: Instance, enis: Eni,
         addresses: Address, tags: Tag, claims: Claim, freed: Freed, tokens: Token
     );
     all

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::cell::{Cell, text};
+use super::cell::{Cell, count, text};
 use super::table::Table;
 use super::tables::{parse_space, space_word};
 use crate::types::{Owner, Region};
@@ -24,6 +24,8 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::KeyPair(id) => vec![text(id)],
         Key::InsightsPath(id) => vec![text(id)],
         Key::InsightsAnalysis(id) => vec![text(id)],
+        Key::LaunchTemplate(id) => vec![text(id)],
+        Key::LaunchTemplateVersion((id, number)) => vec![text(id), count(*number)],
         Key::Instance(id) => vec![text(id)],
         Key::Eni(id) => vec![text(id)],
         Key::Address(id) => vec![text(id)],
@@ -40,7 +42,11 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
 
 /// The cells as a tombstone has them.
 pub(super) fn id(cells: &[Cell]) -> String {
-    let words = cells.iter().map(|cell| if let Cell::Text(Some(text)) = cell { text.as_str() } else { "" });
+    let words = cells.iter().map(|cell| match cell {
+        Cell::Text(Some(text)) => text.clone(),
+        Cell::Int(Some(number)) => number.to_string(),
+        _ => String::new(),
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -63,6 +69,11 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         KeyPair::NAME => Key::KeyPair(one(id)?),
         InsightsPath::NAME => Key::InsightsPath(one(id)?),
         InsightsAnalysis::NAME => Key::InsightsAnalysis(one(id)?),
+        LaunchTemplate::NAME => Key::LaunchTemplate(one(id)?),
+        LaunchTemplateVersion::NAME => {
+            let (template, number) = id.split_once(' ').ok_or("has no number")?;
+            Key::LaunchTemplateVersion((one(template)?, one(number)?))
+        }
         Instance::NAME => Key::Instance(one(id)?),
         Eni::NAME => Key::Eni(one(id)?),
         Address::NAME => Key::Address(one(id)?),
@@ -108,6 +119,7 @@ mod tests {
             (AccessKey::NAME, Key::AccessKey("AKIA 1".into())),
             (Eni::NAME, Key::Eni(EniId::from_random(9))),
             (Tag::NAME, Key::Tag((instance, "a key with blanks ".into()))),
+            (LaunchTemplateVersion::NAME, Key::LaunchTemplateVersion((LaunchTemplateId::from_random(5), 12))),
             (Claim::NAME, Key::Claim((Space::Network("flat".into()), address))),
             (Freed::NAME, Key::Freed((Space::Pool(PoolId::from_random(1)), address))),
             (Deployment::NAME, Key::Deployment(())),

@@ -20,6 +20,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../migrations/0006_insights.sql"),
         include_str!("../../migrations/postgres/0006_insights.sql"),
     ),
+    (
+        include_str!("../../migrations/0009_launch_templates.sql"),
+        include_str!("../../migrations/postgres/0009_launch_templates.sql"),
+    ),
 ];
 
 /// The schema that this Fogbank knows.

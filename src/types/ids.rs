@@ -115,8 +115,12 @@ ids! {
     ImageId = "ami";
     /// A key pair.
     KeyPairId = "key";
+    /// A launch template.
+    LaunchTemplateId = "lt";
     /// A set of DHCP options.
     DhcpOptionsId = "dopt";
+    /// A volume, of which there are none.
+    VolumeId = "vol";
     /// A pool of public IPv4 addresses.
     PoolId = "ipv4pool-ec2";
     /// A path that Reachability Analyzer is asked about.
@@ -132,6 +136,7 @@ pub enum ResourceId {
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
+    LaunchTemplate(LaunchTemplateId),
     InsightsAnalysis(InsightsAnalysisId),
     InsightsPath(InsightsPathId),
     NetworkInterface(EniId),
@@ -150,6 +155,7 @@ impl ResourceId {
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
+            Self::LaunchTemplate(_) => "launch-template",
             Self::InsightsAnalysis(_) => "network-insights-analysis",
             Self::InsightsPath(_) => "network-insights-path",
             Self::NetworkInterface(_) => "network-interface",
@@ -168,6 +174,7 @@ impl fmt::Display for ResourceId {
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
+            Self::LaunchTemplate(id) => id.fmt(f),
             Self::InsightsAnalysis(id) => id.fmt(f),
             Self::InsightsPath(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
@@ -188,6 +195,7 @@ impl FromStr for ResourceId {
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),
+            LaunchTemplateId::PREFIX => Self::LaunchTemplate(text.parse()?),
             InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
             InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),

@@ -67,7 +67,8 @@ def wire_out(name, shape):
 def request_fields(name):
     spec = ACTIONS[name]
     fields = {field.get("wire", upper(camel(key))): field for key, field in spec.get("request", {}).items()}
-    if spec.get("namespace") != "sts":
+    # Fogbank takes DryRun everywhere; botocore's model of a few old actions leaves it out.
+    if "DryRun" in getattr(operation(name).input_shape, "members", {}):
         fields["DryRun"] = {"type": "boolean"}
     if spec.get("filters"):
         fields["Filter"] = {"list": "Filter"}
@@ -158,11 +159,13 @@ VALUES = {
     "InstanceId": "i-0123456789abcdef0",
     "Ipv4Addr": "192.0.2.7",
     "KeyPairId": "key-0123456789abcdef0",
+    "LaunchTemplateId": "lt-0123456789abcdef0",
     "PoolId": "ipv4pool-ec2-0123456789abcdef0",
     "ReservationId": "r-0123456789abcdef0",
     "ResourceId": "i-0123456789abcdef0",
     "RuleId": "sgr-0123456789abcdef0",
     "SubnetId": "subnet-0123456789abcdef0",
+    "VolumeId": "vol-0123456789abcdef0",
     "VpcId": "vpc-0123456789abcdef0",
     "boolean": False,
     "string": "text",

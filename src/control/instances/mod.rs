@@ -1,20 +1,31 @@
 //! Instances: launched, listed, started, stopped, terminated.
 
+mod attributes;
 mod describe;
-mod facts;
+pub mod facts;
+mod families;
 mod kinds;
 mod launch;
+mod metadata;
+mod monitoring;
 mod options;
 mod place;
 mod power;
 mod shape;
 mod status;
+#[cfg(test)]
+mod tests;
+mod types;
 
+pub use attributes::{describe_instance_attribute, modify_instance_attribute, reset_instance_attribute};
 pub use describe::describe_instances;
 pub use launch::run_instances;
-pub use options::MAX_GROUPS;
+pub use metadata::modify_instance_metadata_options;
+pub use monitoring::{describe_instance_credit_specifications, monitor_instances, unmonitor_instances};
+pub use options::{MAX_GROUPS, launchable};
 pub use power::{reboot_instances, start_instances, stop_instances, terminate_instances};
 pub use status::{describe_instance_status, get_console_output};
+pub use types::{describe_instance_type_offerings, describe_instance_types};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +48,14 @@ fn find_all(view: &View, ids: &[InstanceId]) -> Result<Vec<Arc<Instance>>, Fault
         several => Err(FaultCode::InvalidInstanceIDNotFound
             .with(format!("The instance IDs '{}' do not exist", several.join(", ")))),
     }
+}
+
+/// The caller's instance with this id.
+pub fn find(view: &View, id: InstanceId) -> Result<Arc<Instance>, Fault> {
+    let found = find_all(view, &[id])?.pop();
+    found.ok_or_else(|| {
+        FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
+    })
 }
 
 /// All of an owner's instances, by id.

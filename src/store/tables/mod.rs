@@ -3,6 +3,7 @@
 mod groups;
 mod insights;
 mod instances;
+mod launch_templates;
 mod operator;
 mod resources;
 
@@ -36,7 +37,7 @@ macro_rules! every_table {
     ($with:ident) => {
         $with! {
             Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, Group, Rule, KeyPair, Instance, Eni, Address,
-            InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
+            InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim, Deployment, Freed, Token
         }
     };
 }

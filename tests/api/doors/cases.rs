@@ -1,18 +1,23 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
+mod instances;
+mod templates;
+
 use super::own::{Own, Pairs, pairs, public_key, rule};
 use super::spec::{Action, Leaf};
 
 /// A call that succeeds for its account.
 pub struct Case {
     pub base: Pairs,
+    /// The code that everybody gets, where the action is one that Fogbank refuses.
+    pub never: Option<&'static str>,
     /// What a parameter takes the place of, and what it needs beside it.
     instead: Vec<(&'static str, &'static str, Pairs)>,
 }
 
 impl Case {
     fn new(action: &str, given: &[(&str, &str)]) -> Self {
-        Self { base: pairs(&[&[("Action", action)], given].concat()), instead: Vec::new() }
+        Self { base: pairs(&[&[("Action", action)], given].concat()), never: None, instead: Vec::new() }
     }
 
     fn or(mut self, parameter: &'static str, other: &'static str) -> Self {
@@ -48,6 +53,9 @@ impl Case {
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
+    if let Some(case) = instances::case(action, own).or_else(|| templates::case(action, own)) {
+        return Some(case);
+    }
     match action {
         "AllocateAddress" => case(&[("Domain", "vpc")]),
         "AssociateAddress" => {
@@ -151,7 +159,7 @@ pub enum Strange {
 use Strange::{Nothing, Refused};
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 11] = [
+const RESOURCES: [(&str, &str); 13] = [
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
     ("key", "InvalidKeyPair.NotFound"),
@@ -161,12 +169,18 @@ const RESOURCES: [(&str, &str); 11] = [
     ("group", "InvalidGroup.NotFound"),
     ("rule", "InvalidSecurityGroupRuleId.NotFound"),
     ("egress-rule", "InvalidSecurityGroupRuleId.NotFound"),
+    ("own-image", "InvalidAMIID.NotFound"),
+    ("template", "InvalidLaunchTemplateId.NotFound"),
     ("subnet", "InvalidSubnetID.NotFound"),
     ("vpc", "InvalidVpcID.NotFound"),
 ];
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
+    if leaf.name.starts_with("LaunchTemplateData.") {
+        // A template may name what is not there yet: it is looked up when something is launched.
+        return Vec::new();
+    }
     let own_rule = action.name.starts_with("Revoke");
     let one = match leaf.kind.as_str() {
         "InstanceId" => ("instance", "InvalidInstanceID.NotFound"),
@@ -186,8 +200,10 @@ pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
         "InsightsPathId" => ("path", "InvalidNetworkInsightsPathId.NotFound"),
         "InsightsAnalysisId" => ("analysis", "InvalidNetworkInsightsAnalysisId.NotFound"),
         "ResourceId" => return RESOURCES.iter().map(|(thing, code)| (*thing, Refused(code))).collect(),
-        // Images are the operator's, and everybody's.
-        "ImageId" => return Vec::new(),
+        "ImageId" => ("own-image", "InvalidAMIID.NotFound"),
+        "LaunchTemplateId" => ("template", "InvalidLaunchTemplateId.NotFound"),
+        // Nobody has any.
+        "VolumeId" => return Vec::new(),
         // Groups of other accounts on the flat network may be sources, by their account and name.
         "AccountId" | "integer" | "boolean" | "blob" => return Vec::new(),
         "string" | "Ipv4Addr" => return named(action, leaf),
@@ -205,6 +221,10 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
             return Vec::new();
         }
         ("DeleteKeyPair", "KeyName") => ("key-name", Nothing),
+        ("CreateLaunchTemplate", "LaunchTemplateName") => return Vec::new(),
+        (_, "LaunchTemplateName") => {
+            ("template-name", Refused("InvalidLaunchTemplateName.NotFoundException"))
+        }
         (_, "KeyName") => ("key-name", Refused("InvalidKeyPair.NotFound")),
         (_, "GroupName" | "SourceSecurityGroupName" | "SecurityGroup") => {
             ("group-name", Refused("InvalidGroup.NotFound"))
@@ -236,9 +256,10 @@ pub fn malformed(kind: &str) -> Option<&'static str> {
         "SubnetId" => "InvalidSubnetID.Malformed",
         "VpcId" => "InvalidVpcID.Malformed",
         "ImageId" => "InvalidAMIID.Malformed",
+        "LaunchTemplateId" => "InvalidLaunchTemplateId.Malformed",
         "ResourceId" => "InvalidID",
-        "KeyPairId" | "InsightsPathId" | "InsightsAnalysisId" | "AccountId" | "Ipv4Addr" | "integer"
-        | "boolean" | "blob" => "InvalidParameterValue",
+        "KeyPairId" | "InsightsPathId" | "InsightsAnalysisId" | "VolumeId" | "AccountId" | "Ipv4Addr"
+        | "integer" | "boolean" | "blob" => "InvalidParameterValue",
         other => panic!("nobody has said what a malformed {other} gets"),
     })
 }

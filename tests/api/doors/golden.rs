@@ -22,6 +22,8 @@ fn every_declared_fault_is_provoked() {
     doors.used_up();
     doors.crowds();
     doors.idle_and_dead();
+    doors.of_instances();
+    doors.of_templates();
     doors.without_a_network();
     doors.at_the_door();
     let declared = doors.spec.actions.iter().flat_map(|action| {

@@ -85,7 +85,7 @@ fn every_action_opens_on_every_path_for_old_clients_and_new() {
         doors.succeeds(&action, &case);
         let now = doors.cloud.generation();
         // An instance that runs is started already.
-        let writes = action.writes && action.name != "StartInstances";
+        let writes = action.writes && action.name != "StartInstances" && case.never.is_none();
         assert!(if writes { now > changed } else { now >= changed }, "{} changed nothing", action.name);
         changed = now;
     }

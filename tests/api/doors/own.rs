@@ -1,5 +1,8 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod images;
+mod templates;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -93,7 +96,7 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 15] = [
+        const LISTS: [&str; 16] = [
             "DescribeAddresses",
             "DescribeInstances",
             "DescribeInstanceStatus",
@@ -107,6 +110,7 @@ impl Cloud {
             "DescribeTags",
             "DescribeVpcs",
             "DescribeImages",
+            "DescribeLaunchTemplates",
             "DescribeAvailabilityZones",
             "DescribeRegions",
         ];
@@ -148,6 +152,8 @@ impl Own {
         maker.instances();
         maker.addresses();
         maker.paths();
+        maker.images();
+        maker.templates();
         own
     }
 }

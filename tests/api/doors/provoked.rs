@@ -1,5 +1,8 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod instances;
+mod templates;
+
 use super::Doors;
 use super::own::{Cloud, Own, Pairs, base64, pairs, public_key, rule};
 use super::spec::Action;
@@ -48,9 +51,11 @@ impl Doors {
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),
+            ("CreateLaunchTemplate", "launch-template"),
             ("CreateNetworkInsightsPath", "network-insights-path"),
             ("CreateSecurityGroup", "security-group"),
             ("ImportKeyPair", "key-pair"),
+            ("RegisterImage", "image"),
             ("RunInstances", "instance"),
             ("StartNetworkInsightsAnalysis", "network-insights-analysis"),
         ] {
@@ -175,7 +180,7 @@ impl Doors {
             [pairs(&[("Action", "RunInstances")]), given].concat()
         };
         let groups: Pairs = self
-            .groups(6)
+            .groups("one of many", 6)
             .into_iter()
             .enumerate()
             .map(|(n, id)| (format!("SecurityGroupId.{}", n + 1), id))
@@ -210,9 +215,9 @@ impl Doors {
         }
     }
 
-    fn groups(&self, count: usize) -> Vec<String> {
+    fn groups(&self, of: &str, count: usize) -> Vec<String> {
         let make = |n| {
-            let name = format!("one of many {n}");
+            let name = format!("{of} {n}");
             let given = [("Action", "CreateSecurityGroup"), ("GroupName", &*name), ("GroupDescription", "d")];
             self.cloud.done(&self.cloud.his, &given).text("groupId").unwrap().to_owned()
         };
@@ -290,6 +295,7 @@ impl Doors {
         ]);
         // A host that is heard of again is back.
         self.cloud.agent.take();
+        self.image_in_use();
         let stopped = self.his("idle-instance");
         self.cloud.done(&self.cloud.his, &[("Action", "StopInstances"), ("InstanceId.1", &stopped)]);
         self.cloud.server.operate(&["host", "fail", "host1"]);
