@@ -1,8 +1,8 @@
 //! Templates over their lives, and launches from them.
 
 use super::*;
+use crate::control::Decision;
 use crate::control::testing::Bench;
-use crate::control::{Decision, instances};
 use crate::query::api::*;
 use crate::query::{self, Filter};
 use crate::types::{ImageId, InstanceId, ResourceId};
@@ -96,6 +96,14 @@ fn a_launch_has_what_its_template_says_and_the_request_has_the_last_word() {
         ("other", ""),
     ];
     assert_eq!(tags, wanted.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    // The marks are EC2's own: nobody takes them away.
+    let delete = [("Action", "DeleteTags"), ("ResourceId.1", &*id.to_string())];
+    let mark = [("Tag.1.Key", MARKS[0])];
+    let fault = write(&mut bench, &[&delete[..], &mark].concat()).unwrap_err();
+    assert_eq!(fault.code, FaultCode::InvalidParameterValue);
+    write(&mut bench, &delete).unwrap();
+    let left = bench.world.tags_of(ResourceId::Instance(id));
+    assert_eq!(left.map(|tag| tag.key.to_string()).collect::<Vec<_>>(), MARKS);
 }
 
 #[test]
@@ -311,5 +319,4 @@ fn what_an_instance_was_launched_with_makes_a_template_for_the_like() {
         (Some("t3.micro"), Some(&b"#!"[..]))
     );
     assert_eq!(told.network_interfaces[0].groups, bench.world.interfaces_of(instance_id)[0].groups.to_vec());
-    let _ = instances::MAX_GROUPS;
 }

@@ -7,7 +7,7 @@ use super::tree::{leaf, list, node};
 use super::world::*;
 
 /// Types with their cores and threads a core.
-pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 1), ("m5.xlarge", 2, 2)];
+pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 2), ("m5.xlarge", 2, 2)];
 pub const NETWORK: (u32, u32) = (0x0a00_0000, 0x0a00_ffff);
 const USER: &str = "Client.UserInitiatedShutdown";
 const WITHIN: &str = "Client.InstanceInitiatedShutdown";
