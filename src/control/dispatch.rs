@@ -40,6 +40,7 @@ reads! {
     instances: get_console_output, GetConsoleOutputRequest, GetConsoleOutputResponse;
     network_interfaces: describe_network_interfaces, DescribeNetworkInterfacesRequest, DescribeNetworkInterfacesResponse;
     account: describe_account_attributes, DescribeAccountAttributesRequest, DescribeAccountAttributesResponse;
+    images: describe_image_attribute, DescribeImageAttributeRequest, DescribeImageAttributeResponse;
     images: describe_images, DescribeImagesRequest, DescribeImagesResponse;
     regions: describe_availability_zones, DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResponse;
     regions: describe_regions, DescribeRegionsRequest, DescribeRegionsResponse;
@@ -88,6 +89,7 @@ writes! {
     rules: revoke_security_group_egress, RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResponse;
     rules: revoke_security_group_ingress, RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResponse;
     images: deregister_image, DeregisterImageRequest, DeregisterImageResponse;
+    images: modify_image_attribute, ModifyImageAttributeRequest, ModifyImageAttributeResponse;
     images: register_image, RegisterImageRequest, RegisterImageResponse;
     instances: run_instances, RunInstancesRequest, RunInstancesResponse;
     instances: start_instances, StartInstancesRequest, StartInstancesResponse;

@@ -4,8 +4,10 @@
 //! amazon` and the account's own number, which scripts and Terraform write, all find them, an image of the operator's
 //! is told as the asking account's with the alias `amazon`, which stands for the provider.
 
+mod attributes;
 mod register;
 
+pub use attributes::{describe_image_attribute, modify_image_attribute};
 pub use register::{deregister_image, register_image, remove, with_copies};
 
 use std::sync::Arc;

@@ -126,7 +126,7 @@ pub fn with_copies(world: &World, id: ImageId) -> Vec<ImageId> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::describe_images;
+    use super::super::{describe_image_attribute, describe_images, modify_image_attribute};
     use super::*;
     use crate::control::testing::{Bench, run_request};
     use crate::control::{instances, operator};
@@ -234,6 +234,37 @@ mod tests {
         });
         bench.attempt(|decision| operator::deregister_image(decision, first)).unwrap();
         assert!(bench.world.images.is_empty());
+    }
+
+    #[test]
+    fn ones_own_description_can_be_changed_and_the_operators_cannot() {
+        let mut bench = Bench::small();
+        let id = register(&mut bench, "mine", "/images/busybox").unwrap();
+        let described = |bench: &Bench, image_id, attribute: &str| {
+            let attribute = attribute.to_owned();
+            let request = DescribeImageAttributeRequest { dry_run: false, image_id, attribute };
+            describe_image_attribute(&bench.view(), &request).unwrap()
+        };
+        let change = |image_id, value: &str| ModifyImageAttributeRequest {
+            dry_run: false,
+            image_id,
+            attribute: None,
+            value: None,
+            description: Some(input::AttributeValue { value: Some(value.into()) }),
+        };
+        bench.attempt(|decision| modify_image_attribute(decision, &change(id, "other"))).unwrap();
+        let told = described(&bench, id, "description");
+        assert_eq!(told.description.unwrap().value.as_deref(), Some("other"));
+        assert_eq!(described(&bench, id, "launchPermission").launch_permission, Some(vec![]));
+        let first = ImageId::from_random(1);
+        let all = Some(vec![output::LaunchPermission { group: "all".into() }]);
+        assert_eq!(described(&bench, first, "launchPermission").launch_permission, all);
+        let fault =
+            bench.attempt(|decision| modify_image_attribute(decision, &change(first, "mine"))).unwrap_err();
+        assert_eq!(fault.code, FaultCode::OperationNotPermitted);
+        let named = ModifyImageAttributeRequest { attribute: Some("kernel".into()), ..change(id, "x") };
+        let fault = bench.attempt(|decision| modify_image_attribute(decision, &named)).unwrap_err();
+        assert_eq!(fault.code, FaultCode::UnsupportedOperation);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn modify_instance_metadata_options(
     decision.put(changed);
     Ok(ModifyInstanceMetadataOptionsResponse {
         instance_id: row.id,
-        // The host is told now; that it has obeyed is what DescribeInstances' answers are read for.
+        // The host is told now; EC2's word for that is `pending`, and clients wait for DescribeInstances to say `applied`.
         instance_metadata_options: output::InstanceMetadataOptions { state: "pending".into(), ..told },
     })
 }

@@ -92,7 +92,7 @@ fn number(world: &World, template: &LaunchTemplate, text: &str) -> Result<u64, F
     match text {
         "$Latest" => Ok(latest(world, template)),
         "$Default" => Ok(template.default_version),
-        text => text.parse().map_err(|_| {
+        text => text.parse().ok().filter(|_| !text.starts_with('+')).ok_or_else(|| {
             FaultCode::InvalidParameterValue.with(format!(
                 "'{text}' is not a launch template version: give a number, $Latest or $Default"
             ))

@@ -128,9 +128,9 @@ pub fn modify_launch_template(
     if made.is_none() {
         let default_version = version(view.world, &row, wanted)?.number;
         decision.put(LaunchTemplate { default_version, ..(*row).clone() });
-    }
-    if let Some(once) = once {
-        once.remember(decision, row.id.to_string().into());
+        if let Some(once) = once {
+            once.remember(decision, row.id.to_string().into());
+        }
     }
     let row = by_id(&decision.view(), row.id)?.clone();
     Ok(ModifyLaunchTemplateResponse { launch_template: shape::template(&decision.world, &row) })

@@ -20,6 +20,7 @@ fn every_declared_fault_is_provoked() {
     doors.not_there();
     doors.in_the_way();
     doors.used_up();
+    doors.groups_of_an_instance();
     doors.crowds();
     doors.idle_and_dead();
     doors.of_instances();

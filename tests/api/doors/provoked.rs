@@ -88,7 +88,8 @@ impl Doors {
             ),
         ]);
         for action in self.spec.actions.clone().into_iter().filter(|action| action.paged) {
-            let given = pairs(&[("Action", &action.name), ("NextToken", "bm9uZQ")]);
+            let base = super::case(&action.name, &self.cloud.his).unwrap().base;
+            let given = [base, pairs(&[("NextToken", "bm9uZQ")])].concat();
             self.refused(&action, &given, "InvalidNextToken");
         }
     }

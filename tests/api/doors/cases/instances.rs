@@ -9,7 +9,9 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Case::new(action, given);
     Some(match action {
         "DeregisterImage" => case(&[("ImageId", own.get("spare-image"))]),
+        "DescribeImageAttribute" => case(&[("ImageId", own.get("own-image")), ("Attribute", "description")]),
         "DescribeInstanceAttribute" => case(&[instance, ("Attribute", "userData")]),
+        "ModifyImageAttribute" => case(&[("ImageId", own.get("own-image")), ("Description.Value", "d")]),
         "ModifyInstanceAttribute" => {
             case(&[instance, ("SourceDestCheck.Value", "false")]).or("GroupId.1", "SourceDestCheck")
         }

@@ -21,6 +21,11 @@ impl Doors {
         self.all_refused(&[
             ("DeregisterImage", "InvalidAMIID.NotFound", vec![("ImageId", none)]),
             ("DeregisterImage", "OperationNotPermitted", vec![("ImageId", &image)]),
+            (
+                "ModifyImageAttribute",
+                "OperationNotPermitted",
+                vec![("ImageId", &image), ("Description.Value", "d")],
+            ),
             ("RegisterImage", "InvalidAMIName.Duplicate", vec![("Name", &*name), ("ImageLocation", "stock")]),
             ("RegisterImage", "InvalidAMIName.Malformed", at("a$b", "stock")),
             ("RegisterImage", "InvalidManifest", at("etc", "/etc")),
@@ -42,6 +47,16 @@ impl Doors {
         };
         super::crowd(&self.cloud, &self.cloud.his, 200, &call);
         self.refused(&self.action("RegisterImage"), &call(200), "ResourceLimitExceeded");
+    }
+
+    /// While there may be more groups.
+    pub fn groups_of_an_instance(&mut self) {
+        let instance = self.his("instance");
+        let groups = self.groups("of an instance", 6);
+        let names: Vec<_> = (1..=groups.len()).map(|n| format!("GroupId.{n}")).collect();
+        let mut given = vec![("InstanceId", instance.as_str())];
+        given.extend(names.iter().map(String::as_str).zip(groups.iter().map(String::as_str)));
+        self.all_refused(&[("ModifyInstanceAttribute", "SecurityGroupsPerInterfaceLimitExceeded", given)]);
     }
 
     /// With an instance that has ended, and names of types that there are not.
@@ -77,10 +92,5 @@ impl Doors {
             ("DescribeInstanceTypes", "InvalidInstanceType", vec![("InstanceType.1", "m5.huge")]),
         ]);
         self.of_images();
-        let groups = self.groups("of an instance", 6);
-        let names: Vec<_> = (1..=groups.len()).map(|n| format!("GroupId.{n}")).collect();
-        let mut given = vec![("InstanceId", instance.as_str())];
-        given.extend(names.iter().map(String::as_str).zip(groups.iter().map(String::as_str)));
-        self.all_refused(&[("ModifyInstanceAttribute", "SecurityGroupsPerInterfaceLimitExceeded", given)]);
     }
 }
