@@ -4,7 +4,7 @@ import pytest
 
 from conftest import USER_DATA, b64, describe, refused, until
 
-OWN_ID = ["busybox", "wget", "-T", "3", "-q", "-O", "-", "http://169.254.169.254/latest/meta-data/instance-id"]
+OWN_ID = ["busybox", "wget", "-q", "-O", "-", "http://169.254.169.254/latest/meta-data/instance-id"]
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +18,13 @@ def attribute(ec2, instance, name):
 
 
 def test_the_metadata_service_obeys_what_is_changed_while_an_instance_runs(lab, ec2, one):
-    assert lab.exec(one, *OWN_ID).stdout == one
+    assert lab.exec(one, *OWN_ID).stdout.strip() == one
     ec2.modify_instance_metadata_options(InstanceId=one, HttpTokens="required")
     until(lambda: lab.exec(one, *OWN_ID).returncode != 0)
     shown = describe(ec2, one)
     assert (shown["MetadataOptions"]["HttpTokens"], shown["MetadataOptions"]["State"]) == ("required", "applied")
     ec2.modify_instance_metadata_options(InstanceId=one, HttpTokens="optional")
-    until(lambda: lab.exec(one, *OWN_ID).stdout == one)
+    until(lambda: lab.exec(one, *OWN_ID).stdout.strip() == one)
 
 
 def test_groups_of_an_instance_are_changed_and_told(ec2, one, group):
