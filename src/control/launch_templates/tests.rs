@@ -113,6 +113,16 @@ fn an_image_comes_from_the_request_or_from_the_template() {
     let from = ("LaunchTemplate.LaunchTemplateName", "bare");
     assert_eq!(launch(&mut bench, &[from]).unwrap_err().code, FaultCode::MissingParameter);
     launch(&mut bench, &[from, ("ImageId", &image())]).unwrap();
+    let register = [("Action", "RegisterImage"), ("Name", "mine"), ("ImageLocation", "/images/busybox")];
+    let Response::RegisterImage(own) = write(&mut bench, &register).unwrap() else {
+        panic!("another answer")
+    };
+    create(&mut bench, "full", &[("LaunchTemplateData.ImageId", &image())]).unwrap();
+    let from = ("LaunchTemplate.LaunchTemplateName", "full");
+    let id = launch(&mut bench, &[from]).unwrap();
+    assert_eq!(bench.world.instances[&id].image.to_string(), image());
+    let id = launch(&mut bench, &[from, ("ImageId", &own.image_id.to_string())]).unwrap();
+    assert_eq!(bench.world.instances[&id].image, own.image_id);
 }
 
 #[test]

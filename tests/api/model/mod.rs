@@ -5,6 +5,7 @@
 //! from AWS's API reference, and shares no code with `src/control`.
 
 mod addresses;
+mod attributes;
 mod call;
 mod ends;
 mod ground;
@@ -109,8 +110,22 @@ fn writing() -> Vec<String> {
     names
 }
 
+/// Actions that the model leaves to the doors and to tests of their own: what they make changes no other answer.
+const ELSEWHERE: &[&str] = &[
+    "CreateLaunchTemplate",
+    "CreateLaunchTemplateVersion",
+    "DeleteLaunchTemplate",
+    "DeleteLaunchTemplateVersions",
+    "DeregisterImage",
+    "ModifyImageAttribute",
+    "ModifyLaunchTemplate",
+    // It never succeeds.
+    "MonitorInstances",
+    "RegisterImage",
+];
+
 fn assert_all_tried(tally: &Tally) {
-    for action in writing() {
+    for action in writing().iter().filter(|action| !ELSEWHERE.contains(&action.as_str())) {
         let codes = tally.codes.get(action.as_str());
         let both = codes.is_some_and(|codes| codes.contains_key("") && codes.len() > 1);
         assert!(both, "{action} was not tried with success and with errors: {codes:?}");
