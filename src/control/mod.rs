@@ -22,6 +22,7 @@ pub mod insights;
 pub mod instances;
 pub mod internet_gateways;
 pub mod key_pairs;
+pub mod launch_templates;
 pub mod lease;
 pub mod lifecycle;
 pub mod network_acls;
@@ -41,6 +42,7 @@ pub mod tags;
 pub mod testing;
 mod tick;
 mod transit;
+pub mod volumes;
 pub mod vpcs;
 
 pub mod operator;

@@ -127,8 +127,12 @@ ids! {
     ImageId = "ami";
     /// A key pair.
     KeyPairId = "key";
+    /// A launch template.
+    LaunchTemplateId = "lt";
     /// A set of DHCP options.
     DhcpOptionsId = "dopt";
+    /// A volume, of which there are none.
+    VolumeId = "vol";
     /// A pool of public IPv4 addresses.
     PoolId = "ipv4pool-ec2";
     /// A path that Reachability Analyzer is asked about.
@@ -145,6 +149,7 @@ pub enum ResourceId {
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
+    LaunchTemplate(LaunchTemplateId),
     InsightsAnalysis(InsightsAnalysisId),
     InsightsPath(InsightsPathId),
     InternetGateway(InternetGatewayId),
@@ -167,6 +172,7 @@ impl ResourceId {
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
+            Self::LaunchTemplate(_) => "launch-template",
             Self::InsightsAnalysis(_) => "network-insights-analysis",
             Self::InsightsPath(_) => "network-insights-path",
             Self::InternetGateway(_) => "internet-gateway",
@@ -189,6 +195,7 @@ impl fmt::Display for ResourceId {
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
+            Self::LaunchTemplate(id) => id.fmt(f),
             Self::InsightsAnalysis(id) => id.fmt(f),
             Self::InsightsPath(id) => id.fmt(f),
             Self::InternetGateway(id) => id.fmt(f),
@@ -213,6 +220,7 @@ impl FromStr for ResourceId {
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),
+            LaunchTemplateId::PREFIX => Self::LaunchTemplate(text.parse()?),
             InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
             InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
             InternetGatewayId::PREFIX => Self::InternetGateway(text.parse()?),

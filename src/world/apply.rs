@@ -65,6 +65,13 @@ impl World {
                 let old = self.insights_analyses.insert(row.id, row.clone());
                 self.index.insights_analysis(old.as_deref(), Some(row));
             }
+            Row::LaunchTemplate(row) => {
+                let old = self.launch_templates.insert(row.id, row.clone());
+                self.index.launch_template(old.as_deref(), Some(row));
+            }
+            Row::LaunchTemplateVersion(row) => {
+                drop(self.launch_template_versions.insert((row.template, row.number), row.clone()));
+            }
             Row::Instance(row) => {
                 self.index.instance(self.instances.insert(row.id, row.clone()).as_deref(), Some(row));
             }
@@ -125,6 +132,10 @@ impl World {
             Key::InsightsAnalysis(id) => {
                 self.index.insights_analysis(self.insights_analyses.remove(id).as_deref(), None);
             }
+            Key::LaunchTemplate(id) => {
+                self.index.launch_template(self.launch_templates.remove(id).as_deref(), None);
+            }
+            Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
             Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
@@ -250,6 +261,15 @@ impl Index {
 
     fn insights_analysis(&mut self, old: Option<&InsightsAnalysis>, new: Option<&InsightsAnalysis>) {
         reindex!(old, new, |row| self.insights_analyses_by_path => (row.path, row.id));
+    }
+
+    fn launch_template(&mut self, old: Option<&LaunchTemplate>, new: Option<&LaunchTemplate>) {
+        if let Some(row) = old {
+            leave(&mut self.launch_template_by_name, &(row.owner.clone(), row.name.clone()), row.id);
+        }
+        if let Some(row) = new {
+            self.launch_template_by_name.insert((row.owner.clone(), row.name.clone()), row.id);
+        }
     }
 
     fn instance(&mut self, old: Option<&Instance>, new: Option<&Instance>) {

@@ -54,6 +54,8 @@ tables! {
     KeyPair: KeyPair, KeyPairId, |row| row.id;
     InsightsPath: InsightsPath, InsightsPathId, |row| row.id;
     InsightsAnalysis: InsightsAnalysis, InsightsAnalysisId, |row| row.id;
+    LaunchTemplate: LaunchTemplate, LaunchTemplateId, |row| row.id;
+    LaunchTemplateVersion: LaunchTemplateVersion, (LaunchTemplateId, u64), |row| (row.template, row.number);
     Instance: Instance, InstanceId, |row| row.id;
     Eni: Eni, EniId, |row| row.id;
     Address: Address, AllocationId, |row| row.id;

@@ -61,6 +61,9 @@ pub struct World {
     pub key_pairs: OrdMap<KeyPairId, Arc<KeyPair>>,
     pub insights_paths: OrdMap<InsightsPathId, Arc<InsightsPath>>,
     pub insights_analyses: OrdMap<InsightsAnalysisId, Arc<InsightsAnalysis>>,
+    pub launch_templates: OrdMap<LaunchTemplateId, Arc<LaunchTemplate>>,
+    /// By template and number.
+    pub launch_template_versions: OrdMap<(LaunchTemplateId, u64), Arc<LaunchTemplateVersion>>,
     pub instances: OrdMap<InstanceId, Arc<Instance>>,
     pub enis: OrdMap<EniId, Arc<Eni>>,
     pub addresses: OrdMap<AllocationId, Arc<Address>>,
@@ -99,6 +102,7 @@ pub struct Index {
     pub key_pair_by_name: OrdMap<(Owner, Arc<str>), KeyPairId>,
     pub insights_paths_by_owner: OrdSet<(Owner, InsightsPathId)>,
     pub insights_analyses_by_path: OrdSet<(InsightsPathId, InsightsAnalysisId)>,
+    pub launch_template_by_name: OrdMap<(Owner, Arc<str>), LaunchTemplateId>,
     pub instances_by_owner: OrdSet<(Owner, InstanceId)>,
     pub instances_by_host: OrdSet<(Arc<str>, InstanceId)>,
     /// Terminated instances, oldest first, for the reaper.

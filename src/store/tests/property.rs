@@ -81,6 +81,47 @@ const CALLS: &[&[(&str, &str)]] = &[
     &[("Action", "StopInstances"), ("InstanceId.1", "$instance")],
     &[("Action", "StartInstances"), ("InstanceId.1", "$instance")],
     &[("Action", "RebootInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "RegisterImage"), ("Name", "mine"), ("ImageLocation", "/images/busybox")],
+    &[("Action", "DeregisterImage"), ("ImageId", "$image")],
+    &[
+        ("Action", "CreateLaunchTemplate"),
+        ("LaunchTemplateName", "web"),
+        ("LaunchTemplateData.InstanceType", "t3.micro"),
+        ("LaunchTemplateData.UserData", "IyE="),
+        ("VersionDescription", "first"),
+        ("TagSpecification.1.ResourceType", "launch-template"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+    ],
+    &[
+        ("Action", "CreateLaunchTemplateVersion"),
+        ("LaunchTemplateId", "$template"),
+        ("SourceVersion", "$Latest"),
+        ("LaunchTemplateData.ImageId", "$image"),
+    ],
+    &[
+        ("Action", "ModifyLaunchTemplate"),
+        ("LaunchTemplateId", "$template"),
+        ("SetDefaultVersion", "$Latest"),
+    ],
+    &[
+        ("Action", "DeleteLaunchTemplateVersions"),
+        ("LaunchTemplateId", "$template"),
+        ("LaunchTemplateVersion.1", "1"),
+        ("LaunchTemplateVersion.2", "2"),
+    ],
+    &[("Action", "DeleteLaunchTemplate"), ("LaunchTemplateId", "$template")],
+    &[
+        ("Action", "RunInstances"),
+        ("LaunchTemplate.LaunchTemplateId", "$template"),
+        ("LaunchTemplate.Version", "$Latest"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("SourceDestCheck.Value", "false")],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("GroupId.1", "$group")],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("InstanceType.Value", "t3.micro")],
+    &[("Action", "ResetInstanceAttribute"), ("InstanceId", "$instance"), ("Attribute", "sourceDestCheck")],
+    &[("Action", "ModifyInstanceMetadataOptions"), ("InstanceId", "$instance"), ("HttpTokens", "required")],
     &[("Action", "CreateSecurityGroup"), ("GroupName", "web"), ("GroupDescription", "d")],
     &[("Action", "CreateSecurityGroup"), ("GroupName", "db"), ("GroupDescription", "d")],
     &[("Action", "DeleteSecurityGroup"), ("GroupId", "$group")],
@@ -182,6 +223,7 @@ pub fn fill(world: &World, value: &str, n: u8) -> String {
         "$group" => pick(world.groups.keys(), n, "sg-00000000"),
         "$rule" => pick(world.rules.keys(), n, "sgr-00000000"),
         "$image" => pick(world.images.keys(), n, "ami-00000000"),
+        "$template" => pick(world.launch_templates.keys(), n, "lt-00000000"),
         "$key" => KEY.to_owned(),
         other => vpcs::fill(world, other, n)
             .or_else(|| interfaces::fill(world, other, n))
@@ -270,6 +312,14 @@ pub fn check(world: &World) {
     }
     for instance in world.instances.values().filter(|instance| instance.state == InstanceState::Terminated) {
         assert!(world.interfaces_of(instance.id).is_empty(), "{} ended and has interfaces", instance.id);
+    }
+    for template in world.launch_templates.values() {
+        let default = (template.id, template.default_version);
+        assert!(world.launch_template_versions.contains_key(&default), "{} has no default", template.id);
+    }
+    for version in world.launch_template_versions.values() {
+        let template = world.launch_templates.get(&version.template).expect("a version is of a template");
+        assert!(version.number < template.next_version);
     }
     let mut distinct = BTreeSet::new();
     for rule in world.rules.values() {

@@ -25,11 +25,14 @@ fn every_declared_fault_is_provoked() {
     doors.of_groups_and_addresses();
     doors.used_up();
     doors.of_the_operator();
+    doors.groups_of_an_instance();
     doors.crowds();
     doors.crowds_of_vpcs();
     doors.idle_and_dead();
     doors.routes_to_the_dead();
     doors.interfaces_of_the_dead();
+    doors.of_instances();
+    doors.of_templates();
     doors.without_a_network();
     doors.at_the_door();
     let declared = doors.spec.actions.iter().flat_map(|action| {

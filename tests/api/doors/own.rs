@@ -1,6 +1,8 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod images;
 mod interfaces;
+mod templates;
 mod vpcs;
 
 use std::collections::BTreeMap;
@@ -98,7 +100,7 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 21] = [
+        const LISTS: [&str; 22] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
@@ -118,6 +120,7 @@ impl Cloud {
             "DescribeTags",
             "DescribeVpcs",
             "DescribeImages",
+            "DescribeLaunchTemplates",
             "DescribeAvailabilityZones",
             "DescribeRegions",
         ];
@@ -162,6 +165,8 @@ impl Own {
         maker.vpcs();
         maker.interfaces();
         maker.acls();
+        maker.images();
+        maker.templates();
         own
     }
 }
