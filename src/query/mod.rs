@@ -25,7 +25,7 @@ pub mod api {
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, MacAddr, Micros,
-        NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
+        NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
         RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VpcCidrAssociationId, VpcId,
     };
 

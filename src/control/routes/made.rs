@@ -110,7 +110,7 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
     }
     match (vpc.cidrs().any(inside), to) {
         (false, _) => Ok(()),
-        (true, NextHop::InternetGateway(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
+        (true, NextHop::InternetGateway(_) | NextHop::NatGateway(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. \
              This route can target only an interface or an instance."
         ))),
