@@ -11,6 +11,7 @@ pub struct Quotas {
     /// The VPC's own blocks are not counted.
     pub routes_per_table: usize,
     pub internet_gateways: usize,
+    pub nat_gateways_per_zone: usize,
     pub dhcp_options: usize,
 }
 
@@ -22,5 +23,6 @@ pub const QUOTAS: Quotas = Quotas {
     route_tables_per_vpc: 200,
     routes_per_table: 50,
     internet_gateways: 5,
+    nat_gateways_per_zone: 5,
     dhcp_options: 100,
 };
