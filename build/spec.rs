@@ -22,6 +22,7 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("RouteTableId", "InvalidRouteTableId.Malformed", "route table ID"),
     ("RouteTableAssociationId", "InvalidAssociationID.Malformed", "association ID"),
     ("InternetGatewayId", "InvalidInternetGatewayId.Malformed", "internet gateway ID"),
+    ("NatGatewayId", "NatGatewayMalformed", "NAT gateway ID"),
     ("NetworkAclId", "InvalidNetworkAclId.Malformed", "network ACL ID"),
     ("NetworkAclAssociationId", "InvalidAssociationID.Malformed", "association ID"),
     ("ImageId", "InvalidAMIID.Malformed", "image ID"),

@@ -2,8 +2,8 @@
 
 use super::{
     Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
-    instances, internet_gateways, key_pairs, launch_templates, network_acls, network_interfaces, regions,
-    routes, rules, sts, tagging, volumes, vpcs,
+    instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
+    network_interfaces, regions, routes, rules, sts, tagging, volumes, vpcs,
 };
 use crate::query::api::*;
 
@@ -57,6 +57,7 @@ reads! {
     launch_templates: get_launch_template_data, GetLaunchTemplateDataRequest, GetLaunchTemplateDataResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
+    nat_gateways: describe_nat_gateways, DescribeNatGatewaysRequest, DescribeNatGatewaysResponse;
     routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
     vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
     vpcs: describe_vpc_classic_link, DescribeVpcClassicLinkRequest, DescribeVpcClassicLinkResponse;
@@ -138,6 +139,8 @@ writes! {
     internet_gateways: create_internet_gateway, CreateInternetGatewayRequest, CreateInternetGatewayResponse;
     internet_gateways: delete_internet_gateway, DeleteInternetGatewayRequest, DeleteInternetGatewayResponse;
     internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;
+    nat_gateways: create_nat_gateway, CreateNatGatewayRequest, CreateNatGatewayResponse;
+    nat_gateways: delete_nat_gateway, DeleteNatGatewayRequest, DeleteNatGatewayResponse;
     routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
     routes: create_route, CreateRouteRequest, CreateRouteResponse;
     routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;

@@ -84,6 +84,9 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             InvalidInternetGatewayIDNotFound,
             "internetGateway",
         ),
+        ResourceId::NatGateway(id) => {
+            (world.nat_gateways.get(&id).map(|row| &row.owner), NatGatewayNotFound, "natGateway")
+        }
         ResourceId::NetworkAcl(id) => {
             (world.network_acls.get(&id).map(|row| &row.owner), InvalidNetworkAclIDNotFound, "networkAcl")
         }

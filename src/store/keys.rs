@@ -21,6 +21,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Subnet(id) => vec![text(id)],
         Key::DhcpOptions(id) => vec![text(id)],
         Key::InternetGateway(id) => vec![text(id)],
+        Key::NatGateway(id) => vec![text(id)],
         Key::RouteTable(id) => vec![text(id)],
         Key::RouteTableAssociation(id) => vec![text(id)],
         Key::Route((table, destination)) => vec![text(table), text(destination)],
@@ -79,6 +80,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Subnet::NAME => Key::Subnet(one(id)?),
         DhcpOptions::NAME => Key::DhcpOptions(one(id)?),
         InternetGateway::NAME => Key::InternetGateway(one(id)?),
+        NatGateway::NAME => Key::NatGateway(one(id)?),
         RouteTable::NAME => Key::RouteTable(one(id)?),
         RouteTableAssociation::NAME => Key::RouteTableAssociation(one(id)?),
         Route::NAME => {

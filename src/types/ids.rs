@@ -119,6 +119,8 @@ ids! {
     RouteTableAssociationId = "rtbassoc";
     /// An internet gateway.
     InternetGatewayId = "igw";
+    /// A NAT gateway.
+    NatGatewayId = "nat";
     /// A network ACL.
     NetworkAclId = "acl";
     /// What makes a network ACL a subnet's.
@@ -153,6 +155,7 @@ pub enum ResourceId {
     InsightsAnalysis(InsightsAnalysisId),
     InsightsPath(InsightsPathId),
     InternetGateway(InternetGatewayId),
+    NatGateway(NatGatewayId),
     NetworkAcl(NetworkAclId),
     NetworkInterface(EniId),
     RouteTable(RouteTableId),
@@ -176,6 +179,7 @@ impl ResourceId {
             Self::InsightsAnalysis(_) => "network-insights-analysis",
             Self::InsightsPath(_) => "network-insights-path",
             Self::InternetGateway(_) => "internet-gateway",
+            Self::NatGateway(_) => "natgateway",
             Self::NetworkAcl(_) => "network-acl",
             Self::NetworkInterface(_) => "network-interface",
             Self::RouteTable(_) => "route-table",
@@ -199,6 +203,7 @@ impl fmt::Display for ResourceId {
             Self::InsightsAnalysis(id) => id.fmt(f),
             Self::InsightsPath(id) => id.fmt(f),
             Self::InternetGateway(id) => id.fmt(f),
+            Self::NatGateway(id) => id.fmt(f),
             Self::NetworkAcl(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
             Self::RouteTable(id) => id.fmt(f),
@@ -224,6 +229,7 @@ impl FromStr for ResourceId {
             InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
             InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
             InternetGatewayId::PREFIX => Self::InternetGateway(text.parse()?),
+            NatGatewayId::PREFIX => Self::NatGateway(text.parse()?),
             NetworkAclId::PREFIX => Self::NetworkAcl(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),
             RouteTableId::PREFIX => Self::RouteTable(text.parse()?),

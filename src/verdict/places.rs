@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::types::{EniId, VpcId};
-use crate::world::{Address, Condition, Eni, InstanceState, Network, Space, Vpc, World};
+use crate::types::{EniId, InternetGatewayId, NatGatewayId, VpcId};
+use crate::world::{Address, Condition, Eni, InstanceState, NatGateway, Network, Space, Vpc, World};
 
 /// Where instances find metadata and, at the second one, the resolver, whatever network they are in.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -97,6 +97,26 @@ pub fn at(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> Option<Served
     enis.filter_map(|eni| served(world, eni.id)).find(|served| served.addresses.contains(&address))
 }
 
+/// Whether the internet gateway is attached to the VPC.
+pub fn attached(world: &World, id: InternetGatewayId, vpc: VpcId) -> bool {
+    world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+}
+
+/// The NAT gateway, if it is at work, and on which host.
+pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<NatGateway>, Arc<str>)> {
+    let row = world.nat_gateways.get(&id).filter(|row| row.vpc == vpc && row.deleted.is_none())?;
+    let host = row.host.clone()?;
+    let address = world.addresses.get(&row.allocation)?;
+    address.transit?;
+    let network = &world.enis.get(&row.eni)?.network;
+    let places =
+        [(Space::Pool(address.pool), row.public_ip), (Space::Network(network.clone()), row.private_ip)];
+    let claimed = |place: &(Space, Ipv4Addr)| {
+        world.claims.get(place).is_some_and(|claim| claim.leaving.is_none() && claim.host == host)
+    };
+    places.iter().all(claimed).then(|| (row.clone(), host))
+}
+
 /// Where the elastic address leads; `None` where nobody answers for it.
 pub fn elastic(world: &World, ip: Ipv4Addr) -> Option<Elastic> {
     let row = world.addresses.values().find(|row| row.public_ip == ip)?;
@@ -109,7 +129,8 @@ pub fn elastic(world: &World, ip: Ipv4Addr) -> Option<Elastic> {
 
 /// The host that answers for the elastic address.
 fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
-    let claim = world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
+    let claim =
+        world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
     let eni = world.enis.get(&row.association?.eni);
     // Into an isolated VPC no way leads without a place between host and router.
     let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();

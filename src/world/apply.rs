@@ -34,6 +34,10 @@ impl World {
                 let old = self.internet_gateways.insert(row.id, row.clone());
                 self.index.internet_gateway(old.as_deref(), Some(row));
             }
+            Row::NatGateway(row) => {
+                let old = self.nat_gateways.insert(row.id, row.clone());
+                self.index.nat_gateway(old.as_deref(), Some(row));
+            }
             Row::RouteTable(row) => {
                 let old = self.route_tables.insert(row.id, row.clone());
                 self.index.route_table(old.as_deref(), Some(row));
@@ -114,6 +118,7 @@ impl World {
             Key::InternetGateway(id) => {
                 self.index.internet_gateway(self.internet_gateways.remove(id).as_deref(), None);
             }
+            Key::NatGateway(id) => self.index.nat_gateway(self.nat_gateways.remove(id).as_deref(), None),
             Key::RouteTable(id) => self.index.route_table(self.route_tables.remove(id).as_deref(), None),
             Key::RouteTableAssociation(id) => {
                 let old = self.route_table_associations.remove(id);
@@ -191,6 +196,28 @@ impl Index {
         }
         if let Some((vpc, id)) = new.and_then(|row| row.vpc.zip(Some(row.id))) {
             self.internet_gateways_by_vpc.insert((vpc, id));
+        }
+    }
+
+    fn nat_gateway(&mut self, old: Option<&NatGateway>, new: Option<&NatGateway>) {
+        reindex!(old, new, |row| self.nat_gateways_by_vpc => (row.vpc, row.id));
+        if let Some(row) = old {
+            leave(&mut self.nat_gateway_by_eni, &row.eni, row.id);
+            if let Some(host) = &row.host {
+                self.nat_gateways_by_host.remove(&(host.clone(), row.id));
+            }
+            if let Some(at) = row.deleted {
+                self.nat_gateways_deleted.remove(&(at, row.id));
+            }
+        }
+        if let Some(row) = new {
+            match row.deleted {
+                Some(at) => drop(self.nat_gateways_deleted.insert((at, row.id))),
+                None => drop(self.nat_gateway_by_eni.insert(row.eni, row.id)),
+            }
+            if let Some(host) = &row.host {
+                self.nat_gateways_by_host.insert((host.clone(), row.id));
+            }
         }
     }
 

@@ -50,6 +50,7 @@ pub struct World {
     pub subnets: OrdMap<SubnetId, Arc<Subnet>>,
     pub dhcp_options: OrdMap<DhcpOptionsId, Arc<DhcpOptions>>,
     pub internet_gateways: OrdMap<InternetGatewayId, Arc<InternetGateway>>,
+    pub nat_gateways: OrdMap<NatGatewayId, Arc<NatGateway>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
     pub routes: OrdMap<(RouteTableId, Cidr4), Arc<Route>>,
@@ -87,6 +88,12 @@ pub struct Index {
     pub vpcs_by_dhcp_options: OrdSet<(DhcpOptionsId, VpcId)>,
     pub vpcs_by_vni: OrdSet<(u32, VpcId)>,
     pub internet_gateways_by_vpc: OrdSet<(VpcId, InternetGatewayId)>,
+    pub nat_gateways_by_vpc: OrdSet<(VpcId, NatGatewayId)>,
+    /// Which NAT gateway an interface is of; none of those that are deleted.
+    pub nat_gateway_by_eni: OrdMap<EniId, NatGatewayId>,
+    pub nat_gateways_by_host: OrdSet<(Arc<str>, NatGatewayId)>,
+    /// Deleted ones, oldest first, for the reaper.
+    pub nat_gateways_deleted: OrdSet<(Micros, NatGatewayId)>,
     pub route_tables_by_vpc: OrdSet<(VpcId, RouteTableId)>,
     pub route_table_associations_by_table: OrdSet<(RouteTableId, RouteTableAssociationId)>,
     /// Which table is the main one of a VPC, or that of a subnet: (VPC, subnet or main).

@@ -158,6 +158,7 @@ VALUES = {
     "Cidr4": "192.0.2.0/24",
     "DhcpOptionsId": "dopt-0123456789abcdef0",
     "EniId": "eni-0123456789abcdef0",
+    "NatGatewayId": "nat-0123456789abcdef0",
     "GroupId": "sg-0123456789abcdef0",
     "ImageId": "ami-0123456789abcdef0",
     "InsightsAnalysisId": "nia-0123456789abcdef0",

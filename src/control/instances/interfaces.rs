@@ -134,7 +134,7 @@ fn existing(
             .with("DeleteOnTermination can be true for a network interface that the launch makes only"));
     }
     let eni = network_interfaces::find(view, id)?;
-    network_interfaces::check_free(&eni)?;
+    network_interfaces::check_free(view.world, &eni)?;
     Ok(InterfaceOptions {
         device_index: wanted.device_index,
         subnet: Some(eni.subnet),

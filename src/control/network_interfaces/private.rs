@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::find;
+use super::find_own;
 use crate::control::allocate::Unavailable;
 use crate::control::{Decision, addresses, instances};
 use crate::query::api::*;
@@ -166,7 +166,7 @@ pub fn assign_private_ip_addresses(
     request: &AssignPrivateIpAddressesRequest,
 ) -> Result<AssignPrivateIpAddressesResponse, Fault> {
     let view = decision.view();
-    let eni = find(&view, request.network_interface_id)?;
+    let eni = find_own(&view, request.network_interface_id)?;
     let count = usize::try_from(request.secondary_private_ip_address_count.unwrap_or(0)).unwrap_or(0);
     let listed = &request.private_ip_addresses;
     match (listed.is_empty(), count) {
@@ -267,7 +267,7 @@ pub fn unassign_private_ip_addresses(
     decision: &mut Decision,
     request: &UnassignPrivateIpAddressesRequest,
 ) -> Result<UnassignPrivateIpAddressesResponse, Fault> {
-    let eni = find(&decision.view(), request.network_interface_id)?;
+    let eni = find_own(&decision.view(), request.network_interface_id)?;
     let gone = &request.private_ip_addresses;
     if gone.is_empty() {
         return Err(

@@ -38,7 +38,7 @@ pub(super) use vpcs::{direction_word, parse_direction};
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, RouteTable,
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, RouteTable,
             RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
             Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
             Deployment, Freed, Token
