@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::super::tags::NewTag;
 use super::super::{View, instances};
 use super::{named, version};
 use crate::query::api::*;
@@ -78,7 +79,7 @@ pub fn over(old: Pairs, new: &Pairs) -> Pairs {
 pub fn resolve<'r>(
     view: &View,
     request: &'r RunInstancesRequest,
-) -> Result<(Cow<'r, RunInstancesRequest>, Vec<(Arc<str>, Arc<str>)>), Fault> {
+) -> Result<(Cow<'r, RunInstancesRequest>, Vec<NewTag>), Fault> {
     let Some(wanted) = &request.launch_template else { return Ok((Cow::Borrowed(request), Vec::new())) };
     let template = named(view, wanted.launch_template_id, wanted.launch_template_name.as_deref())?;
     let version = version(view.world, template, wanted.version.as_deref().unwrap_or("$Default"))?;
