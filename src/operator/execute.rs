@@ -201,7 +201,10 @@ impl Operator {
             }
             ImageCommand::List => {
                 let world = self.handle.world();
-                let row = |row: &crate::world::Image| json!({"id": row.id, "name": row.name, "location": row.location});
+                let row = |row: &crate::world::Image| {
+                    let account = row.owner.as_ref().map(|owner| owner.account);
+                    json!({"id": row.id, "name": row.name, "location": row.location, "account": account})
+                };
                 Ok(world.images.values().map(|image| row(image)).collect())
             }
             ImageCommand::Deregister { id } => {

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::Operator;
 use super::cli::TraceCommand;
 use super::execute::Answer;
-use crate::agent::names::port_name;
+use crate::agent::names::{ROUTER_OUT, ROUTER_VXLAN, port_name, transit_name};
 use crate::control::reach;
-use crate::types::{EniId, InstanceId, Micros};
+use crate::types::{EniId, InstanceId, Micros, VpcId};
 use crate::verdict::{
-    Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Translation, Transport,
+    AclDecision, Decision, Facts, Hop, Interface, Leads, Origin, Outcome, Packet, Place, Routed, Translation,
+    Transport,
 };
-use crate::world::{Eni, World};
+use crate::world::{Eni, NextHop, World};
 
 const ECHO: Transport = Transport::Icmp { kind: 8, code: 0 };
 
@@ -81,25 +82,38 @@ impl Ends<'_> {
             return Ok((Origin::Host(text.into()), self.of_host(text)?));
         }
         let ip = address(text, "--from")?;
-        if let Some(eni) = self.having(ip) {
-            return Ok((Origin::Interface(eni.id), eni.private_ip));
+        if let Some((eni, private)) = self.having(ip)? {
+            return Ok((Origin::Interface(eni.id), private));
         }
-        let flat = self.world.networks.values().any(|network| network.cidr.contains(ip));
+        let flat = self.world.flat_networks().any(|network| network.cidr.contains(ip));
         Ok((if flat { Origin::Flat } else { Origin::Outside }, ip))
     }
 
-    /// From outside, an instance is its elastic address.
+    /// From outside, and from other VPCs, an instance is its elastic address.
     fn destination(&self, text: &str, origin: &Origin) -> Result<Ipv4Addr, String> {
         if let Some(eni) = self.interface(text)? {
             let elastic =
                 self.world.addresses.values().find(|row| row.association.is_some_and(|at| at.eni == eni.id));
-            let outside = elastic.filter(|_| *origin == Origin::Outside).map(|row| row.public_ip);
+            let apart = *origin == Origin::Outside || self.space_of(origin) != self.space(&eni);
+            let outside = elastic.filter(|_| apart).map(|row| row.public_ip);
             return Ok(outside.unwrap_or(eni.private_ip));
         }
         if self.world.hosts.contains_key(text) {
             return self.of_host(text);
         }
         address(text, "--to")
+    }
+
+    /// The isolated VPC that an interface is in; `None`: on the flat networks.
+    fn space(&self, eni: &Eni) -> Option<VpcId> {
+        self.world.vpcs.get(&eni.vpc).filter(|vpc| vpc.vni.is_some()).map(|vpc| vpc.id)
+    }
+
+    fn space_of(&self, origin: &Origin) -> Option<VpcId> {
+        match origin {
+            Origin::Interface(id) => self.space(self.world.enis.get(id)?),
+            Origin::Outside | Origin::Flat | Origin::Host(_) => None,
+        }
     }
 
     /// An instance's first interface, or an interface, by its id.
@@ -117,11 +131,23 @@ impl Ends<'_> {
         Ok(None)
     }
 
-    /// Whose address it is, private or elastic.
-    fn having(&self, ip: Ipv4Addr) -> Option<&Arc<Eni>> {
+    /// Whose address it is, private or elastic, and which private one. VPCs may have the same ones.
+    fn having(&self, ip: Ipv4Addr) -> Result<Option<(&Arc<Eni>, Ipv4Addr)>, String> {
         let elastic = self.world.addresses.values().find(|row| row.public_ip == ip);
-        let led = elastic.and_then(|row| self.world.enis.get(&row.association?.eni));
-        led.or_else(|| self.world.enis.values().find(|eni| eni.private_ip == ip))
+        let led = elastic.and_then(|row| row.association);
+        if let Some((to, eni)) = led.and_then(|to| Some((to, self.world.enis.get(&to.eni)?))) {
+            return Ok(Some((eni, to.private_ip)));
+        }
+        let has = |eni: &&Arc<Eni>| eni.private_ips().any(|private| private == ip);
+        let found: Vec<_> = self.world.enis.values().filter(has).collect();
+        match &found[..] {
+            [] => Ok(None),
+            [eni] => Ok(Some((eni, ip))),
+            several => {
+                let ids: Vec<_> = several.iter().map(|eni| eni.id.to_string()).collect();
+                Err(format!("{ip} is an address in several VPCs: name one of {}", ids.join(", ")))
+            }
+        }
     }
 
     fn of_host(&self, name: &str) -> Result<Ipv4Addr, String> {
@@ -156,17 +182,21 @@ impl Teller<'_> {
         });
         json!({
             "host": hop.host,
-            "enters": self.interface(&hop.host, hop.entered),
+            "vpc": hop.vpc,
+            "enters": self.interface(hop, hop.entered),
+            "acl_egress": hop.acl_egress.as_ref().map(asked),
             "egress": hop.egress.as_ref().map(decided),
+            "route": hop.route.as_ref().map(routed),
             "translations": translations.collect::<Vec<_>>(),
+            "acl_ingress": hop.acl_ingress.as_ref().map(asked),
             "ingress": hop.ingress.as_ref().map(decided),
-            "leaves": hop.left.map(|left| self.interface(&hop.host, left)),
+            "leaves": hop.left.map(|left| self.interface(hop, left)),
         })
     }
 
-    /// As `ip link` names it.
-    fn interface(&self, host: &Arc<str>, interface: Interface) -> String {
-        let facts = self.facts.hosts.get(host);
+    /// As `ip link` names it, on the host or in its router.
+    fn interface(&self, hop: &Hop, interface: Interface) -> String {
+        let facts = self.facts.hosts.get(&hop.host);
         match interface {
             Interface::Port(id) => port_name(id),
             Interface::Public => {
@@ -176,6 +206,9 @@ impl Teller<'_> {
                 facts.map_or_else(|| "the flat interface".into(), |host| host.flat_interface.to_string())
             }
             Interface::Own => "the host itself".into(),
+            Interface::Cable(_) if hop.vpc.is_some() => ROUTER_OUT.into(),
+            Interface::Cable(vpc) => transit_name(vpc),
+            Interface::Vxlan => ROUTER_VXLAN.into(),
         }
     }
 
@@ -212,17 +245,35 @@ fn decided(decision: &Decision) -> Value {
     json!({"allowed_by": rules.collect::<Vec<_>>(), "groups": decision.groups})
 }
 
+fn asked(decision: &AclDecision) -> Value {
+    json!({"acl": decision.acl, "subnet": decision.subnet, "entry": decision.entry, "allowed": decision.allowed})
+}
+
+fn routed(route: &Routed) -> Value {
+    let to = match route.leads {
+        Leads::Local => "local".to_owned(),
+        Leads::To(NextHop::Interface(id)) => id.to_string(),
+        Leads::To(NextHop::InternetGateway(id)) => id.to_string(),
+        Leads::To(NextHop::NatGateway(id)) => id.to_string(),
+    };
+    json!({"table": route.table, "destination": route.destination, "to": to})
+}
+
 /// The answer for people; `None` for other commands' answers.
 pub(super) fn text(answer: &Value) -> Option<String> {
     let hops = answer.get("hops")?.as_array()?;
     let words = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines = vec![format!("{}: {}", words(&answer["from"]), words(&answer["packet"]))];
     for hop in hops {
-        lines.push(format!("  {}: enters by {}", words(&hop["host"]), words(&hop["enters"])));
+        let router = hop["vpc"].as_str().map(|vpc| format!(", router of {vpc}")).unwrap_or_default();
+        lines.push(format!("  {}{router}: enters by {}", words(&hop["host"]), words(&hop["enters"])));
+        lines.extend(acl(&hop["acl_egress"], "out"));
         lines.extend(decision(&hop["egress"], "out"));
+        lines.extend(route(&hop["route"]));
         lines.extend(
             hop["translations"].as_array().into_iter().flatten().map(|line| format!("    {}", words(line))),
         );
+        lines.extend(acl(&hop["acl_ingress"], "in"));
         lines.extend(decision(&hop["ingress"], "in"));
         lines.extend(hop["leaves"].as_str().map(|interface| format!("    leaves by {interface}")));
     }
@@ -246,4 +297,21 @@ fn decision(decision: &Value, way: &str) -> Option<String> {
     }
     let groups: Vec<_> = decision["groups"].as_array().into_iter().flatten().map(words).collect();
     Some(format!("    let {way} by no rule of {}", groups.join(", ")))
+}
+
+fn acl(decision: &Value, way: &str) -> Option<String> {
+    let (subnet, allowed) = (decision["subnet"].as_str()?, decision["allowed"].as_bool()?);
+    let word = if allowed { "let" } else { "not let" };
+    let by = match (decision["acl"].as_str(), decision["entry"].as_u64()) {
+        (Some(acl), Some(entry)) => format!("entry {entry} of {acl}"),
+        (Some(acl), None) => format!("{acl}: no entry matches"),
+        (None, _) => "no network ACL".to_owned(),
+    };
+    let of = if way == "out" { "out of" } else { "into" };
+    Some(format!("    {word} {of} {subnet} by {by}"))
+}
+
+fn route(route: &Value) -> Option<String> {
+    let (table, to) = (route["table"].as_str()?, route["to"].as_str()?);
+    Some(format!("    by the route {} of {table} to {to}", route["destination"].as_str()?))
 }

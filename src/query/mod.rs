@@ -24,9 +24,10 @@ pub mod api {
     use super::xml::Xml;
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
-        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, MacAddr, Micros,
-        NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
-        RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VpcCidrAssociationId, VpcId,
+        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
+        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId,
+        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VolumeId, VpcCidrAssociationId,
+        VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
@@ -35,6 +36,7 @@ pub mod api {
 pub use api::{Action, COMMON_FAULTS, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
 pub use fault::Fault;
 pub use form::{Filter, MAX_PAIRS};
+pub use scalar::{from_base64, to_base64};
 
 use form::Node;
 use xml::Xml;
@@ -84,6 +86,19 @@ pub fn decode(pairs: &[(String, String)]) -> Result<Request, Fault> {
         .ok_or_else(|| FaultCode::MissingAction.with("The request must contain the parameter Action"))?;
     let action = Action::decode(&name, &mut root).unwrap_or_else(|| Err(unknown_action(&name)))?;
     Ok(Request { action, version })
+}
+
+/// Reads what `RequestLaunchTemplateData::pairs` wrote.
+///
+/// # Errors
+/// It is none of ours.
+pub fn launch_template_data(
+    pairs: &[(String, String)],
+) -> Result<api::input::RequestLaunchTemplateData, Fault> {
+    let mut root = Node::read(pairs)?;
+    let data = api::input::RequestLaunchTemplateData::decode(&mut root)?;
+    root.finish()?;
+    Ok(data)
 }
 
 fn unknown_action(name: &str) -> Fault {
@@ -136,7 +151,9 @@ pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::api::{DescribeVpcsResponse, output};
     use super::*;
+    use crate::types::{DhcpOptionsId, VpcCidrAssociationId, VpcId};
     use proptest::prelude::*;
 
     fn pairs(text: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -158,6 +175,31 @@ mod tests {
         assert_eq!(values(&[]), [None]);
         assert_eq!(values(&[("Tag.1.Value", "")]), [Some(String::new())]);
         assert_eq!(values(&[("Tag.1.Value", "1")]), [Some("1".to_owned())]);
+    }
+
+    #[test]
+    fn a_client_of_an_older_version_is_told_nothing_that_came_later() {
+        let block = output::VpcCidrBlockAssociation {
+            association_id: VpcCidrAssociationId::from_random(1),
+            cidr_block: "10.0.0.0/16".parse().unwrap(),
+            cidr_block_state: output::VpcCidrBlockState { state: "associated".into() },
+        };
+        let vpc = output::Vpc {
+            vpc_id: VpcId::from_random(1),
+            owner_id: "123456789012".parse().unwrap(),
+            state: "available".into(),
+            cidr_block: "10.0.0.0/16".parse().unwrap(),
+            cidr_block_association_set: vec![block],
+            dhcp_options_id: DhcpOptionsId::from_random(1),
+            instance_tenancy: "default".into(),
+            is_default: false,
+            block_public_access_states: output::BlockPublicAccessStates::default(),
+            tag_set: Vec::new(),
+        };
+        let answer = Response::DescribeVpcs(DescribeVpcsResponse { vpcs: vec![vpc], next_token: None });
+        let told = |version: &str| encode_response(&answer, version, "r").contains("cidrBlockAssociationSet");
+        assert!(told("2016-11-15") && told("2020-01-01"));
+        assert!(!told("2014-10-01") && !told("2016-09-15"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::net::Ipv4Addr;
 
 use super::packet::{Packet, Transport};
-use crate::types::{Direction, EniId, GroupId, IcmpMatch, PortRange, RuleId, RuleTarget, Traffic};
+use crate::types::{Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, RuleId, RuleTarget, Traffic};
 use crate::world::{Eni, Rule, World};
 
 /// What the groups of an interface say to a packet.
@@ -38,20 +38,25 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
 
 fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> bool {
     let who = match &rule.target {
-        RuleTarget::Cidr4(block) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(block.prefix_len())).unwrap_or(0);
-            peer.to_bits() & mask == block.network().to_bits()
-        }
+        RuleTarget::Cidr4(block) => covers(*block, peer),
         RuleTarget::Cidr6(_) => false,
         // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
         RuleTarget::Group { group, .. } => {
-            world.enis.values().any(|eni| eni.groups.contains(group) && eni.private_ip == peer)
+            let has = |eni: &Eni| eni.private_ips().any(|ip| ip == peer);
+            world.enis.values().any(|eni| eni.groups.contains(group) && has(eni))
         }
     };
     who && carries(&rule.traffic, transport)
 }
 
-fn carries(traffic: &Traffic, transport: Transport) -> bool {
+/// Whether the address lies in the block.
+pub fn covers(block: Cidr4, address: Ipv4Addr) -> bool {
+    let mask = u32::MAX.checked_shl(32 - u32::from(block.prefix_len())).unwrap_or(0);
+    address.to_bits() & mask == block.network().to_bits()
+}
+
+/// Whether a packet is of this traffic.
+pub fn carries(traffic: &Traffic, transport: Transport) -> bool {
     let port = |range: &PortRange, port: u16| range.from() <= port && port <= range.to();
     match (traffic, transport) {
         (Traffic::All, _) => true,

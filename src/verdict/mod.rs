@@ -6,14 +6,26 @@
 //! promises, in the plainest way there is: every rule is looked at, every address is searched for. It shares no code with
 //! what makes the hosts' rules; tests compare the two, and the kernel, packet by packet. `fogbank trace` prints it.
 
+//!
+//! A packet is judged on its way there. What is answered comes back by connection tracking, which groups and translation
+//! heed; but from an isolated VPC the answer is one packet more for network ACLs, and needs a route of the subnet's table
+//! that leads back.
+
+mod acls;
 mod groups;
 mod packet;
 mod places;
+mod routers;
+mod routes;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod walk;
 
+pub use acls::AclDecision;
 pub use groups::Decision;
 pub use packet::{Packet, Transport};
 pub use places::{Facts, HostFacts};
+pub use routes::{Leads, Routed};
 pub use trace::{Blocked, Hop, Interface, Origin, Outcome, Place, Service, Trace, Translation};
 pub use walk::verdict;

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::types::EniId;
-use crate::world::{Condition, Eni, InstanceState, Network, Space, World};
+use crate::types::{EniId, InternetGatewayId, NatGatewayId, VpcId};
+use crate::world::{Address, Condition, Eni, InstanceState, NatGateway, Network, Space, Vpc, World};
+
+/// Where instances find metadata and, at the second one, the resolver, whatever network they are in.
+pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 
 /// What a host is, beside the World.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -43,6 +47,8 @@ impl Facts {
 #[derive(Clone, Debug)]
 pub struct Served {
     pub eni: Arc<Eni>,
+    /// Those of its private addresses that its host has the claims to.
+    pub addresses: Vec<Ipv4Addr>,
     pub host: Arc<str>,
     /// Through which host the outside is.
     pub exit: Arc<str>,
@@ -55,6 +61,13 @@ pub struct Elastic {
     pub holder: Arc<str>,
     /// `None` while the interface is served by no host.
     pub target: Option<Served>,
+    /// Which of the target's addresses it leads to.
+    pub private_ip: Ipv4Addr,
+}
+
+/// The VPC of an interface, if it is isolated: if it has routers of its own, and is on no flat network.
+pub fn isolated<'w>(world: &'w World, eni: &Eni) -> Option<&'w Arc<Vpc>> {
+    world.vpcs.get(&eni.vpc).filter(|vpc| vpc.vni.is_some())
 }
 
 /// The interface, if its instance runs and its host has the claim to its address.
@@ -64,39 +77,115 @@ pub fn served(world: &World, id: EniId) -> Option<Served> {
     if !matches!(instance.state, InstanceState::Pending | InstanceState::Running) {
         return None;
     }
-    let claim = world.claims.get(&(Space::Network(eni.network.clone()), eni.private_ip))?;
-    if claim.leaving.is_some() || claim.host != instance.host {
+    let claimed = |ip: &Ipv4Addr| {
+        let claim = world.claims.get(&(Space::Network(eni.network.clone()), *ip));
+        claim.is_some_and(|claim| claim.leaving.is_none() && claim.host == instance.host)
+    };
+    let addresses: Vec<_> = eni.private_ips().filter(claimed).collect();
+    if !addresses.contains(&eni.private_ip) {
         return None;
     }
     let gateway = world.networks.get(&eni.network)?.gateway_host.clone();
     let exit = gateway.unwrap_or_else(|| instance.host.clone());
-    Some(Served { eni: eni.clone(), host: instance.host.clone(), exit })
+    Some(Served { eni: eni.clone(), addresses, host: instance.host.clone(), exit })
 }
 
-/// Who has the private address.
-pub fn at(world: &World, address: Ipv4Addr) -> Option<Served> {
-    let enis = world.enis.values().filter(|eni| eni.private_ip == address);
-    enis.filter_map(|eni| served(world, eni.id)).next()
+/// Who has the private address: on the flat networks, or in an isolated VPC. It may be another's in each.
+pub fn at(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> Option<Served> {
+    let here = |eni: &&Arc<Eni>| isolated(world, eni).map(|vpc| vpc.id) == vpc;
+    let enis = world.enis.values().filter(here);
+    enis.filter_map(|eni| served(world, eni.id)).find(|served| served.addresses.contains(&address))
 }
 
-/// Where the elastic address leads.
+/// Whether the internet gateway is attached to the VPC.
+pub fn attached(world: &World, id: InternetGatewayId, vpc: VpcId) -> bool {
+    world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+}
+
+/// The NAT gateway, if it is at work, and on which host.
+pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<NatGateway>, Arc<str>)> {
+    let row = world.nat_gateways.get(&id).filter(|row| row.vpc == vpc && row.deleted.is_none())?;
+    let host = row.host.clone()?;
+    let address = world.addresses.get(&row.allocation)?;
+    address.transit?;
+    let network = &world.enis.get(&row.eni)?.network;
+    let places =
+        [(Space::Pool(address.pool), row.public_ip), (Space::Network(network.clone()), row.private_ip)];
+    let claimed = |place: &(Space, Ipv4Addr)| {
+        world.claims.get(place).is_some_and(|claim| claim.leaving.is_none() && claim.host == host)
+    };
+    places.iter().all(claimed).then(|| (row.clone(), host))
+}
+
+/// Where the elastic address leads; `None` where nobody answers for it.
 pub fn elastic(world: &World, ip: Ipv4Addr) -> Option<Elastic> {
     let row = world.addresses.values().find(|row| row.public_ip == ip)?;
-    let claim = world.claims.get(&(Space::Pool(row.pool), ip)).filter(|claim| claim.leaving.is_none())?;
-    let target = served(world, row.association?.eni).filter(|target| target.exit == claim.host);
-    Some(Elastic { holder: claim.host.clone(), target })
+    let holder = holder(world, row)?;
+    let association = row.association?;
+    let target = served(world, association.eni)
+        .filter(|target| target.exit == holder && target.addresses.contains(&association.private_ip));
+    Some(Elastic { holder, target, private_ip: association.private_ip })
 }
 
-/// The elastic address that the interface is, outside; where asked for, only one that a host answers for.
-pub fn outside_of(world: &World, id: EniId, answered: bool) -> Option<Ipv4Addr> {
-    let led = world.addresses.values().filter(|row| row.association.is_some_and(|to| to.eni == id));
+/// The host that answers for the elastic address.
+fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
+    let claim =
+        world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
+    let eni = world.enis.get(&row.association?.eni);
+    // Into an isolated VPC no way leads without a place between host and router.
+    let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();
+    leads.then(|| claim.host.clone())
+}
+
+/// The elastic address that a private address of the interface is, outside; where asked for, only one that a host answers
+/// for.
+pub fn outside_of(world: &World, id: EniId, private: Ipv4Addr, answered: bool) -> Option<Ipv4Addr> {
+    let of = |row: &&Arc<Address>| row.association.is_some_and(|to| to.eni == id && to.private_ip == private);
     let leads = |ip: &Ipv4Addr| elastic(world, *ip).is_some_and(|elastic| elastic.target.is_some());
-    led.map(|row| row.public_ip).find(|ip| !answered || leads(ip))
+    world.addresses.values().filter(of).map(|row| row.public_ip).find(|ip| !answered || leads(ip))
 }
 
-/// The network whose block has the address.
-pub fn network_of(world: &World, address: Ipv4Addr) -> Option<&Arc<Network>> {
-    world.networks.values().find(|network| network.cidr.contains(address))
+/// What an isolated VPC's internet gateway makes of a private source on a host: the elastic address that this host answers
+/// for.
+pub fn outside_of_vpc(world: &World, vpc: VpcId, host: &str, private: Ipv4Addr) -> Option<Ipv4Addr> {
+    let of = |row: &&Arc<Address>| {
+        let to = row.association.filter(|to| to.private_ip == private);
+        let eni = to.and_then(|to| world.enis.get(&to.eni));
+        eni.is_some_and(|eni| eni.vpc == vpc) && holder(world, row).is_some_and(|holder| *holder == *host)
+    };
+    world.addresses.values().find(of).map(|row| row.public_ip)
+}
+
+/// The networks that share one space of addresses: the flat ones, or those of an isolated VPC.
+fn networks(world: &World, vpc: Option<VpcId>) -> impl Iterator<Item = &Arc<Network>> {
+    world.networks.values().filter(move |network| network.vpc == vpc)
+}
+
+/// The network of a space whose block has the address.
+pub fn network_of(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> Option<&Arc<Network>> {
+    networks(world, vpc).find(|network| network.cidr.contains(address))
+}
+
+/// Whether the address is the hosts' own on the instances' side.
+pub fn is_gateway(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> bool {
+    networks(world, vpc).any(|network| network.gateway == address)
+}
+
+/// Whether the resolver has the address: a gateway's on the flat networks; the third of an isolated VPC's first block, where
+/// it answers at all; and one that is the same everywhere.
+pub fn is_resolver(world: &World, vpc: Option<&Arc<Vpc>>, address: Ipv4Addr) -> bool {
+    match vpc {
+        None => address == RESOLVER || is_gateway(world, None, address),
+        Some(vpc) => {
+            let third = vpc.cidr.network().to_bits() + 2;
+            vpc.dns_support && (address == RESOLVER || address.to_bits() == third)
+        }
+    }
+}
+
+/// Whether the address is an instance's on some flat network, or would be.
+pub fn is_flat_instance(world: &World, address: Ipv4Addr) -> bool {
+    networks(world, None).any(|network| of_instances(network, address))
 }
 
 /// Whether the address belongs to instances, and to no other machine.

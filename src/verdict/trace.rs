@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::acls::AclDecision;
 use super::groups::Decision;
 use super::packet::Packet;
-use crate::types::EniId;
+use super::routes::Routed;
+use crate::types::{EniId, VpcId};
 
 /// Where a packet begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,17 +31,29 @@ pub enum Interface {
     Flat,
     /// The host's own programs.
     Own,
+    /// The cable between the host and its router of an isolated VPC.
+    Cable(VpcId),
+    /// A router's way to the same VPC's routers on other hosts.
+    Vxlan,
 }
 
-/// One host's part of the way.
+/// The part of the way that is in one network namespace: a host's own, or that of its router of a VPC.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hop {
     pub host: Arc<str>,
+    /// Whose router it is; `None`: the host's own part.
+    pub vpc: Option<VpcId>,
     pub entered: Interface,
     /// `None` where the packet ends.
     pub left: Option<Interface>,
+    /// The network ACL's word on the way out of a subnet, ahead of the groups' one.
+    pub acl_egress: Option<AclDecision>,
     pub egress: Option<Decision>,
+    /// By which route it goes on.
+    pub route: Option<Routed>,
     pub translations: Vec<Translation>,
+    /// And on the way into one.
+    pub acl_ingress: Option<AclDecision>,
     pub ingress: Option<Decision>,
 }
 
@@ -80,8 +94,18 @@ pub enum Blocked {
     Egress,
     /// No rule of the target's groups lets it in.
     Ingress,
+    /// The network ACL of the sender's subnet does not let it out.
+    NetworkAclEgress,
+    /// The network ACL of the target's subnet does not let it in.
+    NetworkAclIngress,
     /// An instance has no other address than its own; no machine has an instance's.
     ForgedSource,
+    /// The interface that the route leads to takes only what is for itself.
+    DestinationCheck,
+    /// No route of the subnet's table leads there.
+    NoRoute,
+    /// The route's target is gone, is attached to nothing, or does not run.
+    BlackHole,
     /// The interface is attached to no instance that runs, or its host has not got its address yet.
     NotRunning,
     /// The rest of 169.254.0.0/16, and multicast, lead nowhere from an instance.
@@ -98,7 +122,7 @@ pub enum Blocked {
     NoAssociation,
     /// From outside only elastic addresses are reached; from the flat segment only instances.
     NotForwarded,
-    /// The host has no public address to translate to.
+    /// The host has no public address to translate to; from an isolated VPC only elastic addresses go out.
     NoPublicAddress,
     /// By another host it would come back to the one that translated it. So it is between networks of which one has a
     /// gateway host and the other has not, or another.
@@ -112,6 +136,15 @@ impl fmt::Display for Blocked {
         f.write_str(match self {
             Self::Egress => "no rule of the sender's security groups lets it out",
             Self::Ingress => "no rule of the target's security groups lets it in",
+            Self::NetworkAclEgress => "the network ACL of the sender's subnet does not let it out",
+            Self::NetworkAclIngress => "the network ACL of the target's subnet does not let it in",
+            Self::DestinationCheck => {
+                "the network interface that the route leads to has its source/destination check on, and the packet is not for it"
+            }
+            Self::NoRoute => "no route of the subnet's route table leads there",
+            Self::BlackHole => {
+                "the route is a black hole: its target is gone, is attached to nothing, or does not run"
+            }
             Self::ForgedSource => "the source is not one that the sender may have",
             Self::NotRunning => {
                 "the interface is attached to no instance that runs, or its host has not got its address yet"
@@ -125,7 +158,9 @@ impl fmt::Display for Blocked {
             Self::NotForwarded => {
                 "from outside only elastic IPs are reached, and from the flat segment only instances"
             }
-            Self::NoPublicAddress => "the host has no public address for instances without an elastic IP",
+            Self::NoPublicAddress => {
+                "the source address has no elastic IP, and the host no public address that stands for it"
+            }
             Self::BackWhereItCameFrom => {
                 "it would come back to the host that translated its source: the networks have different gateway hosts"
             }

@@ -3,15 +3,13 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::groups::decide;
 use super::packet::{Packet, Transport};
-use super::places::{self, Elastic, Facts, Served};
+use super::places::{self, Elastic, Facts, METADATA, Served};
 use super::trace::{Blocked, Hop, Interface, Origin, Outcome, Place, Service, Trace, Translation};
-use crate::types::{Direction, EniId};
-use crate::world::{Network, World};
+use super::{acls, groups};
+use crate::types::{Direction, EniId, VpcId};
+use crate::world::{Eni, Network, Vpc, World};
 
-const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
-const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 const ECHO: u8 = 8;
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -33,33 +31,48 @@ pub fn verdict(world: &World, facts: &Facts, origin: &Origin, packet: Packet, en
     Trace { origin: origin.clone(), packet, hops: walk.hops, outcome }
 }
 
-struct Walk<'a> {
-    world: &'a World,
-    facts: &'a Facts,
+pub(super) struct Walk<'a> {
+    pub world: &'a World,
+    pub facts: &'a Facts,
     /// As it looks now.
-    packet: Packet,
-    hops: Vec<Hop>,
+    pub packet: Packet,
+    pub hops: Vec<Hop>,
 }
 
-type Way = Result<Place, Blocked>;
+pub(super) type Way = Result<Place, Blocked>;
 
 impl Walk<'_> {
-    fn enter(&mut self, host: &Arc<str>, by: Interface) {
-        let (translations, egress, ingress) = (Vec::new(), None, None);
-        self.hops.push(Hop { host: host.clone(), entered: by, left: None, egress, translations, ingress });
+    pub fn enter(&mut self, host: &Arc<str>, by: Interface) {
+        self.enter_part(host, None, by);
     }
 
-    fn leave(&mut self, by: Interface) {
+    /// A host's own part, or its router of a VPC.
+    pub fn enter_part(&mut self, host: &Arc<str>, vpc: Option<VpcId>, by: Interface) {
+        self.hops.push(Hop {
+            host: host.clone(),
+            vpc,
+            entered: by,
+            left: None,
+            acl_egress: None,
+            egress: None,
+            route: None,
+            translations: Vec::new(),
+            acl_ingress: None,
+            ingress: None,
+        });
+    }
+
+    pub fn leave(&mut self, by: Interface) {
         self.here(|hop| hop.left = Some(by));
     }
 
-    fn here(&mut self, change: impl FnOnce(&mut Hop)) {
+    pub fn here(&mut self, change: impl FnOnce(&mut Hop)) {
         if let Some(hop) = self.hops.last_mut() {
             change(hop);
         }
     }
 
-    fn source_becomes(&mut self, to: Ipv4Addr) {
+    pub fn source_becomes(&mut self, to: Ipv4Addr) {
         let from = std::mem::replace(&mut self.packet.source, to);
         if from != to {
             self.here(|hop| hop.translations.push(Translation::Source(from, to)));
@@ -73,62 +86,105 @@ impl Walk<'_> {
 
     fn at_interface(&mut self, id: EniId) -> Way {
         let from = places::served(self.world, id).ok_or(Blocked::NotRunning)?;
-        self.enter(&from.host, Interface::Port(id));
-        if let Some(service) = self.service(&from) {
+        let vpc = places::isolated(self.world, &from.eni);
+        self.enter_part(&from.host, vpc.map(|vpc| vpc.id), Interface::Port(id));
+        self.is_true(&from, vpc)?;
+        self.acl(&from.eni, Direction::Egress)?;
+        if let Some(service) = self.service(vpc) {
             return service.map(Place::Service);
         }
-        let decision = decide(self.world, &from.eni, Direction::Egress, &self.packet);
-        let allowed = !decision.allowed_by.is_empty();
-        self.here(|hop| hop.egress = Some(decision));
-        if !allowed {
-            return Err(Blocked::Egress);
-        }
+        self.groups(&from.eni, Direction::Egress)?;
         let to = self.packet.destination;
-        if self.is_gateway(to) || to.is_broadcast() || self.facts.snat(&from.host) == Some(to) {
+        if places::is_gateway(self.world, vpc.map(|vpc| vpc.id), to) || to.is_broadcast() {
             return Err(Blocked::HostIsProtected);
         }
         if to.is_multicast() {
             return Err(Blocked::NowhereToGo);
         }
-        if let Some(network) = places::network_of(self.world, to) {
-            return match places::at(self.world, to) {
+        match vpc {
+            Some(vpc) => self.by_table(&from, vpc),
+            None => self.on_flat(&from),
+        }
+    }
+
+    /// Onward from an interface of a flat network.
+    fn on_flat(&mut self, from: &Served) -> Way {
+        let to = self.packet.destination;
+        if self.facts.snat(&from.host) == Some(to) {
+            return Err(Blocked::HostIsProtected);
+        }
+        if let Some(network) = places::network_of(self.world, None, to) {
+            return match places::at(self.world, None, to) {
                 Some(target) => self.carry(&from.host.clone(), &target),
                 None => self.reach_machine(network, to),
             };
         }
-        self.away(&from)
+        self.away(from)
     }
 
-    /// What is decided before any group is asked, and AWS's groups do not filter either: DHCP, DNS and metadata.
-    fn service(&self, from: &Served) -> Option<Result<Service, Blocked>> {
+    /// Whether the source is the sender's own, unless it may send for others; and whether it is no answer to nothing.
+    fn is_true(&self, from: &Served, vpc: Option<&Arc<Vpc>>) -> Result<(), Blocked> {
         let Packet { source, destination: to, transport } = self.packet;
         let discover = Transport::Udp { from: DHCP_CLIENT, to: DHCP_SERVER };
         let unconfigured = source.is_unspecified() && to.is_broadcast() && transport == discover;
-        if from.eni.source_dest_check && source != from.eni.private_ip && !unconfigured {
-            return Some(Err(Blocked::ForgedSource));
+        let own = from.addresses.contains(&source) || unconfigured;
+        // No kernel takes a packet from itself.
+        let host = places::is_gateway(self.world, vpc.map(|vpc| vpc.id), source);
+        if (from.eni.source_dest_check && !own) || host {
+            return Err(Blocked::ForgedSource);
         }
-        if !transport.begins_a_flow() {
-            return Some(Err(Blocked::Unasked));
-        }
+        if transport.begins_a_flow() { Ok(()) } else { Err(Blocked::Unasked) }
+    }
+
+    /// The network ACL of the interface's subnet.
+    fn acl(&mut self, eni: &Eni, direction: Direction) -> Result<(), Blocked> {
+        let Some(decision) = acls::decide(self.world, eni, direction, &self.packet) else { return Ok(()) };
+        let allowed = decision.allowed;
+        let why = match direction {
+            Direction::Egress => Blocked::NetworkAclEgress,
+            Direction::Ingress => Blocked::NetworkAclIngress,
+        };
+        self.here(|hop| match direction {
+            Direction::Egress => hop.acl_egress = Some(decision),
+            Direction::Ingress => hop.acl_ingress = Some(decision),
+        });
+        if allowed { Ok(()) } else { Err(why) }
+    }
+
+    /// The groups of the interface.
+    fn groups(&mut self, eni: &Eni, direction: Direction) -> Result<(), Blocked> {
+        let decision = groups::decide(self.world, eni, direction, &self.packet);
+        let allowed = !decision.allowed_by.is_empty();
+        let why = match direction {
+            Direction::Egress => Blocked::Egress,
+            Direction::Ingress => Blocked::Ingress,
+        };
+        self.here(|hop| match direction {
+            Direction::Egress => hop.egress = Some(decision),
+            Direction::Ingress => hop.ingress = Some(decision),
+        });
+        if allowed { Ok(()) } else { Err(why) }
+    }
+
+    /// What is decided before any group is asked, and AWS's groups do not filter either: DHCP, DNS and metadata.
+    fn service(&self, vpc: Option<&Arc<Vpc>>) -> Option<Result<Service, Blocked>> {
+        let Packet { destination: to, transport, .. } = self.packet;
+        let gateway = || places::is_gateway(self.world, vpc.map(|vpc| vpc.id), to);
         match transport {
             Transport::Udp { from: DHCP_SERVER, to: DHCP_CLIENT } => Some(Err(Blocked::OnlyHostsServeDhcp)),
-            Transport::Udp { to: DHCP_SERVER, .. } if to.is_broadcast() || self.is_gateway(to) => {
+            Transport::Udp { to: DHCP_SERVER, .. } if to.is_broadcast() || gateway() => {
                 Some(Ok(Service::Dhcp))
             }
             Transport::Udp { to: 53, .. } | Transport::Tcp { to: 53, .. }
-                if to == RESOLVER || self.is_gateway(to) =>
+                if places::is_resolver(self.world, vpc, to) =>
             {
                 Some(Ok(Service::Dns))
             }
             Transport::Tcp { to: 80, .. } if to == METADATA => Some(Ok(Service::Metadata)),
-            Transport::Icmp { kind: ECHO, .. } if self.is_gateway(to) => Some(Ok(Service::Gateway)),
+            Transport::Icmp { kind: ECHO, .. } if gateway() => Some(Ok(Service::Gateway)),
             _ if to.is_link_local() => Some(Err(Blocked::NowhereToGo)),
             _ => None,
         }
-    }
-
-    fn is_gateway(&self, ip: Ipv4Addr) -> bool {
-        self.world.networks.values().any(|network| network.gateway == ip)
     }
 
     /// To the outside, or to an elastic address: by the network's way out, translated there in any case. An address that
@@ -154,9 +210,9 @@ impl Walk<'_> {
     }
 
     /// At the host that answers for an elastic address.
-    fn associated(&mut self, elastic: &Elastic) -> Result<Served, Blocked> {
+    pub fn associated(&mut self, elastic: &Elastic) -> Result<Served, Blocked> {
         let target = elastic.target.clone().ok_or(Blocked::NotRunning)?;
-        self.destination_becomes(target.eni.private_ip);
+        self.destination_becomes(elastic.private_ip);
         Ok(target)
     }
 
@@ -164,14 +220,14 @@ impl Walk<'_> {
     fn translate(&mut self, from: &Served, exit: &str) -> Result<(), Blocked> {
         // At its own host it is what the association says, whether or not its way out answers for that just now.
         let early = *exit == *from.host && from.exit != from.host;
-        let own = places::outside_of(self.world, from.eni.id, !early);
+        let own = places::outside_of(self.world, from.eni.id, self.packet.source, !early);
         let to = own.or_else(|| self.facts.snat(exit)).ok_or(Blocked::NoPublicAddress)?;
         self.source_becomes(to);
         Ok(())
     }
 
     /// On the public segment: to the host that answers for the address, or beyond.
-    fn by_public(&mut self) -> Way {
+    pub fn by_public(&mut self) -> Way {
         match places::elastic(self.world, self.packet.destination) {
             Some(elastic) => {
                 self.enter(&elastic.holder, Interface::Public);
@@ -200,9 +256,8 @@ impl Walk<'_> {
     /// by the MAC of its host; where one segment is all, so is what comes from outside, by that of the gateway host.
     fn heard_from_anybody(&self, host: &str) -> bool {
         let source = self.packet.source;
-        let of_instance = self.world.networks.values().any(|network| places::of_instances(network, source));
-        let outside = self.facts.one_nic(host) && places::network_of(self.world, source).is_none();
-        !of_instance && !outside
+        let outside = self.facts.one_nic(host) && places::network_of(self.world, None, source).is_none();
+        !places::is_flat_instance(self.world, source) && !outside
     }
 
     /// No kernel takes a packet whose source is an address of its own.
@@ -217,19 +272,22 @@ impl Walk<'_> {
     }
 
     /// From a host into an interface, by that interface's host.
-    fn carry(&mut self, here: &Arc<str>, target: &Served) -> Way {
-        if target.host != *here {
+    pub fn carry(&mut self, here: &Arc<str>, target: &Served) -> Way {
+        if let Some(vpc) = places::isolated(self.world, &target.eni) {
+            self.into_router(here, vpc)?;
+        } else if target.host != *here {
             self.cross_flat(&target.host)?;
         }
+        self.arrive(target)
+    }
+
+    /// Into an interface of the host where the packet is.
+    pub fn arrive(&mut self, target: &Served) -> Way {
         if !self.packet.transport.begins_a_flow() {
             return Err(Blocked::Unasked);
         }
-        let decision = decide(self.world, &target.eni, Direction::Ingress, &self.packet);
-        let allowed = !decision.allowed_by.is_empty();
-        self.here(|hop| hop.ingress = Some(decision));
-        if !allowed {
-            return Err(Blocked::Ingress);
-        }
+        self.acl(&target.eni, Direction::Ingress)?;
+        self.groups(&target.eni, Direction::Ingress)?;
         self.leave(Interface::Port(target.eni.id));
         Ok(Place::Interface(target.eni.id))
     }
@@ -243,7 +301,7 @@ impl Walk<'_> {
             (None, None) => self.facts.host_with(to).ok_or_else(|| self.nobody_answers())?,
         };
         self.enter(&host, Interface::Public);
-        if !self.facts.one_nic(&host) && places::network_of(self.world, self.packet.source).is_some() {
+        if !self.facts.one_nic(&host) && places::network_of(self.world, None, self.packet.source).is_some() {
             return Err(Blocked::ForgedSource);
         }
         match elastic.filter(|elastic| elastic.holder == host) {
@@ -263,14 +321,14 @@ impl Walk<'_> {
 
     fn at_flat(&mut self, entry: Option<&str>) -> Way {
         let Packet { source, destination, .. } = self.packet;
-        let target = places::at(self.world, destination);
+        let target = places::at(self.world, None, destination);
         let host: Arc<str> = match (entry, &target) {
             (Some(host), _) => host.into(),
             (None, Some(target)) => target.host.clone(),
             (None, None) => return Err(Blocked::NotForwarded),
         };
         self.enter(&host, Interface::Flat);
-        if self.world.networks.values().any(|network| places::of_instances(network, source)) {
+        if places::is_flat_instance(self.world, source) {
             return Err(Blocked::ForgedSource);
         }
         match target.filter(|target| target.host == host) {
@@ -292,15 +350,15 @@ impl Walk<'_> {
                 }
                 Some(target)
             }
-            None => places::at(self.world, to),
+            None => places::at(self.world, None, to),
         };
         match target {
-            Some(target) if target.host == *host && self.is_dhcp_answer() => {
+            Some(target) if target.host == *host && self.is_dhcp_answer() && !self.is_in_vpc(&target) => {
                 self.leave(Interface::Port(target.eni.id));
                 Ok(Place::Interface(target.eni.id))
             }
             Some(target) => self.carry(host, &target),
-            None => match places::network_of(self.world, to) {
+            None => match places::network_of(self.world, None, to) {
                 Some(network) => self.reach_machine(network, to),
                 None => {
                     self.leave(Interface::Public);
@@ -317,6 +375,10 @@ impl Walk<'_> {
         }
         self.leave(Interface::Flat);
         Ok(Place::Flat)
+    }
+
+    fn is_in_vpc(&self, target: &Served) -> bool {
+        places::isolated(self.world, &target.eni).is_some()
     }
 
     const fn is_dhcp_answer(&self) -> bool {

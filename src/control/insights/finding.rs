@@ -10,9 +10,10 @@ use crate::control::reach::{self, Reach};
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::verdict::{
-    Blocked, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Translation, Transport,
+    AclDecision, Blocked, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Routed,
+    Translation, Transport,
 };
-use crate::world::{Eni, InsightsPath, World};
+use crate::world::{Eni, InsightsPath, Subnet, World};
 
 /// Where a client's ephemeral port may be.
 const SOURCE_PORT: u16 = 40_000;
@@ -68,13 +69,19 @@ pub struct Reason {
     pub groups: Vec<GroupId>,
     pub address: Option<Ipv4Addr>,
     pub state: Option<String>,
+    #[serde(default)]
+    pub acl: Option<NetworkAclId>,
+    #[serde(default)]
+    pub subnet: Option<SubnetId>,
+    #[serde(default)]
+    pub route_table: Option<RouteTableId>,
 }
 
 impl Finding {
     /// Asks now.
     pub fn of(view: &View, path: &InsightsPath) -> Self {
         match ends(view, path) {
-            Ok((source, destination)) => Self::between(view, path, &source, destination),
+            Ok((source, destination)) => Self::between(view, path, &source, &destination),
             Err(missing) => {
                 let failed = Some(format!("The request failed due to missing component {missing}"));
                 Self { failed, ..Self::default() }
@@ -82,7 +89,8 @@ impl Finding {
         }
     }
 
-    fn between(view: &View, path: &InsightsPath, source: &Eni, destination: Ipv4Addr) -> Self {
+    fn between(view: &View, path: &InsightsPath, source: &Eni, target: &Target) -> Self {
+        let destination = target.address;
         let origin = Origin::Interface(source.id);
         let ask = |to: u16| {
             let from = SOURCE_PORT;
@@ -100,10 +108,15 @@ impl Finding {
                 reach = others.find(passes).unwrap_or(reach);
             }
         }
-        let found = matches!(reach.trace.outcome, Outcome::Reaches(..));
+        let elsewhere = target.is_missed(&reach.trace.outcome);
+        let found = matches!(reach.trace.outcome, Outcome::Reaches(..)) && !elsewhere;
         let teller = Teller { view, facts: reach::facts(view.status) };
         let reasons = match &reach.trace.outcome {
             Outcome::Blocked(why) => vec![teller.reason(*why, &reach, source)],
+            Outcome::Reaches(..) if elsewhere => {
+                let (code, interface) = ("NO_PATH".into(), target.interface);
+                vec![Reason { code, interface, address: Some(destination), ..Reason::default() }]
+            }
             Outcome::Reaches(..) => Vec::new(),
         };
         let steps = if found { teller.steps(&reach, source) } else { Vec::new() };
@@ -121,8 +134,25 @@ impl Finding {
     }
 }
 
+/// Where a path leads to.
+struct Target {
+    address: Ipv4Addr,
+    /// Which interface must be there, as other VPCs have the same addresses.
+    interface: Option<EniId>,
+}
+
+impl Target {
+    fn is_missed(&self, outcome: &Outcome) -> bool {
+        match (self.interface, outcome) {
+            (Some(wanted), Outcome::Reaches(Place::Interface(id), _)) => *id != wanted,
+            (Some(_), Outcome::Reaches(..)) => true,
+            (None, _) | (_, Outcome::Blocked(_)) => false,
+        }
+    }
+}
+
 /// Whose packet it is, and where to; else what is not there any more.
-fn ends(view: &View, path: &InsightsPath) -> Result<(Arc<Eni>, Ipv4Addr), ResourceId> {
+fn ends(view: &View, path: &InsightsPath) -> Result<(Arc<Eni>, Target), ResourceId> {
     let eni = |id: ResourceId| {
         let found = match id {
             ResourceId::Instance(instance) => view.world.interfaces_of(instance).into_iter().next(),
@@ -133,8 +163,11 @@ fn ends(view: &View, path: &InsightsPath) -> Result<(Arc<Eni>, Ipv4Addr), Resour
     };
     let source = eni(path.source)?;
     let destination = match (path.destination_ip, path.destination) {
-        (Some(ip), _) => ip,
-        (None, Some(id)) => eni(id)?.private_ip,
+        (Some(address), _) => Target { address, interface: None },
+        (None, Some(id)) => {
+            let eni = eni(id)?;
+            Target { address: eni.private_ip, interface: Some(eni.id) }
+        }
         (None, None) => return Err(path.source),
     };
     Ok((source, destination))
@@ -162,6 +195,8 @@ impl Teller<'_> {
         steps[0].outbound = header(&packet);
         for hop in &reach.trace.hops {
             steps.extend(hop.egress.as_ref().and_then(|decision| self.group(decision)));
+            steps.extend(hop.acl_egress.as_ref().and_then(|decision| self.acl(decision)));
+            steps.extend(hop.route.as_ref().and_then(|route| self.table(route)));
             let inbound = header(&packet);
             for translation in &hop.translations {
                 match *translation {
@@ -177,6 +212,7 @@ impl Teller<'_> {
                 outbound: header(&packet),
                 ..Step::default()
             });
+            steps.extend(hop.acl_ingress.as_ref().and_then(|decision| self.acl(decision)));
             steps.extend(hop.ingress.as_ref().and_then(|decision| self.group(decision)));
         }
         if let Outcome::Reaches(Place::Interface(id), _) = &reach.trace.outcome
@@ -221,6 +257,20 @@ impl Teller<'_> {
         Some(Step { id: group.to_string(), rule: Some(rule), ..Step::default() })
     }
 
+    /// A network ACL that was asked.
+    fn acl(&self, decision: &AclDecision) -> Option<Step> {
+        let row = self.view.world.network_acls.get(&decision.acl?)?;
+        let own = row.owner == self.view.caller.owner;
+        own.then(|| Step { id: row.id.to_string(), ..Step::default() })
+    }
+
+    /// A route table that was asked.
+    fn table(&self, route: &Routed) -> Option<Step> {
+        let row = self.view.world.route_tables.get(&route.table)?;
+        let own = row.owner == self.view.caller.owner;
+        own.then(|| Step { id: row.id.to_string(), ..Step::default() })
+    }
+
     fn interfaces(&self, hop: &Hop) -> String {
         let name = |interface: Interface| {
             let facts = self.facts.hosts.get(&hop.host);
@@ -234,6 +284,9 @@ impl Teller<'_> {
                     facts.map_or_else(|| "flat".into(), |host| host.flat_interface.to_string())
                 }
                 Interface::Own => "the host itself".into(),
+                Interface::Cable(_) if hop.vpc.is_some() => "the internet gateway".into(),
+                Interface::Cable(_) => "a VPC's router".into(),
+                Interface::Vxlan => "the VPC's routers on other hosts".into(),
             }
         };
         match hop.left {
@@ -250,11 +303,14 @@ impl Teller<'_> {
         let address = Some(reach.trace.packet.destination);
         let code = match why {
             Blocked::Egress | Blocked::Ingress => "ENI_SG_RULES_MISMATCH",
-            Blocked::ForgedSource => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
+            Blocked::NetworkAclEgress | Blocked::NetworkAclIngress => "SUBNET_ACL_RESTRICTION",
+            Blocked::BlackHole => "BAD_STATE_ROUTE",
+            Blocked::ForgedSource | Blocked::DestinationCheck => "ENI_SOURCE_DEST_CHECK_RESTRICTION",
             Blocked::NotRunning | Blocked::HostUnknown => "BAD_STATE",
             Blocked::NoAssociation => "IGW_PUBLIC_IP_ASSOCIATION_FOR_INGRESS",
             Blocked::NoPublicAddress => "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
-            Blocked::NowhereToGo
+            Blocked::NoRoute
+            | Blocked::NowhereToGo
             | Blocked::NobodyHasIt
             | Blocked::NotForwarded
             | Blocked::BackWhereItCameFrom => "NO_ROUTE_TO_DESTINATION",
@@ -272,7 +328,23 @@ impl Teller<'_> {
             let groups = if own { decision.groups.clone() } else { Vec::new() };
             return Reason { egress: Some(egress), interface, groups, ..reason };
         }
+        let acl = hop.and_then(|hop| match why {
+            Blocked::NetworkAclEgress => hop.acl_egress.as_ref(),
+            Blocked::NetworkAclIngress => hop.acl_ingress.as_ref(),
+            _ => None,
+        });
+        if let Some(decision) = acl {
+            let of_caller = |row: &&Arc<Subnet>| row.owner == self.view.caller.owner;
+            let own = self.view.world.subnets.get(&decision.subnet).filter(of_caller).is_some();
+            let (acl, subnet) = (decision.acl.filter(|_| own), own.then_some(decision.subnet));
+            let egress = Some(decision.direction == Direction::Egress);
+            return Reason { egress, acl, subnet, ..reason };
+        }
         match why {
+            Blocked::NoRoute | Blocked::BlackHole => {
+                let route_table = table_of(self.view.world, source);
+                Reason { route_table, subnet: Some(source.subnet), ..reason }
+            }
             Blocked::ForgedSource => Reason { interface: Some(source.id), ..reason },
             Blocked::NotRunning if reach.trace.hops.is_empty() => {
                 let instance = source.attachment.map(|attachment| attachment.instance);
@@ -283,6 +355,10 @@ impl Teller<'_> {
             _ => reason,
         }
     }
+}
+
+fn table_of(world: &World, eni: &Eni) -> Option<RouteTableId> {
+    world.route_table_of(eni.vpc, eni.subnet).map(|table| table.id)
 }
 
 fn header(packet: &Packet) -> Option<Header> {

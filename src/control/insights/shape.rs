@@ -129,5 +129,8 @@ fn explanation(owner: &Owner, reason: &Reason) -> output::Explanation {
         security_groups: reason.groups.iter().map(|id| plain(id)).collect(),
         address: reason.address.map(|ip| format!("{ip}/32")),
         state: reason.state.clone(),
+        acl: reason.acl.as_ref().map(|id| plain(id)),
+        route_table: reason.route_table.as_ref().map(|id| plain(id)),
+        subnet: reason.subnet.as_ref().map(|id| plain(id)),
     }
 }

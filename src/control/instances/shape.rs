@@ -83,7 +83,7 @@ fn state_reason(row: &Instance) -> Option<output::StateReason> {
     Some(output::StateReason { code: code.to_string(), message: message.to_string() })
 }
 
-fn metadata_options(row: &Instance) -> output::InstanceMetadataOptions {
+pub fn metadata_options(row: &Instance) -> output::InstanceMetadataOptions {
     let options = &row.metadata;
     output::InstanceMetadataOptions {
         state: "applied".into(),
@@ -132,6 +132,7 @@ fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface
         }),
         association: association(eni.private_ip),
         private_ip_addresses_set: eni.private_ips().map(private).collect(),
+        ipv6_addresses_set: Vec::new(),
         interface_type: "interface".into(),
     }
 }

@@ -1,0 +1,127 @@
+//! A packet's way through the routers of isolated VPCs: one on each host where the VPC has interfaces that run.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::acls;
+use super::places::{self, Served};
+use super::routes::{self, Leads};
+use super::trace::{Blocked, Interface};
+use super::walk::{Walk, Way};
+use crate::types::{Cidr4, Direction, EniId, InternetGatewayId, NatGatewayId};
+use crate::world::{NextHop, Vpc};
+
+impl Walk<'_> {
+    /// Onward from an interface, as its subnet's route table says.
+    pub fn by_table(&mut self, from: &Served, vpc: &Arc<Vpc>) -> Way {
+        let to = self.packet.destination;
+        let table = routes::table_of(self.world, vpc, from.eni.subnet).ok_or(Blocked::NoRoute)?;
+        let route = routes::route(self.world, vpc, table, to).ok_or(Blocked::NoRoute)?;
+        self.here(|hop| hop.route = Some(route));
+        match route.leads {
+            Leads::Local => {
+                let target = places::at(self.world, Some(vpc.id), to).ok_or(Blocked::NobodyHasIt)?;
+                self.within(&from.host, vpc, &target)
+            }
+            Leads::To(NextHop::Interface(id)) => self.through(&from.host, vpc, id),
+            Leads::To(NextHop::InternetGateway(id)) => self.by_internet_gateway(&from.host, vpc, id),
+            Leads::To(NextHop::NatGateway(id)) => self.by_nat_gateway(&from.host, vpc, id, route.destination),
+        }
+    }
+
+    /// To an interface of the same VPC, by its router on that interface's host.
+    fn within(&mut self, here: &Arc<str>, vpc: &Vpc, target: &Served) -> Way {
+        if target.host != *here {
+            self.cross_vxlan(here, vpc, &target.host)?;
+        }
+        self.arrive(target)
+    }
+
+    /// To an interface that a route leads to, whoever the packet is for.
+    fn through(&mut self, here: &Arc<str>, vpc: &Vpc, id: EniId) -> Way {
+        let of_vpc = |target: &Served| target.eni.vpc == vpc.id;
+        let target = places::served(self.world, id).filter(of_vpc).ok_or(Blocked::BlackHole)?;
+        if target.host != *here {
+            self.cross_vxlan(here, vpc, &target.host)?;
+        }
+        if target.eni.source_dest_check && !target.addresses.contains(&self.packet.destination) {
+            return Err(Blocked::DestinationCheck);
+        }
+        self.arrive(&target)
+    }
+
+    /// Two hosts exchange packets of VPCs where each knows the other.
+    fn cross_vxlan(&mut self, here: &Arc<str>, vpc: &Vpc, to: &Arc<str>) -> Result<(), Blocked> {
+        if !places::known(self.world, to) || !places::known(self.world, here) {
+            return Err(Blocked::HostUnknown);
+        }
+        self.leave(Interface::Vxlan);
+        self.enter_part(to, Some(vpc.id), Interface::Vxlan);
+        Ok(())
+    }
+
+    /// Out of a VPC, by the interface's own host: only what has an elastic address, and only to the outside and to other
+    /// elastic addresses.
+    fn by_internet_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: InternetGatewayId) -> Way {
+        if !places::attached(self.world, id, vpc.id) {
+            return Err(Blocked::BlackHole);
+        }
+        let outside = places::outside_of_vpc(self.world, vpc.id, here, self.packet.source);
+        self.out_of(here, vpc, outside.ok_or(Blocked::NoPublicAddress)?)
+    }
+
+    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.
+    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr4) -> Way {
+        let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
+        let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
+        match routes::route_of_block(self.world, table, block) {
+            Some(NextHop::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
+            _ => return Err(Blocked::BlackHole),
+        }
+        if host != *here {
+            self.cross_vxlan(here, vpc, &host)?;
+        }
+        let eni = self.world.enis.get(&gateway.eni).cloned().ok_or(Blocked::BlackHole)?;
+        for (direction, why) in
+            [(Direction::Ingress, Blocked::NetworkAclIngress), (Direction::Egress, Blocked::NetworkAclEgress)]
+        {
+            let asked = acls::decide(self.world, &eni, direction, &self.packet);
+            if asked.is_some_and(|asked| !asked.allowed) {
+                return Err(why);
+            }
+        }
+        self.out_of(&host, vpc, gateway.public_ip)
+    }
+
+    /// From a router to the outside and to other elastic addresses, as this address.
+    fn out_of(&mut self, here: &Arc<str>, vpc: &Vpc, outside: Ipv4Addr) -> Way {
+        let to = self.packet.destination;
+        self.leave(Interface::Cable(vpc.id));
+        self.enter(here, Interface::Cable(vpc.id));
+        let elastic = places::elastic(self.world, to).filter(|elastic| elastic.holder == *here);
+        if let Some(elastic) = elastic {
+            let target = self.associated(&elastic)?;
+            self.source_becomes(outside);
+            return self.carry(here, &target);
+        }
+        if places::is_gateway(self.world, None, to) || self.facts.snat(here) == Some(to) {
+            return Err(Blocked::HostIsProtected);
+        }
+        if places::network_of(self.world, None, to).is_some() {
+            return Err(Blocked::NotForwarded);
+        }
+        self.source_becomes(outside);
+        self.leave(Interface::Public);
+        self.by_public()
+    }
+
+    /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there.
+    pub fn into_router(&mut self, here: &Arc<str>, vpc: &Vpc) -> Result<(), Blocked> {
+        self.leave(Interface::Cable(vpc.id));
+        self.enter_part(here, Some(vpc.id), Interface::Cable(vpc.id));
+        match places::network_of(self.world, Some(vpc.id), self.packet.source) {
+            Some(_) => Err(Blocked::ForgedSource),
+            None => Ok(()),
+        }
+    }
+}
