@@ -233,7 +233,7 @@ REQUIRED = {
 
 
 def test_every_paginator_walks_through_all_that_there_is(site, resource):
-    """The smallest pages hold together what one answer has, each once."""
+    """Small pages hold together what one answer has, each once."""
     client = resource.meta.client
     walked = set()
     for path in sorted((ROOT / "api-spec").glob("[DG]*.toml")):
@@ -243,8 +243,9 @@ def test_every_paginator_walks_through_all_that_there_is(site, resource):
         more = REQUIRED.get(name, lambda _: {})(site)
         paginator = client.get_paginator(name)
         (field,) = [key.expression for key in paginator.result_keys]
-        floor = 5 if "min = 5" in path.read_text() else 1
-        whole = getattr(client, name)(**more)[field]
+        whole = [one for shown in paginator.paginate(**more) for one in shown[field]]
+        # The smallest pages that EC2 lets one ask for, save where there are hundreds of types.
+        floor = max(5 if "min = 5" in path.read_text() else 1, min(len(whole) // 8, 100))
         pages = list(paginator.paginate(**more, PaginationConfig={"PageSize": floor}))
         cut = [one for shown in pages for one in shown[field]]
         assert len(cut) == len(whole) and all(one in whole for one in cut), name

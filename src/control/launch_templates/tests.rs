@@ -62,6 +62,7 @@ fn a_launch_has_what_its_template_says_and_the_request_has_the_last_word() {
         ("LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit", "2"),
         ("LaunchTemplateData.NetworkInterface.1.DeviceIndex", "0"),
         ("LaunchTemplateData.NetworkInterface.1.PrivateIpAddress", "10.0.0.20"),
+        ("LaunchTemplateData.NetworkInterface.1.SecondaryPrivateIpAddressCount", "1"),
         ("LaunchTemplateData.TagSpecification.1.ResourceType", "instance"),
         ("LaunchTemplateData.TagSpecification.1.Tag.1.Key", "Name"),
         ("LaunchTemplateData.TagSpecification.1.Tag.1.Value", "of the template"),
@@ -86,7 +87,8 @@ fn a_launch_has_what_its_template_says_and_the_request_has_the_last_word() {
         (row.disable_api_stop, row.metadata.tokens_required, row.metadata.hop_limit),
         (true, false, 2)
     );
-    assert_eq!(bench.world.interfaces_of(id)[0].private_ip.to_string(), "10.0.0.20");
+    let interface = bench.world.interfaces_of(id)[0].clone();
+    assert_eq!((&*interface.private_ip.to_string(), interface.private_ips().count()), ("10.0.0.20", 2));
     let tags = bench.world.tags_of(ResourceId::Instance(id));
     let tags: Vec<_> = tags.map(|tag| (tag.key.to_string(), tag.value.to_string())).collect();
     let wanted = [
