@@ -45,9 +45,7 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
     }
     let entries = world.acl_entries.values().filter(|entry| Some(entry.acl) == acl);
     let matching = |entry: &&std::sync::Arc<AclEntry>| {
-        entry.direction == direction
-            && covers(entry.cidr, peer)
-            && carries(&entry.traffic, packet.transport)
+        entry.direction == direction && covers(entry.cidr, peer) && carries(&entry.traffic, packet.transport)
     };
     let first = entries.filter(matching).min_by_key(|entry| entry.number);
     Some(decision(first.map(|entry| entry.number), first.is_some_and(|entry| entry.allow)))
@@ -55,13 +53,7 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
 
 /// "Network ACLs can't block DNS requests to or from the Route 53 Resolver [...], traffic to or from" DHCP and the instance
 /// metadata service.
-fn is_served(
-    world: &World,
-    eni: &Eni,
-    direction: Direction,
-    peer: Ipv4Addr,
-    transport: Transport,
-) -> bool {
+fn is_served(world: &World, eni: &Eni, direction: Direction, peer: Ipv4Addr, transport: Transport) -> bool {
     let vpc = places::isolated(world, eni);
     let dhcp = direction == Direction::Egress && matches!(transport, Transport::Udp { from: 68, to: 67 });
     dhcp || peer == METADATA

@@ -109,7 +109,8 @@ pub fn elastic(world: &World, ip: Ipv4Addr) -> Option<Elastic> {
 
 /// The host that answers for the elastic address.
 fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
-    let claim = world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
+    let claim =
+        world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
     let eni = world.enis.get(&row.association?.eni);
     // Into an isolated VPC no way leads without a place between host and router.
     let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();

@@ -10,8 +10,8 @@ use crate::control::reach::{self, Reach};
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::verdict::{
-    AclDecision, Blocked, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Routed, Translation,
-    Transport,
+    AclDecision, Blocked, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Routed,
+    Translation, Transport,
 };
 use crate::world::{Eni, InsightsPath, Subnet, World};
 
