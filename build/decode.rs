@@ -35,6 +35,7 @@ fn decoder(field: &Field, node: &str) -> String {
             format!("{node}.integer({:?}, {:?})", int_limit(field, field.min), int_limit(field, field.max))
         }
         "boolean" => format!("{node}.boolean()"),
+        "blob" if field.keep_empty => format!("{node}.blob_or_empty()"),
         "blob" => format!("{node}.blob()"),
         name => match PARSED.iter().find(|(parsed, ..)| *parsed == name) {
             Some((_, code, what)) => {
@@ -94,8 +95,30 @@ pub fn structure(name: &str, fields: &Fields) -> String {
     for (name, field) in fields {
         code += &decode_field(name, field);
     }
-    code += "        })\n    }\n}\n\n";
+    code += "        })\n    }\n\n    /// The parameters as the wire has them, each name behind this beginning.\n";
+    code += "    pub fn pairs(&self, before: &str, out: &mut Vec<(String, String)>) {\n";
+    for (name, field) in fields {
+        code += &pair_field(name, field);
+    }
+    code += "    }\n}\n\n";
     code
+}
+
+/// Statements that write a field's parameters to `out`.
+fn pair_field(name: &str, field: &Field) -> String {
+    let wire = field.wire.clone().unwrap_or_else(|| upper_camel(name));
+    let push = match value_type(field).as_str() {
+        "Vec<u8>" => "out.push((path, crate::query::to_base64(value)));",
+        structure if structure.starts_with("input::") => "value.pairs(&format!(\"{path}.\"), out);",
+        _ => "out.push((path, value.to_string()));",
+    };
+    if field.list.is_some() {
+        return format!(
+            "        for (at, value) in self.{name}.iter().enumerate() {{ let path = format!(\"{{before}}{wire}.{{}}\", at + 1); {push} }}\n"
+        );
+    }
+    let each = if field.required { format!("Some(&self.{name})") } else { format!("&self.{name}") };
+    format!("        if let Some(value) = {each} {{ let path = format!(\"{{before}}{wire}\"); {push} }}\n")
 }
 
 /// An action's request.

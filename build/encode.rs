@@ -20,7 +20,8 @@ fn value_type(field: &Field) -> String {
 fn field_type(field: &Field) -> String {
     let value = value_type(field);
     match (field.list.is_some(), field.optional) {
-        (true, _) => format!("Vec<{value}>"),
+        (true, true) => format!("Option<Vec<{value}>>"),
+        (true, false) => format!("Vec<{value}>"),
         (false, true) => format!("Option<{value}>"),
         (false, false) => value,
     }
@@ -53,6 +54,11 @@ fn encode_field(name: &str, field: &Field) -> String {
     if field.list.is_some() {
         let item = field.item.as_deref().unwrap_or("item");
         let each = encode_value(field, item, "value");
+        if field.optional {
+            return format!(
+                "        if let Some(values) = &self.{name} {{ xml.element({wire:?}, |xml| for value in values {{ {each} }}); }}\n"
+            );
+        }
         let list = format!("xml.element({wire:?}, |xml| for value in &self.{name} {{ {each} }});");
         return if field.omit_empty {
             format!("        if !self.{name}.is_empty() {{ {list} }}\n")

@@ -21,6 +21,9 @@ pub struct Config {
     /// The region that clients are in when their signature names none that we know.
     #[serde(default = "default_region")]
     pub region: String,
+    /// Further regions that signatures may name, each with resources of its own; the hosts are the same.
+    #[serde(default)]
+    pub regions: Vec<String>,
     /// `postgres://…`, which several servers may share; SQLite in the state folder without it.
     pub database: Option<String>,
     #[serde(default)]

@@ -148,7 +148,8 @@ impl<D: Driver> Follower<D> {
         }
         let section = state.instances.get(&id).cloned();
         let boot = section.as_ref().map_or(0, |section| section.boot);
-        if let Some(trouble) = self.trouble.get(&id).filter(|trouble| trouble.boot == boot) {
+        let same = |trouble: &&Trouble| (trouble.boot, trouble.step) == (boot, step);
+        if let Some(trouble) = self.trouble.get(&id).filter(same) {
             let hopeless = step == Step::Start && trouble.attempts >= ATTEMPTS;
             if hopeless || Instant::now() < trouble.not_before {
                 return;

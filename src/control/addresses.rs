@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::allocate::{self, Unavailable};
-use super::{Decision, View, address_transfers, filter, internet_gateways, tags};
+use super::{Decision, View, address_transfers, filter, internet_gateways, nat_gateways, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::{AllocationId, AssociationId, EniId, InstanceId, ResourceId};
@@ -125,6 +125,7 @@ fn target(view: &View, request: &AssociateAddressRequest) -> Result<(Arc<Eni>, I
         }
     };
     may_lead_to(view.world, &eni)?;
+    nat_gateways::is_not_managed(view.world, eni.id)?;
     let ip = request.private_ip_address.unwrap_or(eni.private_ip);
     if eni.private_ips().all(|own| own != ip) {
         return Err(FaultCode::InvalidParameterValue
@@ -168,6 +169,7 @@ pub fn associate_address(
     let view = decision.view();
     let address = find(&view, request.allocation_id, request.public_ip)?;
     let (eni, private_ip) = target(&view, request)?;
+    is_not_managed(view.world, &address)?;
     if let Some(old) = address.association {
         if (old.eni, old.private_ip) == (eni.id, private_ip) {
             return Ok(AssociateAddressResponse { result: true, association_id: old.id });
@@ -194,6 +196,12 @@ pub fn associate_address(
     let association = Some(Association { id, eni: eni.id, private_ip });
     decision.put(Address { association, ..(*address).clone() });
     Ok(AssociateAddressResponse { result: true, association_id: id })
+}
+
+/// # Errors
+/// The address is a NAT gateway's: it leads there until that is deleted.
+fn is_not_managed(world: &World, address: &Address) -> Result<(), Fault> {
+    address.association.map_or(Ok(()), |to| nat_gateways::is_not_managed(world, to.eni))
 }
 
 /// The elastic addresses that lead to a private address of an interface.
@@ -227,6 +235,7 @@ pub fn disassociate_address(
                 .with("You may specify public IP or association id, but not both in the same call"));
         }
     };
+    is_not_managed(view.world, &address)?;
     if address.association.is_none() {
         let ip = address.public_ip;
         return Err(FaultCode::InvalidAssociationIDNotFound
@@ -241,6 +250,7 @@ pub fn release_address(
     request: &ReleaseAddressRequest,
 ) -> Result<ReleaseAddressResponse, Fault> {
     let address = find(&decision.view(), request.allocation_id, request.public_ip)?;
+    is_not_managed(&decision.world, &address)?;
     if address.association.is_some() {
         return Err(FaultCode::InvalidIPAddressInUse
             .with(format!("Address {} is in use: disassociate it first.", address.public_ip)));

@@ -99,6 +99,9 @@ fn wanted(world: &World, (space, address): &Place) -> Option<Arc<str>> {
         }
     };
     let eni = world.enis.get(eni?)?;
+    if let Some(gateway) = world.nat_gateway_of(eni.id) {
+        return gateway.host.clone().filter(|host| live(world, host));
+    }
     let instance = world.instances.get(&eni.attachment?.instance)?;
     if !matches!(instance.state, InstanceState::Pending | InstanceState::Running) {
         return None;
@@ -123,6 +126,10 @@ fn touch(before: &World, after: &World, change: &Change, touched: &mut BTreeSet<
             touched.extend(rows.into_iter().flatten().map(|row| (Space::Pool(row.pool), row.public_ip)));
         }
         Key::Eni(id) => [before, after].into_iter().for_each(|world| of_eni(world, id, touched)),
+        Key::NatGateway(id) => {
+            let enis = [before, after].map(|world| world.nat_gateways.get(&id).map(|row| (world, row.eni)));
+            enis.into_iter().flatten().for_each(|(world, eni)| of_eni(world, eni, touched));
+        }
         Key::Instance(id) => [before, after].into_iter().for_each(|world| of_instance(world, id, touched)),
         Key::Network(name) => {
             let gateway = |world: &World| world.networks.get(&name).map(|row| row.gateway_host.clone());

@@ -2,8 +2,8 @@
 
 use super::{
     Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
-    instances, internet_gateways, key_pairs, network_acls, network_interfaces, regions, routes, rules, sts,
-    tagging, vpcs,
+    instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
+    network_interfaces, regions, routes, rules, sts, tagging, volumes, vpcs,
 };
 use crate::query::api::*;
 
@@ -33,11 +33,17 @@ reads! {
     addresses: describe_addresses, DescribeAddressesRequest, DescribeAddressesResponse;
     instances: describe_instances, DescribeInstancesRequest, DescribeInstancesResponse;
     instances: describe_instance_status, DescribeInstanceStatusRequest, DescribeInstanceStatusResponse;
+    instances: describe_instance_attribute, DescribeInstanceAttributeRequest, DescribeInstanceAttributeResponse;
+    instances: describe_instance_credit_specifications, DescribeInstanceCreditSpecificationsRequest, DescribeInstanceCreditSpecificationsResponse;
+    instances: describe_instance_type_offerings, DescribeInstanceTypeOfferingsRequest, DescribeInstanceTypeOfferingsResponse;
+    instances: describe_instance_types, DescribeInstanceTypesRequest, DescribeInstanceTypesResponse;
+    instances: unmonitor_instances, UnmonitorInstancesRequest, UnmonitorInstancesResponse;
     instances: get_console_output, GetConsoleOutputRequest, GetConsoleOutputResponse;
     network_interfaces: describe_network_interfaces, DescribeNetworkInterfacesRequest, DescribeNetworkInterfacesResponse;
     network_interfaces: describe_network_interface_attribute, DescribeNetworkInterfaceAttributeRequest, DescribeNetworkInterfaceAttributeResponse;
     network_acls: describe_network_acls, DescribeNetworkAclsRequest, DescribeNetworkAclsResponse;
     account: describe_account_attributes, DescribeAccountAttributesRequest, DescribeAccountAttributesResponse;
+    images: describe_image_attribute, DescribeImageAttributeRequest, DescribeImageAttributeResponse;
     images: describe_images, DescribeImagesRequest, DescribeImagesResponse;
     regions: describe_availability_zones, DescribeAvailabilityZonesRequest, DescribeAvailabilityZonesResponse;
     regions: describe_regions, DescribeRegionsRequest, DescribeRegionsResponse;
@@ -46,8 +52,12 @@ reads! {
     key_pairs: describe_key_pairs, DescribeKeyPairsRequest, DescribeKeyPairsResponse;
     insights: describe_network_insights_paths, DescribeNetworkInsightsPathsRequest, DescribeNetworkInsightsPathsResponse;
     insights: describe_network_insights_analyses, DescribeNetworkInsightsAnalysesRequest, DescribeNetworkInsightsAnalysesResponse;
+    launch_templates: describe_launch_template_versions, DescribeLaunchTemplateVersionsRequest, DescribeLaunchTemplateVersionsResponse;
+    launch_templates: describe_launch_templates, DescribeLaunchTemplatesRequest, DescribeLaunchTemplatesResponse;
+    launch_templates: get_launch_template_data, GetLaunchTemplateDataRequest, GetLaunchTemplateDataResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
+    nat_gateways: describe_nat_gateways, DescribeNatGatewaysRequest, DescribeNatGatewaysResponse;
     routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
     vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
     vpcs: describe_vpc_classic_link, DescribeVpcClassicLinkRequest, DescribeVpcClassicLinkResponse;
@@ -60,6 +70,9 @@ reads! {
     groups: get_security_groups_for_vpc, GetSecurityGroupsForVpcRequest, GetSecurityGroupsForVpcResponse;
     address_attributes: describe_addresses_attribute, DescribeAddressesAttributeRequest, DescribeAddressesAttributeResponse;
     address_transfers: describe_address_transfers, DescribeAddressTransfersRequest, DescribeAddressTransfersResponse;
+    volumes: describe_volume_status, DescribeVolumeStatusRequest, DescribeVolumeStatusResponse;
+    volumes: describe_volumes, DescribeVolumesRequest, DescribeVolumesResponse;
+    volumes: describe_volumes_modifications, DescribeVolumesModificationsRequest, DescribeVolumesModificationsResponse;
     sts: get_caller_identity, GetCallerIdentityRequest, GetCallerIdentityResponse;
 }
 
@@ -96,6 +109,11 @@ writes! {
     network_interfaces: reset_network_interface_attribute, ResetNetworkInterfaceAttributeRequest, ResetNetworkInterfaceAttributeResponse;
     network_interfaces: assign_private_ip_addresses, AssignPrivateIpAddressesRequest, AssignPrivateIpAddressesResponse;
     network_interfaces: unassign_private_ip_addresses, UnassignPrivateIpAddressesRequest, UnassignPrivateIpAddressesResponse;
+    launch_templates: create_launch_template, CreateLaunchTemplateRequest, CreateLaunchTemplateResponse;
+    launch_templates: create_launch_template_version, CreateLaunchTemplateVersionRequest, CreateLaunchTemplateVersionResponse;
+    launch_templates: delete_launch_template, DeleteLaunchTemplateRequest, DeleteLaunchTemplateResponse;
+    launch_templates: delete_launch_template_versions, DeleteLaunchTemplateVersionsRequest, DeleteLaunchTemplateVersionsResponse;
+    launch_templates: modify_launch_template, ModifyLaunchTemplateRequest, ModifyLaunchTemplateResponse;
     tagging: create_tags, CreateTagsRequest, CreateTagsResponse;
     tagging: delete_tags, DeleteTagsRequest, DeleteTagsResponse;
     rules: authorize_security_group_egress, AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResponse;
@@ -105,15 +123,24 @@ writes! {
     rules: modify_security_group_rules, ModifySecurityGroupRulesRequest, ModifySecurityGroupRulesResponse;
     rules: update_security_group_rule_descriptions_egress, UpdateSecurityGroupRuleDescriptionsEgressRequest, UpdateSecurityGroupRuleDescriptionsEgressResponse;
     rules: update_security_group_rule_descriptions_ingress, UpdateSecurityGroupRuleDescriptionsIngressRequest, UpdateSecurityGroupRuleDescriptionsIngressResponse;
+    images: deregister_image, DeregisterImageRequest, DeregisterImageResponse;
+    images: modify_image_attribute, ModifyImageAttributeRequest, ModifyImageAttributeResponse;
+    images: register_image, RegisterImageRequest, RegisterImageResponse;
     instances: run_instances, RunInstancesRequest, RunInstancesResponse;
     instances: start_instances, StartInstancesRequest, StartInstancesResponse;
     instances: stop_instances, StopInstancesRequest, StopInstancesResponse;
     instances: reboot_instances, RebootInstancesRequest, RebootInstancesResponse;
+    instances: modify_instance_attribute, ModifyInstanceAttributeRequest, ModifyInstanceAttributeResponse;
+    instances: modify_instance_metadata_options, ModifyInstanceMetadataOptionsRequest, ModifyInstanceMetadataOptionsResponse;
+    instances: monitor_instances, MonitorInstancesRequest, MonitorInstancesResponse;
+    instances: reset_instance_attribute, ResetInstanceAttributeRequest, ResetInstanceAttributeResponse;
     instances: terminate_instances, TerminateInstancesRequest, TerminateInstancesResponse;
     internet_gateways: attach_internet_gateway, AttachInternetGatewayRequest, AttachInternetGatewayResponse;
     internet_gateways: create_internet_gateway, CreateInternetGatewayRequest, CreateInternetGatewayResponse;
     internet_gateways: delete_internet_gateway, DeleteInternetGatewayRequest, DeleteInternetGatewayResponse;
     internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;
+    nat_gateways: create_nat_gateway, CreateNatGatewayRequest, CreateNatGatewayResponse;
+    nat_gateways: delete_nat_gateway, DeleteNatGatewayRequest, DeleteNatGatewayResponse;
     routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
     routes: create_route, CreateRouteRequest, CreateRouteResponse;
     routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;

@@ -149,12 +149,19 @@ pub fn returned(world: &World, report: &crate::plan::HostReport) -> Option<Host>
 /// Forgets a host.
 ///
 /// # Errors
-/// No such host; it has instances, is a gateway, or may still answer for addresses.
+/// No such host; it has instances or NAT gateways, is a gateway, or may still answer for addresses.
 pub fn remove(decision: &mut Decision, called: &str) -> Result<(), Fault> {
     find(&decision.world, called)?;
     let instances = decision.world.instances_on(called).filter(|row| row.terminated.is_none()).count();
     if instances > 0 {
         return Err(refuse(format!("{called} has {instances} instances: terminate them first")));
+    }
+    let gateways = decision.world.nat_gateways_on(called).count();
+    if gateways > 0 {
+        return Err(refuse(format!(
+            "{called} has {gateways} NAT gateways: drain it, and they go to another host of its zone; where there is none, \
+             they go with `fogbank host fail {called}`"
+        )));
     }
     let gateway = |row: &&Arc<Network>| row.gateway_host.as_deref() == Some(called);
     if let Some(network) = decision.world.networks.values().find(gateway) {

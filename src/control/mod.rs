@@ -22,8 +22,10 @@ pub mod insights;
 pub mod instances;
 pub mod internet_gateways;
 pub mod key_pairs;
+pub mod launch_templates;
 pub mod lease;
 pub mod lifecycle;
+pub mod nat_gateways;
 pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
@@ -41,6 +43,7 @@ pub mod tags;
 pub mod testing;
 mod tick;
 mod transit;
+pub mod volumes;
 pub mod vpcs;
 
 pub mod operator;
@@ -117,10 +120,12 @@ impl<'a> Decision<'a> {
         &self.changes
     }
 
-    /// The World after the decision, and the changes that lead to it; claims and places in transit follow by themselves.
+    /// The World after the decision, and the changes that lead to it; claims, places in transit and those of
+    /// NAT gateways follow by themselves.
     pub fn finish(mut self) -> (World, Vec<Change>) {
         let before = std::mem::take(&mut self.before);
         transit::settle(&mut self);
+        nat_gateways::place::settle(&mut self);
         claims::settle(&mut self, &before);
         (self.world, self.changes)
     }

@@ -5,11 +5,11 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Decision, defaults};
+use super::{Decision, defaults, images};
 use crate::plan::STOCK_IMAGE;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AccessKey, Account, Image, Key, Network, Pool, Space, Vpc, World};
+use crate::world::{AccessKey, Account, Image, Instance, Key, Network, Pool, Space, Vpc, World};
 
 pub(super) fn refuse(message: impl Into<String>) -> Fault {
     FaultCode::InvalidParameterValue.with(message)
@@ -140,12 +140,21 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         network_acls: |row| Key::NetworkAcl(row.id);
         subnets: |row| Key::Subnet(row.id);
         vpcs: |row| Key::Vpc(row.id);
+        launch_templates: |row| Key::LaunchTemplate(row.id);
         dhcp_options: |row| Key::DhcpOptions(row.id);
         tags: |row| Key::Tag((row.resource, row.key.clone()));
     }
     let transfers =
         world.address_transfers.values().filter(|row| row.owner.account == account || row.to == account);
     keys.extend(transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation))));
+    let of_account = |template: &LaunchTemplateId| {
+        world.launch_templates.get(template).is_some_and(|row| row.owner.account == account)
+    };
+    let versions = world.launch_template_versions.keys().filter(|(template, _)| of_account(template));
+    keys.extend(versions.map(|key| Key::LaunchTemplateVersion(*key)));
+    let images =
+        world.images.values().filter(|row| row.owner.as_ref().is_some_and(|of| of.account == account));
+    keys.extend(images.map(|row| Key::Image(row.id)));
     let access = world.access_keys.values().filter(|row| row.account == account);
     keys.extend(access.map(|row| Key::AccessKey(row.id.clone())));
     let tokens = world.tokens.values().filter(|row| row.key.0.account == account);
@@ -340,7 +349,12 @@ pub fn register_image(
 ) -> Result<ImageId, Fault> {
     let called = name(called)?;
     let id = id.unwrap_or_else(|| decision.env.id(ImageId::from_random));
-    if decision.world.images.values().any(|image| image.id == id || image.name == called) {
+    if decision
+        .world
+        .images
+        .values()
+        .any(|image| image.id == id || (image.owner.is_none() && image.name == called))
+    {
         return Err(refuse(format!("there is an image {id} or one with the name {called} already")));
     }
     if !location.starts_with('/') && location != STOCK_IMAGE {
@@ -348,24 +362,24 @@ pub fn register_image(
     }
     let (created, description) = (decision.env.now, "".into());
     let (location, architecture) = (location.into(), architecture.into());
-    decision.put(Image { id, name: called, description, location, architecture, created });
+    decision.put(Image { id, owner: None, name: called, description, location, architecture, created });
     Ok(id)
 }
 
-/// Deregisters an image; instances that run from it go on.
+/// Deregisters an image of the operator's, and what accounts have registered of it.
 ///
 /// # Errors
 /// No such image, or an instance could need it to start again.
 pub fn deregister_image(decision: &mut Decision, id: ImageId) -> Result<(), Fault> {
-    if !decision.world.images.contains_key(&id) {
+    if decision.world.images.get(&id).is_none_or(|image| image.owner.is_some()) {
         return Err(refuse(format!("there is no image {id}: see `fogbank image list`")));
     }
-    let used =
-        decision.world.instances.values().filter(|row| row.image == id && row.terminated.is_none()).count();
+    let going = images::with_copies(&decision.world, id);
+    let made = |row: &&Arc<Instance>| going.contains(&row.image) && row.terminated.is_none();
+    let used = decision.world.instances.values().filter(made).count();
     if used > 0 {
         return Err(refuse(format!("{used} instances are made from {id}: terminate them first")));
     }
-    decision.untag_all(ResourceId::Image(id));
-    decision.delete(Key::Image(id));
+    going.into_iter().for_each(|id| images::remove(decision, id));
     Ok(())
 }

@@ -11,7 +11,11 @@ pub struct Quotas {
     /// The VPC's own blocks are not counted.
     pub routes_per_table: usize,
     pub internet_gateways: usize,
+    pub nat_gateways_per_zone: usize,
     pub dhcp_options: usize,
+    pub network_acls_per_vpc: usize,
+    /// Of each direction, besides the last one, which is always there.
+    pub entries_per_network_acl: usize,
 }
 
 /// The same for everybody.
@@ -22,5 +26,8 @@ pub const QUOTAS: Quotas = Quotas {
     route_tables_per_vpc: 200,
     routes_per_table: 50,
     internet_gateways: 5,
+    nat_gateways_per_zone: 5,
     dhcp_options: 100,
+    network_acls_per_vpc: 200,
+    entries_per_network_acl: 20,
 };

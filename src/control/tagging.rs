@@ -32,17 +32,20 @@ pub fn create_tags(
 
 /// "If you specify a tag key without a tag value, we delete any tag with this key regardless of its
 /// value. If you specify a tag key with an empty string as the tag value, we delete the tag only if its
-/// value is an empty string" (API_DeleteTags). Without any tag all of them go.
+/// value is an empty string" (API_DeleteTags). Without any tag all of them go but EC2's own.
 pub fn delete_tags(
     decision: &mut Decision,
     request: &DeleteTagsRequest,
 ) -> Result<DeleteTagsResponse, Fault> {
     for resource in resources(decision, &request.resources)? {
         if request.tags.is_empty() {
-            decision.untag_all(resource);
+            let own = tags::of(&decision.world, resource).filter(|tag| !tags::is_reserved(&tag.key));
+            let own: Vec<_> = own.map(|tag| tag.key.clone()).collect();
+            own.into_iter().for_each(|key| decision.delete(Key::Tag((resource, key))));
         }
         for tag in &request.tags {
             let key = tag.key.as_deref().filter(|key| !key.is_empty()).ok_or_else(|| missing("Tag.N.Key"))?;
+            tags::not_reserved(key)?;
             let there = decision.world.tags.get(&(resource, key.into())).cloned();
             let meant = there.filter(|there| tag.value.as_deref().is_none_or(|value| *value == *there.value));
             if let Some(gone) = meant {
@@ -81,6 +84,9 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             InvalidInternetGatewayIDNotFound,
             "internetGateway",
         ),
+        ResourceId::NatGateway(id) => {
+            (world.nat_gateways.get(&id).map(|row| &row.owner), NatGatewayNotFound, "natGateway")
+        }
         ResourceId::NetworkAcl(id) => {
             (world.network_acls.get(&id).map(|row| &row.owner), InvalidNetworkAclIDNotFound, "networkAcl")
         }
@@ -103,6 +109,11 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             InvalidNetworkInsightsAnalysisIdNotFound,
             "network insights analysis",
         ),
+        ResourceId::LaunchTemplate(id) => (
+            world.launch_templates.get(&id).map(|row| &row.owner),
+            InvalidLaunchTemplateIdNotFound,
+            "launch template",
+        ),
         ResourceId::NetworkInterface(id) => {
             (world.enis.get(&id).map(|row| &row.owner), InvalidNetworkInterfaceIDNotFound, "networkInterface")
         }
@@ -118,11 +129,14 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
         }
         ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
-        ResourceId::Image(id) if world.images.contains_key(&id) => {
-            return Err(OperationNotPermitted
-                .with(format!("The image {id} belongs to the operator of this cloud and takes no tags")));
-        }
-        ResourceId::Image(_) => (None, InvalidAMIIDNotFound, "image"),
+        ResourceId::Image(id) => match world.images.get(&id) {
+            Some(image) if image.owner.is_none() => {
+                return Err(OperationNotPermitted.with(format!(
+                    "The image {id} belongs to the operator of this cloud and takes no tags"
+                )));
+            }
+            image => (image.and_then(|image| image.owner.as_ref()), InvalidAMIIDNotFound, "image"),
+        },
     };
     match owned {
         Some(of) if of == owner => Ok(()),

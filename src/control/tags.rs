@@ -61,6 +61,21 @@ pub fn at_creation(
     Ok(tags)
 }
 
+/// Whether a key is one of those that only EC2 itself gives and takes away.
+pub fn is_reserved(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with("aws:")
+}
+
+/// # Errors
+/// The key is [reserved](is_reserved).
+pub fn not_reserved(key: &str) -> Result<(), Fault> {
+    match is_reserved(key) {
+        true => Err(FaultCode::InvalidParameterValue
+            .with("Tag keys starting with 'aws:' are reserved for internal use")),
+        false => Ok(()),
+    }
+}
+
 /// Checks one tag.
 ///
 /// # Errors
@@ -76,10 +91,7 @@ pub fn checked(tag: &input::Tag) -> Result<NewTag, Fault> {
             FaultCode::InvalidParameterValue.with(format!("Tag keys have at most {MAX_KEY} characters"))
         );
     }
-    if key.to_ascii_lowercase().starts_with("aws:") {
-        return Err(FaultCode::InvalidParameterValue
-            .with("Tag keys starting with 'aws:' are reserved for internal use"));
-    }
+    not_reserved(key)?;
     if value.chars().count() > MAX_VALUE {
         return Err(
             FaultCode::InvalidParameterValue.with(format!("Tag values have at most {MAX_VALUE} characters"))
@@ -98,7 +110,8 @@ impl Decision<'_> {
             let (key, value) = (key.clone(), value.clone());
             self.put(Tag { owner: self.caller.owner.clone(), resource, key, value });
         }
-        if of(&self.world, resource).count() > MAX_TAGS {
+        // EC2's own do not count.
+        if of(&self.world, resource).filter(|tag| !is_reserved(&tag.key)).count() > MAX_TAGS {
             return Err(FaultCode::TagLimitExceeded.with(format!(
                 "The maximum number of tags for resource {resource} has been reached: {MAX_TAGS}"
             )));

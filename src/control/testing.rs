@@ -51,6 +51,7 @@ impl Bench {
         });
         bench.put(Image {
             id: ImageId::from_random(1),
+            owner: None,
             name: "busybox".into(),
             description: "test".into(),
             location: "/images/busybox".into(),
@@ -257,7 +258,8 @@ pub fn run_request() -> crate::query::api::RunInstancesRequest {
     use crate::query::api::RunInstancesRequest;
     RunInstancesRequest {
         dry_run: false,
-        image_id: ImageId::from_random(1),
+        image_id: Some(ImageId::from_random(1)),
+        launch_template: None,
         min_count: 1,
         max_count: 1,
         instance_type: None,

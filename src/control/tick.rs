@@ -1,6 +1,7 @@
-//! What passes with time: terminated instances, client tokens and transfers of addresses are forgotten.
+//! What passes with time: terminated instances, deleted NAT gateways, client tokens and transfers of addresses are
+//! forgotten.
 
-use super::Decision;
+use super::{Decision, nat_gateways};
 use crate::types::{Micros, ResourceId};
 use crate::world::{Key, World};
 
@@ -27,6 +28,7 @@ pub fn tick(decision: &mut Decision<'_>) {
         decision.untag_all(ResourceId::Instance(id));
         decision.delete(Key::Instance(id));
     }
+    nat_gateways::forget(decision);
     let tokens: Vec<_> = decision
         .world
         .index
@@ -56,6 +58,7 @@ pub fn due(world: &World, now: Micros) -> bool {
     let old = |at: Option<Micros>, seconds| at.is_some_and(|at| passed(at, seconds, now));
     old(world.index.terminated.get_min().map(|(at, _)| *at), INSTANCE_SECONDS)
         || old(world.index.tokens_by_age.get_min().map(|(at, _)| *at), TOKEN_SECONDS)
+        || nat_gateways::is_forgettable(world, now)
         || old(world.index.transfers_by_end.get_min().map(|(end, _)| *end), 0)
 }
 

@@ -118,6 +118,7 @@ async fn call<B: Backend>(
     let Asked { caller, action, version } = asked?;
     // A large form must not lie in memory while the writer is waited for.
     drop((body, share));
+    door.throttle.take(&caller.owner, action.name(), action.is_write(), Instant::now())?;
     let faults = action.faults();
     let answer = if action.is_write() {
         let written = door.backend.submit(caller, action).await;

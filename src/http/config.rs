@@ -40,6 +40,8 @@ pub struct ApiConfig {
     pub write_timeout_seconds: u64,
     /// How long the answer to a write may wait for the hosts that it concerns to apply it; 0 for not at all.
     pub apply_wait_ms: u64,
+    /// Counts calls by account and action, as EC2 does, and answers RequestLimitExceeded where there are too many.
+    pub throttle: bool,
     /// How long requests under way may take to finish when the server ends.
     pub shutdown_timeout_seconds: u64,
 }
@@ -60,6 +62,7 @@ impl Default for ApiConfig {
             body_timeout_seconds: 30,
             write_timeout_seconds: 30,
             apply_wait_ms: 2000,
+            throttle: false,
             shutdown_timeout_seconds: 10,
         }
     }

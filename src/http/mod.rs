@@ -26,6 +26,7 @@ mod router;
 mod serve;
 mod shares;
 mod stall;
+mod throttle;
 mod tls;
 
 pub use backend::{Backend, Written};

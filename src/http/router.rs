@@ -16,6 +16,7 @@ use super::fairness::Connections;
 use super::metrics::{Gauges, Metrics};
 use super::request_id::RequestId;
 use super::shares::Shares;
+use super::throttle::Throttle;
 use super::{call, reply};
 use crate::query::FaultCode;
 use crate::types::AccountId;
@@ -33,6 +34,8 @@ pub(super) struct Door<B> {
     pub of_peers: Shares<IpAddr>,
     /// Reads of one account.
     pub of_accounts: Shares<AccountId>,
+    /// How often accounts may call.
+    pub throttle: Throttle,
 }
 
 /// The other end of the connection, as an extension of each request.

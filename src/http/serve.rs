@@ -28,6 +28,7 @@ use super::metrics::Metrics;
 use super::router::{self, Door, Peer};
 use super::shares::Shares;
 use super::stall::Unstalled;
+use super::throttle::Throttle;
 use super::tls::{self, TlsError};
 
 /// Request line and headers together; a presigned RunInstances with user-data needs most of it.
@@ -91,6 +92,7 @@ impl Server {
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let Self { config, listener, metrics_listener, tls, .. } = self;
+        let throttle = Throttle::new(config.throttle);
         let connections = Connections::new(config.max_connections, config.max_connections_per_peer);
         let door = Arc::new(Door {
             config,
@@ -101,6 +103,7 @@ impl Server {
             room: Room::default(),
             of_peers: Shares::new(AT_ONCE),
             of_accounts: Shares::new(AT_ONCE),
+            throttle,
         });
         let (stopping, stopped) = watch::channel(false);
         let api = Acceptor {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cli::*;
-use crate::control::{Caller, Decision, hosts, operator};
+use crate::control::{Caller, Decision, defaults, hosts, operator};
 use crate::plan::STOCK_IMAGE;
 use crate::query::Fault;
 use crate::store::Handle;
@@ -14,6 +14,8 @@ use crate::types::{AccountId, Owner, Region};
 pub struct Operator {
     pub handle: Handle,
     pub region: Region,
+    /// Further regions that the server answers for.
+    pub others: Vec<Region>,
 }
 
 pub(super) type Answer = Result<Value, String>;
@@ -59,7 +61,15 @@ impl Operator {
         match command {
             AccountCommand::Create { name, id } => {
                 let called = name.clone();
-                let id = self.submit(move |decision| operator::create_account(decision, id, &called)).await?;
+                let others = self.others.clone();
+                let create = move |decision: &mut Decision<'_>| {
+                    let account = operator::create_account(decision, id, &called)?;
+                    for region in &others {
+                        defaults::ensure(decision, &Owner { account, region: region.clone() });
+                    }
+                    Ok(account)
+                };
+                let id = self.submit(create).await?;
                 Ok(json!({"id": id, "name": name}))
             }
             AccountCommand::List => {
@@ -191,7 +201,10 @@ impl Operator {
             }
             ImageCommand::List => {
                 let world = self.handle.world();
-                let row = |row: &crate::world::Image| json!({"id": row.id, "name": row.name, "location": row.location});
+                let row = |row: &crate::world::Image| {
+                    let account = row.owner.as_ref().map(|owner| owner.account);
+                    json!({"id": row.id, "name": row.name, "location": row.location, "account": account})
+                };
                 Ok(world.images.values().map(|image| row(image)).collect())
             }
             ImageCommand::Deregister { id } => {

@@ -43,7 +43,9 @@ pub async fn run(
     }
     let opened = crate::server::open_store(state_dir, database).await;
     let (handle, _state) = opened.map_err(|error| crate::server::chain(&*error))?;
-    Operator { handle, region: region.into() }.execute(command).await
+    // A server that starts gives every account what it lacks in further regions.
+    let others = Vec::new();
+    Operator { handle, region: region.into(), others }.execute(command).await
 }
 
 #[cfg(test)]

@@ -254,6 +254,7 @@ fn routed(route: &Routed) -> Value {
         Leads::Local => "local".to_owned(),
         Leads::To(NextHop::Interface(id)) => id.to_string(),
         Leads::To(NextHop::InternetGateway(id)) => id.to_string(),
+        Leads::To(NextHop::NatGateway(id)) => id.to_string(),
     };
     json!({"table": route.table, "destination": route.destination, "to": to})
 }

@@ -4,6 +4,7 @@
 //! and the state after are equal but for the generation.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::types::*;
@@ -108,7 +109,10 @@ fn of_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>, groups: &mut
                 }
             }
         }
-        Key::Claim(place) => hosts.extend(world.claims.get(place).map(|claim| claim.host.clone())),
+        Key::Claim(place) => {
+            hosts.extend(world.claims.get(place).map(|claim| claim.host.clone()));
+            of_nat_claim(world, place, hosts);
+        }
         Key::Tag((ResourceId::Instance(id), _)) => of_instance(world, *id, hosts),
         Key::Image(id) => {
             let of_image = world.instances.values().filter(|row| row.image == *id);
@@ -126,6 +130,7 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
         Key::Subnet(id) => world.subnets.get(id).map(|row| row.vpc),
         Key::Network(name) => world.networks.get(name).and_then(|row| row.vpc),
         Key::InternetGateway(id) => world.internet_gateways.get(id).and_then(|row| row.vpc),
+        Key::NatGateway(id) => world.nat_gateways.get(id).map(|row| row.vpc),
         Key::RouteTable(id) | Key::Route((id, _)) => world.route_tables.get(id).map(|row| row.vpc),
         Key::RouteTableAssociation(id) => world.route_table_associations.get(id).map(|row| row.vpc),
         Key::NetworkAcl(id) | Key::AclEntry((id, ..)) => world.network_acls.get(id).map(|row| row.vpc),
@@ -145,6 +150,7 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
 }
 
 fn of_vpc(world: &World, vpc: VpcId, hosts: &mut BTreeSet<Arc<str>>) {
+    hosts.extend(world.nat_gateways_of(vpc).filter_map(|row| row.host.clone()));
     for subnet in world.subnets_of(vpc) {
         let inside = (subnet.id, EniId::from_random(0));
         let enis = world.index.enis_by_subnet.range(inside..).take_while(|(of, _)| *of == subnet.id);
@@ -153,6 +159,16 @@ fn of_vpc(world: &World, vpc: VpcId, hosts: &mut BTreeSet<Arc<str>>) {
                 of_instance(world, attachment.instance, hosts);
             }
         }
+    }
+}
+
+/// Whether a NAT gateway is at work follows from its claims, and its whole VPC is told.
+fn of_nat_claim(world: &World, (space, address): &(Space, Ipv4Addr), hosts: &mut BTreeSet<Arc<str>>) {
+    let Space::Pool(_) = space else { return };
+    let id = world.index.address_by_public_ip.get(address);
+    let led = id.and_then(|id| world.addresses.get(id)?.association);
+    if let Some(gateway) = led.and_then(|led| world.nat_gateway_of(led.eni)) {
+        of_vpc(world, gateway.vpc, hosts);
     }
 }
 

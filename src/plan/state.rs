@@ -209,6 +209,8 @@ pub struct VpcSection {
     pub dns_hostnames: bool,
     /// What its set of DHCP options says.
     pub dhcp: DhcpSection,
+    /// Its NAT gateways that are at work.
+    pub nat_gateways: BTreeMap<NatGatewayId, NatSection>,
     /// All of its route tables, by number: packets from other hosts bring along by which they came.
     pub tables: BTreeMap<u16, Vec<RouteSection>>,
 }
@@ -224,6 +226,16 @@ pub struct DhcpSection {
     pub netbios_node_type: Option<u8>,
 }
 
+/// A NAT gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NatSection {
+    /// Where it is at work.
+    pub host: Arc<str>,
+    pub subnet: SubnetId,
+    /// What its elastic address is between that host and the router there.
+    pub transit: Ipv4Addr,
+}
+
 /// A route beside those to the VPC's own blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RouteSection {
@@ -237,6 +249,8 @@ pub enum RouteTo {
     /// Through the internet gateway: by this host's public interface.
     Internet,
     Interface(EniId),
+    /// Through a NAT gateway, and from there through the internet gateway.
+    Nat(NatGatewayId),
     /// What it led to is gone.
     Nowhere,
 }

@@ -24,9 +24,10 @@ pub mod api {
     use super::xml::Xml;
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
-        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, MacAddr, Micros,
-        NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId, ResourceId,
-        RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VpcCidrAssociationId, VpcId,
+        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
+        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId,
+        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VolumeId, VpcCidrAssociationId,
+        VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
@@ -35,6 +36,7 @@ pub mod api {
 pub use api::{Action, COMMON_FAULTS, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
 pub use fault::Fault;
 pub use form::{Filter, MAX_PAIRS};
+pub use scalar::{from_base64, to_base64};
 
 use form::Node;
 use xml::Xml;
@@ -84,6 +86,19 @@ pub fn decode(pairs: &[(String, String)]) -> Result<Request, Fault> {
         .ok_or_else(|| FaultCode::MissingAction.with("The request must contain the parameter Action"))?;
     let action = Action::decode(&name, &mut root).unwrap_or_else(|| Err(unknown_action(&name)))?;
     Ok(Request { action, version })
+}
+
+/// Reads what `RequestLaunchTemplateData::pairs` wrote.
+///
+/// # Errors
+/// It is none of ours.
+pub fn launch_template_data(
+    pairs: &[(String, String)],
+) -> Result<api::input::RequestLaunchTemplateData, Fault> {
+    let mut root = Node::read(pairs)?;
+    let data = api::input::RequestLaunchTemplateData::decode(&mut root)?;
+    root.finish()?;
+    Ok(data)
 }
 
 fn unknown_action(name: &str) -> Fault {

@@ -72,12 +72,15 @@ impl Node {
         }
     }
 
+    /// Bytes of which none is a value of its own, other than nothing said.
+    pub(super) fn blob_or_empty(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+        let empty = self.is_empty_text();
+        Ok(self.blob()?.or_else(|| empty.then(Vec::new)))
+    }
+
     pub(super) fn blob(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         let Some(text) = self.text()? else { return Ok(None) };
-        // MIME encoders (Python's encodestring, `base64 FILE`) break lines.
-        let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        let bytes = BASE64.decode(packed.as_bytes());
-        bytes.map(Some).map_err(|_| {
+        from_base64(&text).map(Some).ok_or_else(|| {
             FaultCode::InvalidParameterValue.with(format!("{} must be base64 encoded", self.path()))
         })
     }
@@ -92,4 +95,16 @@ impl Node {
             code.with(format!("Invalid {what}: \"{shown}\" ({error})"))
         })
     }
+}
+
+/// A text in base64, as requests carry bytes.
+pub fn to_base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+/// The bytes of a text in base64, as clients write it.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    // MIME encoders (Python's encodestring, `base64 FILE`) break lines.
+    let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    BASE64.decode(packed.as_bytes()).ok()
 }

@@ -81,7 +81,8 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     allow_many_connections();
     let api = http::Server::open(config.api.clone())?;
     let (handle, state) = open_store(&config.state_dir, config.database.as_deref()).await?;
-    let operator = Operator { handle: handle.clone(), region: config.region.as_str().into() };
+    let others = config.regions.iter().map(|name| Region::from(name.as_str())).collect();
+    let operator = Operator { handle: handle.clone(), region: config.region.as_str().into(), others };
     prepare(&operator, host.as_ref().map(|host| host.name.as_str())).await?;
     let hub = Hub::new(operator.clone());
     tokio::spawn(hub.clone().run());
@@ -91,7 +92,7 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     tokio::spawn(operator.clone().serve(crate::operator::listen(state.path())?));
     tokio::spawn(Ticker::new(operator.clone()).run());
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
-    let regions = Regions::new(operator.region, Vec::new());
+    let regions = Regions::new(operator.region, operator.others);
     let door = Door { handle, hub: hub.clone(), apply_wait: config.api.apply_wait() };
     let api = api.run(Arc::new(door), regions, stop);
     match host {
@@ -114,9 +115,10 @@ fn allow_many_connections() {
 }
 
 /// The deployment has an authority, this host is in the store, and every account has what an account
-/// begins with in this region.
+/// begins with in each region.
 async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError> {
-    let (host, region) = (host.map(str::to_owned), operator.region.clone());
+    let host = host.map(str::to_owned);
+    let regions: Vec<_> = std::iter::once(&operator.region).chain(&operator.others).cloned().collect();
     let mut authority = feed::authority::ensure(&operator.handle)?;
     let prepared = operator.submit(move |decision| {
         authority(decision)?;
@@ -126,7 +128,9 @@ async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError
         control::claims::settle_all(decision);
         let accounts: Vec<_> = decision.world.accounts.keys().copied().collect();
         for account in accounts {
-            control::defaults::ensure(decision, &Owner { account, region: Region::clone(&region) });
+            for region in regions.iter().cloned() {
+                control::defaults::ensure(decision, &Owner { account, region });
+            }
         }
         Ok(())
     });

@@ -165,9 +165,14 @@ fn rows(world: &World) -> Vec<Change> {
     }
     add!(
         accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
-        vpcs: Vpc, subnets: Subnet, groups: Group, rules: Rule, key_pairs: KeyPair,
-        insights_paths: InsightsPath, insights_analyses: InsightsAnalysis, instances: Instance, enis: Eni,
-        addresses: Address, address_transfers: AddressTransfer, tags: Tag, claims: Claim, freed: Freed, tokens: Token
+        vpcs: Vpc, subnets: Subnet, dhcp_options: DhcpOptions, internet_gateways: InternetGateway,
+        nat_gateways: NatGateway, route_tables: RouteTable, route_table_associations: RouteTableAssociation,
+        routes: Route, network_acls: NetworkAcl, acl_entries: AclEntry, acl_associations: AclAssociation,
+        groups: Group, rules: Rule, key_pairs: KeyPair,
+        insights_paths: InsightsPath, insights_analyses: InsightsAnalysis,
+        launch_templates: LaunchTemplate, launch_template_versions: LaunchTemplateVersion, instances: Instance,
+        enis: Eni, addresses: Address, address_transfers: AddressTransfer, tags: Tag, claims: Claim, freed: Freed,
+        tokens: Token
     );
     all
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::cell::{Cell, int, text};
+use super::cell::{Cell, count, int, text};
 use super::table::Table;
 use super::tables::{direction_word, parse_direction, parse_space, space_word};
 use crate::types::{Owner, Region};
@@ -21,6 +21,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Subnet(id) => vec![text(id)],
         Key::DhcpOptions(id) => vec![text(id)],
         Key::InternetGateway(id) => vec![text(id)],
+        Key::NatGateway(id) => vec![text(id)],
         Key::RouteTable(id) => vec![text(id)],
         Key::RouteTableAssociation(id) => vec![text(id)],
         Key::Route((table, destination)) => vec![text(table), text(destination)],
@@ -34,6 +35,8 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::KeyPair(id) => vec![text(id)],
         Key::InsightsPath(id) => vec![text(id)],
         Key::InsightsAnalysis(id) => vec![text(id)],
+        Key::LaunchTemplate(id) => vec![text(id)],
+        Key::LaunchTemplateVersion((id, number)) => vec![text(id), count(*number)],
         Key::Instance(id) => vec![text(id)],
         Key::Eni(id) => vec![text(id)],
         Key::Address(id) => vec![text(id)],
@@ -77,6 +80,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Subnet::NAME => Key::Subnet(one(id)?),
         DhcpOptions::NAME => Key::DhcpOptions(one(id)?),
         InternetGateway::NAME => Key::InternetGateway(one(id)?),
+        NatGateway::NAME => Key::NatGateway(one(id)?),
         RouteTable::NAME => Key::RouteTable(one(id)?),
         RouteTableAssociation::NAME => Key::RouteTableAssociation(one(id)?),
         Route::NAME => {
@@ -95,6 +99,11 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         KeyPair::NAME => Key::KeyPair(one(id)?),
         InsightsPath::NAME => Key::InsightsPath(one(id)?),
         InsightsAnalysis::NAME => Key::InsightsAnalysis(one(id)?),
+        LaunchTemplate::NAME => Key::LaunchTemplate(one(id)?),
+        LaunchTemplateVersion::NAME => {
+            let (template, number) = id.split_once(' ').ok_or("has no number")?;
+            Key::LaunchTemplateVersion((one(template)?, one(number)?))
+        }
         Instance::NAME => Key::Instance(one(id)?),
         Eni::NAME => Key::Eni(one(id)?),
         Address::NAME => Key::Address(one(id)?),
@@ -150,6 +159,7 @@ mod tests {
             (AclEntry::NAME, Key::AclEntry((NetworkAclId::from_random(5), Direction::Egress, 100))),
             (AddressTransfer::NAME, Key::AddressTransfer((owner.clone(), AllocationId::from_random(4)))),
             (Tag::NAME, Key::Tag((instance, "a key with blanks ".into()))),
+            (LaunchTemplateVersion::NAME, Key::LaunchTemplateVersion((LaunchTemplateId::from_random(5), 12))),
             (Claim::NAME, Key::Claim((Space::Network("flat".into()), address))),
             (Freed::NAME, Key::Freed((Space::Pool(PoolId::from_random(1)), address))),
             (Deployment::NAME, Key::Deployment(())),

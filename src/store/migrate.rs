@@ -44,6 +44,8 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0006_insights.sql", postgres),
     migration!("0007_vpcs.sql", sqlite, postgres),
     migration!("0008_addresses.sql", postgres),
+    migration!("0009_launch_templates.sql", postgres),
+    migration!("0010_nat_gateways.sql", postgres),
 ];
 
 /// The schema that this Fogbank knows.

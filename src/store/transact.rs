@@ -295,6 +295,8 @@ fn differences(before: &World, after: &World) -> BTreeMap<&'static str, usize> {
         key_pairs,
         insights_paths,
         insights_analyses,
+        launch_templates,
+        launch_template_versions,
         instances,
         enis,
         addresses,

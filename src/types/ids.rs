@@ -119,6 +119,8 @@ ids! {
     RouteTableAssociationId = "rtbassoc";
     /// An internet gateway.
     InternetGatewayId = "igw";
+    /// A NAT gateway.
+    NatGatewayId = "nat";
     /// A network ACL.
     NetworkAclId = "acl";
     /// What makes a network ACL a subnet's.
@@ -127,8 +129,12 @@ ids! {
     ImageId = "ami";
     /// A key pair.
     KeyPairId = "key";
+    /// A launch template.
+    LaunchTemplateId = "lt";
     /// A set of DHCP options.
     DhcpOptionsId = "dopt";
+    /// A volume, of which there are none.
+    VolumeId = "vol";
     /// A pool of public IPv4 addresses.
     PoolId = "ipv4pool-ec2";
     /// A path that Reachability Analyzer is asked about.
@@ -145,9 +151,11 @@ pub enum ResourceId {
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
+    LaunchTemplate(LaunchTemplateId),
     InsightsAnalysis(InsightsAnalysisId),
     InsightsPath(InsightsPathId),
     InternetGateway(InternetGatewayId),
+    NatGateway(NatGatewayId),
     NetworkAcl(NetworkAclId),
     NetworkInterface(EniId),
     RouteTable(RouteTableId),
@@ -167,9 +175,11 @@ impl ResourceId {
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
+            Self::LaunchTemplate(_) => "launch-template",
             Self::InsightsAnalysis(_) => "network-insights-analysis",
             Self::InsightsPath(_) => "network-insights-path",
             Self::InternetGateway(_) => "internet-gateway",
+            Self::NatGateway(_) => "natgateway",
             Self::NetworkAcl(_) => "network-acl",
             Self::NetworkInterface(_) => "network-interface",
             Self::RouteTable(_) => "route-table",
@@ -189,9 +199,11 @@ impl fmt::Display for ResourceId {
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
+            Self::LaunchTemplate(id) => id.fmt(f),
             Self::InsightsAnalysis(id) => id.fmt(f),
             Self::InsightsPath(id) => id.fmt(f),
             Self::InternetGateway(id) => id.fmt(f),
+            Self::NatGateway(id) => id.fmt(f),
             Self::NetworkAcl(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
             Self::RouteTable(id) => id.fmt(f),
@@ -213,9 +225,11 @@ impl FromStr for ResourceId {
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),
+            LaunchTemplateId::PREFIX => Self::LaunchTemplate(text.parse()?),
             InsightsAnalysisId::PREFIX => Self::InsightsAnalysis(text.parse()?),
             InsightsPathId::PREFIX => Self::InsightsPath(text.parse()?),
             InternetGatewayId::PREFIX => Self::InternetGateway(text.parse()?),
+            NatGatewayId::PREFIX => Self::NatGateway(text.parse()?),
             NetworkAclId::PREFIX => Self::NetworkAcl(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),
             RouteTableId::PREFIX => Self::RouteTable(text.parse()?),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::types::{EniId, VpcId};
-use crate::world::{Address, Condition, Eni, InstanceState, Network, Space, Vpc, World};
+use crate::types::{EniId, InternetGatewayId, NatGatewayId, VpcId};
+use crate::world::{Address, Condition, Eni, InstanceState, NatGateway, Network, Space, Vpc, World};
 
 /// Where instances find metadata and, at the second one, the resolver, whatever network they are in.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -95,6 +95,26 @@ pub fn at(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> Option<Served
     let here = |eni: &&Arc<Eni>| isolated(world, eni).map(|vpc| vpc.id) == vpc;
     let enis = world.enis.values().filter(here);
     enis.filter_map(|eni| served(world, eni.id)).find(|served| served.addresses.contains(&address))
+}
+
+/// Whether the internet gateway is attached to the VPC.
+pub fn attached(world: &World, id: InternetGatewayId, vpc: VpcId) -> bool {
+    world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+}
+
+/// The NAT gateway, if it is at work, and on which host.
+pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<NatGateway>, Arc<str>)> {
+    let row = world.nat_gateways.get(&id).filter(|row| row.vpc == vpc && row.deleted.is_none())?;
+    let host = row.host.clone()?;
+    let address = world.addresses.get(&row.allocation)?;
+    address.transit?;
+    let network = &world.enis.get(&row.eni)?.network;
+    let places =
+        [(Space::Pool(address.pool), row.public_ip), (Space::Network(network.clone()), row.private_ip)];
+    let claimed = |place: &(Space, Ipv4Addr)| {
+        world.claims.get(place).is_some_and(|claim| claim.leaving.is_none() && claim.host == host)
+    };
+    places.iter().all(claimed).then(|| (row.clone(), host))
 }
 
 /// Where the elastic address leads; `None` where nobody answers for it.

@@ -1,12 +1,14 @@
 //! A packet's way through the routers of isolated VPCs: one on each host where the VPC has interfaces that run.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::acls;
 use super::places::{self, Served};
 use super::routes::{self, Leads};
 use super::trace::{Blocked, Interface};
 use super::walk::{Walk, Way};
-use crate::types::{EniId, InternetGatewayId};
+use crate::types::{Cidr4, Direction, EniId, InternetGatewayId, NatGatewayId};
 use crate::world::{NextHop, Vpc};
 
 impl Walk<'_> {
@@ -23,6 +25,7 @@ impl Walk<'_> {
             }
             Leads::To(NextHop::Interface(id)) => self.through(&from.host, vpc, id),
             Leads::To(NextHop::InternetGateway(id)) => self.by_internet_gateway(&from.host, vpc, id),
+            Leads::To(NextHop::NatGateway(id)) => self.by_nat_gateway(&from.host, vpc, id, route.destination),
         }
     }
 
@@ -60,11 +63,39 @@ impl Walk<'_> {
     /// Out of a VPC, by the interface's own host: only what has an elastic address, and only to the outside and to other
     /// elastic addresses.
     fn by_internet_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: InternetGatewayId) -> Way {
-        let gateway = self.world.internet_gateways.get(&id);
-        gateway.filter(|gateway| gateway.vpc == Some(vpc.id)).ok_or(Blocked::BlackHole)?;
-        let (source, to) = (self.packet.source, self.packet.destination);
-        let outside = places::outside_of_vpc(self.world, vpc.id, here, source);
-        let outside = outside.ok_or(Blocked::NoPublicAddress)?;
+        if !places::attached(self.world, id, vpc.id) {
+            return Err(Blocked::BlackHole);
+        }
+        let outside = places::outside_of_vpc(self.world, vpc.id, here, self.packet.source);
+        self.out_of(here, vpc, outside.ok_or(Blocked::NoPublicAddress)?)
+    }
+
+    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.
+    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr4) -> Way {
+        let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
+        let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
+        match routes::route_of_block(self.world, table, block) {
+            Some(NextHop::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
+            _ => return Err(Blocked::BlackHole),
+        }
+        if host != *here {
+            self.cross_vxlan(here, vpc, &host)?;
+        }
+        let eni = self.world.enis.get(&gateway.eni).cloned().ok_or(Blocked::BlackHole)?;
+        for (direction, why) in
+            [(Direction::Ingress, Blocked::NetworkAclIngress), (Direction::Egress, Blocked::NetworkAclEgress)]
+        {
+            let asked = acls::decide(self.world, &eni, direction, &self.packet);
+            if asked.is_some_and(|asked| !asked.allowed) {
+                return Err(why);
+            }
+        }
+        self.out_of(&host, vpc, gateway.public_ip)
+    }
+
+    /// From a router to the outside and to other elastic addresses, as this address.
+    fn out_of(&mut self, here: &Arc<str>, vpc: &Vpc, outside: Ipv4Addr) -> Way {
+        let to = self.packet.destination;
         self.leave(Interface::Cable(vpc.id));
         self.enter(here, Interface::Cable(vpc.id));
         let elastic = places::elastic(self.world, to).filter(|elastic| elastic.holder == *here);

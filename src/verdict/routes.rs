@@ -30,6 +30,15 @@ pub fn table_of(world: &World, vpc: &Vpc, subnet: SubnetId) -> Option<RouteTable
     own.or_else(|| rows().find(|row| row.subnet.is_none())).map(|row| row.table)
 }
 
+/// Where the longest made route leads that has all of a block.
+pub fn route_of_block(world: &World, table: RouteTableId, block: Cidr4) -> Option<NextHop> {
+    let made = world.routes.values().filter(|row| row.table == table);
+    let holds = |row: &&std::sync::Arc<crate::world::Route>| {
+        covers(row.destination, block.network()) && covers(row.destination, block.last())
+    };
+    made.filter(holds).max_by_key(|row| row.destination.prefix_len()).map(|row| row.to)
+}
+
 /// The route of an address in a table; `None` where it has none.
 pub fn route(world: &World, vpc: &Vpc, table: RouteTableId, to: Ipv4Addr) -> Option<Routed> {
     let local = vpc.cidrs().map(|block| (block, Leads::Local));

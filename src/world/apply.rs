@@ -34,6 +34,10 @@ impl World {
                 let old = self.internet_gateways.insert(row.id, row.clone());
                 self.index.internet_gateway(old.as_deref(), Some(row));
             }
+            Row::NatGateway(row) => {
+                let old = self.nat_gateways.insert(row.id, row.clone());
+                self.index.nat_gateway(old.as_deref(), Some(row));
+            }
             Row::RouteTable(row) => {
                 let old = self.route_tables.insert(row.id, row.clone());
                 self.index.route_table(old.as_deref(), Some(row));
@@ -64,6 +68,13 @@ impl World {
             Row::InsightsAnalysis(row) => {
                 let old = self.insights_analyses.insert(row.id, row.clone());
                 self.index.insights_analysis(old.as_deref(), Some(row));
+            }
+            Row::LaunchTemplate(row) => {
+                let old = self.launch_templates.insert(row.id, row.clone());
+                self.index.launch_template(old.as_deref(), Some(row));
+            }
+            Row::LaunchTemplateVersion(row) => {
+                drop(self.launch_template_versions.insert((row.template, row.number), row.clone()));
             }
             Row::Instance(row) => {
                 self.index.instance(self.instances.insert(row.id, row.clone()).as_deref(), Some(row));
@@ -107,6 +118,7 @@ impl World {
             Key::InternetGateway(id) => {
                 self.index.internet_gateway(self.internet_gateways.remove(id).as_deref(), None);
             }
+            Key::NatGateway(id) => self.index.nat_gateway(self.nat_gateways.remove(id).as_deref(), None),
             Key::RouteTable(id) => self.index.route_table(self.route_tables.remove(id).as_deref(), None),
             Key::RouteTableAssociation(id) => {
                 let old = self.route_table_associations.remove(id);
@@ -125,6 +137,10 @@ impl World {
             Key::InsightsAnalysis(id) => {
                 self.index.insights_analysis(self.insights_analyses.remove(id).as_deref(), None);
             }
+            Key::LaunchTemplate(id) => {
+                self.index.launch_template(self.launch_templates.remove(id).as_deref(), None);
+            }
+            Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
             Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
             Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
             Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
@@ -180,6 +196,28 @@ impl Index {
         }
         if let Some((vpc, id)) = new.and_then(|row| row.vpc.zip(Some(row.id))) {
             self.internet_gateways_by_vpc.insert((vpc, id));
+        }
+    }
+
+    fn nat_gateway(&mut self, old: Option<&NatGateway>, new: Option<&NatGateway>) {
+        reindex!(old, new, |row| self.nat_gateways_by_vpc => (row.vpc, row.id));
+        if let Some(row) = old {
+            leave(&mut self.nat_gateway_by_eni, &row.eni, row.id);
+            if let Some(host) = &row.host {
+                self.nat_gateways_by_host.remove(&(host.clone(), row.id));
+            }
+            if let Some(at) = row.deleted {
+                self.nat_gateways_deleted.remove(&(at, row.id));
+            }
+        }
+        if let Some(row) = new {
+            match row.deleted {
+                Some(at) => drop(self.nat_gateways_deleted.insert((at, row.id))),
+                None => drop(self.nat_gateway_by_eni.insert(row.eni, row.id)),
+            }
+            if let Some(host) = &row.host {
+                self.nat_gateways_by_host.insert((host.clone(), row.id));
+            }
         }
     }
 
@@ -250,6 +288,15 @@ impl Index {
 
     fn insights_analysis(&mut self, old: Option<&InsightsAnalysis>, new: Option<&InsightsAnalysis>) {
         reindex!(old, new, |row| self.insights_analyses_by_path => (row.path, row.id));
+    }
+
+    fn launch_template(&mut self, old: Option<&LaunchTemplate>, new: Option<&LaunchTemplate>) {
+        if let Some(row) = old {
+            leave(&mut self.launch_template_by_name, &(row.owner.clone(), row.name.clone()), row.id);
+        }
+        if let Some(row) = new {
+            self.launch_template_by_name.insert((row.owner.clone(), row.name.clone()), row.id);
+        }
     }
 
     fn instance(&mut self, old: Option<&Instance>, new: Option<&Instance>) {

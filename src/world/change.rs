@@ -43,6 +43,7 @@ tables! {
     Subnet: Subnet, SubnetId, |row| row.id;
     DhcpOptions: DhcpOptions, DhcpOptionsId, |row| row.id;
     InternetGateway: InternetGateway, InternetGatewayId, |row| row.id;
+    NatGateway: NatGateway, NatGatewayId, |row| row.id;
     RouteTable: RouteTable, RouteTableId, |row| row.id;
     RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
     Route: Route, (RouteTableId, Cidr4), |row| (row.table, row.destination);
@@ -54,6 +55,8 @@ tables! {
     KeyPair: KeyPair, KeyPairId, |row| row.id;
     InsightsPath: InsightsPath, InsightsPathId, |row| row.id;
     InsightsAnalysis: InsightsAnalysis, InsightsAnalysisId, |row| row.id;
+    LaunchTemplate: LaunchTemplate, LaunchTemplateId, |row| row.id;
+    LaunchTemplateVersion: LaunchTemplateVersion, (LaunchTemplateId, u64), |row| (row.template, row.number);
     Instance: Instance, InstanceId, |row| row.id;
     Eni: Eni, EniId, |row| row.id;
     Address: Address, AllocationId, |row| row.id;

@@ -72,6 +72,30 @@ impl World {
             .filter_map(|(_, id)| self.subnets.get(id))
     }
 
+    /// The NAT gateway that an interface is of.
+    pub fn nat_gateway_of(&self, eni: EniId) -> Option<&Arc<NatGateway>> {
+        self.nat_gateways.get(self.index.nat_gateway_by_eni.get(&eni)?)
+    }
+
+    /// A VPC's NAT gateways, those that are deleted too, by id.
+    pub fn nat_gateways_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<NatGateway>> {
+        self.index
+            .nat_gateways_by_vpc
+            .range((vpc, NatGatewayId::from_random(0))..)
+            .take_while(move |(of, _)| *of == vpc)
+            .filter_map(|(_, id)| self.nat_gateways.get(id))
+    }
+
+    /// The NAT gateways that are at work on a host, by id.
+    pub fn nat_gateways_on(&self, host: &str) -> impl Iterator<Item = &Arc<NatGateway>> {
+        let host: Arc<str> = host.into();
+        self.index
+            .nat_gateways_by_host
+            .range((host.clone(), NatGatewayId::from_random(0))..)
+            .take_while(move |(on, _)| *on == host)
+            .filter_map(|(_, id)| self.nat_gateways.get(id))
+    }
+
     /// A VPC's route tables, by id.
     pub fn route_tables_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<RouteTable>> {
         self.index

@@ -50,6 +50,7 @@ pub struct World {
     pub subnets: OrdMap<SubnetId, Arc<Subnet>>,
     pub dhcp_options: OrdMap<DhcpOptionsId, Arc<DhcpOptions>>,
     pub internet_gateways: OrdMap<InternetGatewayId, Arc<InternetGateway>>,
+    pub nat_gateways: OrdMap<NatGatewayId, Arc<NatGateway>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
     pub routes: OrdMap<(RouteTableId, Cidr4), Arc<Route>>,
@@ -61,6 +62,9 @@ pub struct World {
     pub key_pairs: OrdMap<KeyPairId, Arc<KeyPair>>,
     pub insights_paths: OrdMap<InsightsPathId, Arc<InsightsPath>>,
     pub insights_analyses: OrdMap<InsightsAnalysisId, Arc<InsightsAnalysis>>,
+    pub launch_templates: OrdMap<LaunchTemplateId, Arc<LaunchTemplate>>,
+    /// By template and number.
+    pub launch_template_versions: OrdMap<(LaunchTemplateId, u64), Arc<LaunchTemplateVersion>>,
     pub instances: OrdMap<InstanceId, Arc<Instance>>,
     pub enis: OrdMap<EniId, Arc<Eni>>,
     pub addresses: OrdMap<AllocationId, Arc<Address>>,
@@ -84,6 +88,12 @@ pub struct Index {
     pub vpcs_by_dhcp_options: OrdSet<(DhcpOptionsId, VpcId)>,
     pub vpcs_by_vni: OrdSet<(u32, VpcId)>,
     pub internet_gateways_by_vpc: OrdSet<(VpcId, InternetGatewayId)>,
+    pub nat_gateways_by_vpc: OrdSet<(VpcId, NatGatewayId)>,
+    /// Which NAT gateway an interface is of; none of those that are deleted.
+    pub nat_gateway_by_eni: OrdMap<EniId, NatGatewayId>,
+    pub nat_gateways_by_host: OrdSet<(Arc<str>, NatGatewayId)>,
+    /// Deleted ones, oldest first, for the reaper.
+    pub nat_gateways_deleted: OrdSet<(Micros, NatGatewayId)>,
     pub route_tables_by_vpc: OrdSet<(VpcId, RouteTableId)>,
     pub route_table_associations_by_table: OrdSet<(RouteTableId, RouteTableAssociationId)>,
     /// Which table is the main one of a VPC, or that of a subnet: (VPC, subnet or main).
@@ -99,6 +109,7 @@ pub struct Index {
     pub key_pair_by_name: OrdMap<(Owner, Arc<str>), KeyPairId>,
     pub insights_paths_by_owner: OrdSet<(Owner, InsightsPathId)>,
     pub insights_analyses_by_path: OrdSet<(InsightsPathId, InsightsAnalysisId)>,
+    pub launch_template_by_name: OrdMap<(Owner, Arc<str>), LaunchTemplateId>,
     pub instances_by_owner: OrdSet<(Owner, InstanceId)>,
     pub instances_by_host: OrdSet<(Arc<str>, InstanceId)>,
     /// Terminated instances, oldest first, for the reaper.

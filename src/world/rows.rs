@@ -125,6 +125,8 @@ pub struct Claim {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Image {
     pub id: ImageId,
+    /// `None`: the operator's, for everybody.
+    pub owner: Option<Owner>,
     pub name: Arc<str>,
     pub description: Arc<str>,
     /// A folder, or a tarball, on every host.
@@ -205,6 +207,30 @@ pub struct InsightsAnalysis {
     /// The way and the reasons, in JSON: a picture of that moment, which no later change touches.
     pub finding: Arc<str>,
     pub started: Micros,
+}
+
+/// A launch template. Its versions are rows of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LaunchTemplate {
+    pub id: LaunchTemplateId,
+    pub owner: Owner,
+    pub name: Arc<str>,
+    pub default_version: u64,
+    /// The number that the next version gets: none is given twice.
+    pub next_version: u64,
+    pub created: Micros,
+}
+
+/// A version of a launch template: it never changes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LaunchTemplateVersion {
+    pub template: LaunchTemplateId,
+    /// From 1.
+    pub number: u64,
+    pub description: Option<Arc<str>>,
+    /// Parameters of RunInstances by their names on the wire: a list of pairs in JSON.
+    pub data: Arc<str>,
+    pub created: Micros,
 }
 
 /// EC2's instance states, with their codes

@@ -94,10 +94,32 @@ pub struct RouteTableAssociation {
     pub subnet: Option<SubnetId>,
 }
 
+/// A NAT gateway: what instances without an elastic address of their own are outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NatGateway {
+    pub id: NatGatewayId,
+    pub owner: Owner,
+    pub vpc: VpcId,
+    pub subnet: SubnetId,
+    /// Its interface, which no instance has; gone when it is deleted.
+    pub eni: EniId,
+    pub private_ip: Ipv4Addr,
+    /// The elastic address that leads to it, and what that is.
+    pub allocation: AllocationId,
+    pub public_ip: Ipv4Addr,
+    /// Where it is at work; `None` while no host can have it.
+    pub host: Option<Arc<str>>,
+    pub client_token: Option<Arc<str>>,
+    pub created: Micros,
+    /// It can be read for an hour longer.
+    pub deleted: Option<Micros>,
+}
+
 /// Where a route leads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum NextHop {
     InternetGateway(InternetGatewayId),
+    NatGateway(NatGatewayId),
     Interface(EniId),
 }
 

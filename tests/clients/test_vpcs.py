@@ -1,11 +1,14 @@
 """VPCs with packets: two with the same addresses on the same two hosts, subnets with and without a way out, elastic
 addresses, network ACLs, routes to an instance, DHCP and DNS, and what a restart of an agent leaves as it is."""
 
+import os
+import re
 import subprocess
 
 import pytest
 
 from conftest import USER_DATA, Lab, console, describe, page, refused, until
+from probe import watching
 
 OUTSIDE = "198.51.100.10"
 EVERYTHING = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
@@ -17,8 +20,6 @@ class Vpcs(Lab):
     server = "server1"
 
     def __init__(self):
-        import os
-
         super().__init__(f"vpc{os.getpid()}", "--hosts", "2")
         self.ec2 = self.client()
 
@@ -105,7 +106,7 @@ def test_two_vpcs_with_the_same_addresses_keep_apart(vpcs, twins):
     assert [ip(one) for one in first] == [ip(one) for one in second]
     # Only the second's own serve this port: what answers there is not of the first.
     for instance in second:
-        vpcs.exec(instance["InstanceId"], "sh", "-c", f"busybox httpd -p 99 -h /srv/www")
+        vpcs.exec(instance["InstanceId"], "sh", "-c", "busybox httpd -p 99 -h /srv/www")
     for mine in (first, second):
         for one in mine:
             for other in mine:
@@ -152,15 +153,17 @@ def test_a_long_transfer_passes_between_hosts(vpcs, twins):
     vpcs.exec(other["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")
     count = ["sh", "-c", f"timeout 10 busybox wget -q -O - http://{ip(other)}/long | wc -c"]
     assert vpcs.exec(one["InstanceId"], *count).stdout.strip() == "3000000"
-    # Whoever sends more than fits is told so (RFC 1191).
-    vpcs.exec(one["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1500")
+    # Guests that do not know send more than fits, and are told so (RFC 1191).
+    for instance in (one, other):
+        vpcs.exec(instance["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1500")
     try:
         assert vpcs.exec(one["InstanceId"], *count).stdout.strip() == "3000000"
-        long = vpcs.exec(one["InstanceId"], "sh", "-c", f"head -c 3000000 /dev/zero | timeout 10 busybox nc {ip(other)} 80 >/dev/null; cat /proc/net/snmp | grep ^Icmp:")
-        heads, values = [line.split() for line in long.stdout.strip().splitlines()]
+        counters = vpcs.exec(other["InstanceId"], "grep", "^Icmp:", "/proc/net/snmp").stdout
+        heads, values = [line.split() for line in counters.strip().splitlines()]
         assert int(dict(zip(heads, values))["InDestUnreachs"]) > 0, "nobody said that it was too long"
     finally:
-        vpcs.exec(one["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1450")
+        for instance in (one, other):
+            vpcs.exec(instance["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1450")
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +259,6 @@ def test_a_network_acl_judges_each_way_by_itself(vpcs, open_vpc):
 def test_a_route_leads_to_an_instance_that_forwards(vpcs, open_vpc):
     """Between hosts, too: the instance that forwards is on another than the one that sends."""
     vpc, _, _, (one, other, private), _ = open_vpc
-    table = vpcs.one_main(vpc) if hasattr(vpcs, "one_main") else None
     tables = vpcs.ec2.describe_route_tables(
         Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
     )
@@ -305,3 +307,105 @@ def test_a_router_that_somebody_deletes_comes_again_and_goes_with_its_vpcs_last_
     vpcs.ec2.delete_subnet(SubnetId=subnet)
     vpcs.ec2.delete_vpc(VpcId=vpc)
     refused("InvalidVpcID.NotFound", vpcs.ec2.describe_vpcs, VpcIds=[vpc])
+
+
+@pytest.fixture(scope="module")
+def behind(vpcs):
+    """A NAT gateway in a public subnet, and instances of a private one on both hosts."""
+    vpc, public, private = vpcs.vpc("10.0.1.0/24", "10.0.2.0/24")
+    ec2, gateway = vpcs.ec2, vpcs.gateway(vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=public)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    address = ec2.allocate_address(Domain="vpc")
+    nat = ec2.create_nat_gateway(SubnetId=public, AllocationId=address["AllocationId"])["NatGateway"]["NatGatewayId"]
+    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig={"Delay": 1})
+    main = ec2.describe_route_tables(
+        Filters=[{"Name": "vpc-id", "Values": [vpc]}, {"Name": "association.main", "Values": ["true"]}]
+    )["RouteTables"][0]["RouteTableId"]
+    instances = vpcs.launch((private, "host1"), (private, "host2"))
+    return vpc, nat, address["PublicIp"], main, public, instances
+
+
+def goes_out_as(lab, instance, address):
+    with watching(f"fb-{lab.name}-internet", "paths", OUTSIDE, address) as seen:
+        pinged = lab.exec(instance["InstanceId"], "timeout", "3", "ping", "-c", "1", OUTSIDE)
+    return pinged.returncode == 0 and bool(seen.seen)
+
+
+def test_what_goes_through_a_nat_gateway_is_its_address(vpcs, behind):
+    vpc, nat, address, main, public, instances = behind
+    assert not any(goes_out_as(vpcs, instance, address) for instance in instances)
+    vpcs.ec2.create_route(RouteTableId=main, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    # On the gateway's own host and on the other.
+    for instance in instances:
+        until(lambda: goes_out_as(vpcs, instance, address), 10)
+    # Nothing comes in by it.
+    never(vpcs, "internet", address)
+    # An address of one's own does not count where the route leads to the gateway.
+    own = vpcs.elastic(instances[0])["PublicIp"]
+    until(lambda: goes_out_as(vpcs, instances[0], address), 10)
+    assert not goes_out_as(vpcs, instances[0], own)
+
+
+def test_connections_through_a_nat_gateway_outlive_changes_of_rules(vpcs, behind):
+    _, _, address, _, _, instances = behind
+    for instance in instances:
+        with vpcs.background(instance["InstanceId"], "ping", "-i", "0.1", OUTSIDE) as pinging:
+            answers = lambda: pinging.stdout.readline()
+            until(lambda: "seq=" in answers())
+            for number in range(3):
+                group = vpcs.ec2.create_security_group(GroupName=f"g{number}-{instance['InstanceId']}", Description="x", VpcId=instance["VpcId"])
+                vpcs.ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=EVERYTHING)
+            vpcs.settle()
+            first = int(until(lambda: re.search(r"seq=(\d+)", answers())).group(1))
+            last = int(until(lambda: re.search(r"seq=(\d+)", answers())).group(1))
+            assert last == first + 1, "answers are missing"
+
+
+def test_the_acl_of_a_nat_gateways_subnet_judges_what_goes_through_it(vpcs, behind):
+    vpc, _, address, _, public, instances = behind
+    acl = vpcs.ec2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    found = vpcs.ec2.describe_network_acls(Filters=[{"Name": "association.subnet-id", "Values": [public]}])["NetworkAcls"][0]
+    own = [a for a in found["Associations"] if a["SubnetId"] == public][0]["NetworkAclAssociationId"]
+    changed = vpcs.ec2.replace_network_acl_association(AssociationId=own, NetworkAclId=acl)["NewAssociationId"]
+    try:
+        for instance in instances:
+            until(lambda: not goes_out_as(vpcs, instance, address))
+        for egress in (False, True):
+            vpcs.ec2.create_network_acl_entry(
+                NetworkAclId=acl, RuleNumber=100, Egress=egress, RuleAction="allow", Protocol="1", CidrBlock="0.0.0.0/0",
+                IcmpTypeCode={"Type": -1, "Code": -1},
+            )
+        for instance in instances:
+            until(lambda: goes_out_as(vpcs, instance, address), 10)
+        # The answers enter the subnet, too.
+        vpcs.ec2.create_network_acl_entry(
+            NetworkAclId=acl, RuleNumber=50, Egress=False, RuleAction="deny", Protocol="-1", CidrBlock=f"{OUTSIDE}/32"
+        )
+        for instance in instances:
+            until(lambda: not goes_out_as(vpcs, instance, address))
+    finally:
+        vpcs.ec2.replace_network_acl_association(AssociationId=changed, NetworkAclId=found["NetworkAclId"])
+
+
+def test_a_nat_gateway_of_a_drained_host_is_placed_again(vpcs, behind):
+    _, nat, address, _, _, instances = behind
+    at_work = [host for host in ("host1", "host2") if address in vpcs.exec(host, "ip", "-4", "addr").stdout]
+    assert len(at_work) == 1
+    other = "host2" if at_work == ["host1"] else "host1"
+    vpcs.operator("host", "drain", at_work[0])
+    until(lambda: address in vpcs.exec(other, "ip", "-4", "addr").stdout, 10)
+    for instance in instances:
+        until(lambda: goes_out_as(vpcs, instance, address), 10)
+    vpcs.operator("host", "undrain", at_work[0])
+
+
+def test_a_deleted_nat_gateway_leads_nowhere(vpcs, behind):
+    vpc, nat, address, main, _, instances = behind
+    vpcs.ec2.delete_nat_gateway(NatGatewayId=nat)
+    vpcs.ec2.get_waiter("nat_gateway_deleted").wait(NatGatewayIds=[nat], WaiterConfig={"Delay": 1})
+    for instance in instances:
+        until(lambda: vpcs.exec(instance["InstanceId"], "timeout", "1", "ping", "-c", "1", OUTSIDE).returncode != 0)
+    routes = vpcs.ec2.describe_route_tables(RouteTableIds=[main])["RouteTables"][0]["Routes"]
+    assert [route["State"] for route in routes if route.get("NatGatewayId") == nat] == ["blackhole"]

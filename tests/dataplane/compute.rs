@@ -11,7 +11,7 @@ use std::time::Duration;
 use fogbank::agent::config::HostConfig;
 use fogbank::agent::names::{PORT_MAC, PORT_PREFIX, port_name};
 use fogbank::compute::{self, ComputeReport, Namespaces, init_pid};
-use fogbank::plan::{Failure, HostState, InstanceSection, Phase, STOCK_IMAGE};
+use fogbank::plan::{Failure, HostState, InstanceSection, Phase, PortSection, STOCK_IMAGE};
 use fogbank::types::*;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -294,4 +294,48 @@ fn what_cannot_start_fails_and_says_why() {
     assert!(told.contains("/sbin/init"), "{told}");
     bench.want(state::empty());
     bench.reaches(0, Phase::Gone);
+}
+
+#[test]
+fn interfaces_come_and_go_while_an_instance_runs() {
+    let mut bench = Bench::new();
+    let second = PortSection { instance: id(), device_index: 1, ..state::port(2, &[]) };
+    let with_second = || state::with_ports(wanted(true, 1, STOCK_IMAGE), std::slice::from_ref(&second));
+    let has = |bench: &Bench, name: &str, address: MacAddr| {
+        bench.guest(&format!("cat /sys/class/net/{name}/address")).contains(&address.to_string())
+    };
+    bench.start(wanted(true, 1, STOCK_IMAGE));
+    bench.reaches(1, Phase::Running);
+    bench.says("init: eth0 is there");
+    let (pid, first) = (bench.pid(), bench.guest("cat /sys/class/net/eth0/ifindex"));
+
+    bench.want(with_second());
+    assert!(within(LONG, || has(&bench, "eth1", second.mac)), "it is plugged");
+    bench.says("init: eth1 is there");
+    let index = bench.guest("cat /sys/class/net/eth1/ifindex");
+
+    // A server that comes anew finds it plugged.
+    bench.start(with_second());
+    bench.reaches(1, Phase::Running);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(bench.guest("cat /sys/class/net/eth1/ifindex"), index);
+
+    // At another place it is another interface.
+    let moved = PortSection { device_index: 3, ..second.clone() };
+    bench.want(state::with_ports(wanted(true, 1, STOCK_IMAGE), &[moved]));
+    assert!(within(LONG, || has(&bench, "eth3", second.mac)), "it is plugged elsewhere");
+    bench.says("init: eth1 is gone");
+
+    bench.want(wanted(true, 1, STOCK_IMAGE));
+    let gone = || !bench.host.sh("ip -o link").contains(&port_name(second.eni));
+    assert!(within(LONG, gone), "it is unplugged");
+    bench.says("init: eth3 is gone");
+    assert_eq!((bench.pid(), bench.guest("cat /sys/class/net/eth0/ifindex")), (pid, first), "the rest stays");
+
+    // It ends with all of its cables.
+    bench.want(with_second());
+    assert!(within(LONG, || has(&bench, "eth1", second.mac)));
+    bench.want(wanted(false, 1, STOCK_IMAGE));
+    bench.reaches(1, Phase::Stopped);
+    assert!(!bench.host.sh("ip -o link").contains(PORT_PREFIX));
 }

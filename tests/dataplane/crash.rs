@@ -35,9 +35,10 @@ fn network(state: &HostState, name: &str, third: u8) -> Arc<NetworkSection> {
 /// Another host with one instance: the fifth or the sixth.
 fn peer(state: &mut HostState, name: &str, number: u8, instance: usize) {
     let mac = MacAddr([2, 0, 0, 0, 2, number]);
-    let section = PeerSection { name: name.into(), next_hop: next_hop(number.into()), mac };
+    let section = PeerSection { name: name.into(), next_hop: next_hop(number.into()), mac, flat_mtu: None };
     let eni = port(instance, &[]).eni;
-    let place = PlaceSection { eni, private_ip: ip(instance), network: "flat".into(), host: name.into() };
+    let (network, host) = ("flat".into(), name.into());
+    let place = PlaceSection { eni, private_ip: ip(instance), secondary_ips: [].into(), network, host };
     state.hosts = Arc::new([(name.into(), Arc::new(section))].into());
     state.places = Arc::new([(eni, Arc::new(place))].into());
 }

@@ -154,6 +154,8 @@ impl Lab {
             flat_interface: "eth1".into(),
             snat_address: None,
             resolvers: vec![],
+            vxlan_port: 4799,
+            namespaces: format!("{PREFIX}vpc"),
             instances_dir: "/nonexistent".into(),
         }
     }

@@ -129,13 +129,18 @@ impl Cluster {
         }
         let live = (0..3).filter(|host| !want.failed.contains(host));
         let peer = |host: usize| {
-            let section =
-                PeerSection { name: name(host), next_hop: next_hop(host as u16 + 1), mac: self.macs[host] };
+            let section = PeerSection {
+                name: name(host),
+                next_hop: next_hop(host as u16 + 1),
+                mac: self.macs[host],
+                flat_mtu: None,
+            };
             (name(host), Arc::new(section))
         };
         let place = |n: usize| {
             let host = name(HOME[n]);
-            (eni(n), Arc::new(PlaceSection { eni: eni(n), private_ip: ip(n), network: "flat".into(), host }))
+            let (secondary_ips, network) = ([].into(), "flat".into());
+            (eni(n), Arc::new(PlaceSection { eni: eni(n), private_ip: ip(n), secondary_ips, network, host }))
         };
         let mut network = NetworkSection::clone(&state.networks["flat"]);
         network.exit = match want.gateway {

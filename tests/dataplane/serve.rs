@@ -35,7 +35,7 @@ impl Serving {
         let config = Arc::new(lab.config.clone());
         let thread = lab.host.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve::run(config, receiver)).unwrap();
+            runtime.block_on(serve::run(config, receiver, None)).unwrap();
         });
         Self { states: Some(states), thread: Some(thread) }
     }

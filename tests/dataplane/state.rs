@@ -28,6 +28,7 @@ pub fn empty() -> HostState {
         reserved: [].into(),
         exit: fogbank::plan::Exit::Here,
         name: "flat".into(),
+        vpc: None,
         cidr: "10.0.0.0/24".parse().unwrap(),
         gateway: Ipv4Addr::new(10, 0, 0, 1),
         domain: "lab".into(),
@@ -47,6 +48,7 @@ pub fn port(n: usize, groups: &[usize]) -> PortSection {
         network: "flat".into(),
         mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
         private_ip: ip(n),
+        secondary_ips: [].into(),
         groups: groups.iter().map(|g| group(*g)).collect(),
         source_dest_check: true,
         public_ip: None,
@@ -133,7 +135,7 @@ pub fn wide(state: &HostState, n: usize) -> HostState {
 pub fn associate(state: &HostState, public: Ipv4Addr, n: usize) -> HostState {
     let mut state = state.clone();
     let eni = EniId::from_random(0xe0 + n as u64);
-    let section = AddressSection { public_ip: public, private_ip: ip(n), eni };
+    let section = AddressSection { public_ip: public, private_ip: ip(n), eni, transit: None };
     state.addresses.insert(public, Arc::new(section));
     state
 }

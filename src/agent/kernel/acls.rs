@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::model::*;
-use super::render::{any_port, from_host, name, number, range};
+use super::render::{address, any_port, from_host, name, number, range};
+use super::subnets;
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{AclEntrySection, HostState, SubnetSection};
 use crate::types::{Cidr4, Direction, IcmpMatch, NetworkAclId, PortRange, Range4, SubnetId, Traffic};
@@ -52,6 +53,7 @@ pub fn render(state: &HostState, table: &mut Table) {
         table.sets.insert(map.clone(), Set::verdicts("ifname", verdicts));
         let dispatch = Rule::then(vec![any_port(port(direction))], Action::Dispatch(port(direction), map));
         table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, vec![dispatch]));
+        through_gateways(state, direction, &judged, table);
         let mut acls = BTreeSet::new();
         for id in judged {
             let Some(subnet) = state.subnets.get(&id) else { continue };
@@ -61,6 +63,23 @@ pub fn render(state: &HostState, table: &mut Table) {
         for acl in acls {
             table.chains.insert(chain(acl, direction), Chain::of(entries(state, acl, direction)));
         }
+    }
+}
+
+/// A NAT gateway is in a subnet, too: what goes to it and what comes back by it enters that subnet and leaves it again.
+fn through_gateways(state: &HostState, direction: Direction, judged: &BTreeSet<SubnetId>, table: &mut Table) {
+    let hook = match direction {
+        Direction::Ingress => ("filter", "forward", -11),
+        Direction::Egress => ("filter", "forward", -10),
+    };
+    let gateways = subnets::nat_gateways(state).filter(|gateway| judged.contains(&gateway.subnet));
+    let rules = gateways.flat_map(|gateway| {
+        [Field::NextHop, Field::AnsweredAt]
+            .map(|field| Rule::goto(vec![address(field, gateway.transit)], edge(gateway.subnet, direction)))
+    });
+    let rules: Vec<_> = rules.collect();
+    if !rules.is_empty() {
+        table.chains.insert(format!("acl_nat_{}", word(direction)), Chain::base(hook, rules));
     }
 }
 

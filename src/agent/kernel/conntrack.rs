@@ -9,7 +9,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
-use super::{flat, paths};
+use super::{flat, paths, subnets};
 use crate::crash::{self, Point};
 use crate::plan::HostState;
 use crate::types::{Cidr4, Range4};
@@ -28,6 +28,8 @@ pub struct Keep {
     pub to_private: BTreeMap<Ipv4Addr, Ipv4Addr>,
     pub to_elastic: BTreeMap<Ipv4Addr, Ipv4Addr>,
     pub pools: Vec<Range4>,
+    /// What any instance may be outside, at the same time as others: NAT gateways.
+    pub shared: BTreeSet<Ipv4Addr>,
     /// Addresses of which no flow may be left: instances that went, elastic IPs that went.
     pub gone: BTreeSet<Ipv4Addr>,
     /// All instances, and those whose source is translated on this host when they go outside.
@@ -60,6 +62,7 @@ impl Keep {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
             to_elastic: outward.chain(paths::relayed_to_elastic(state)).collect(),
             pools: state.pools.to_vec(),
+            shared: subnets::nat_gateways(state).map(|gateway| gateway.transit).collect(),
             gone,
             instances,
             translated,
@@ -108,12 +111,15 @@ pub fn stale(flow: &Flow, keep: &Keep) -> bool {
         return true;
     }
     let to_elastic = to != answerer && keep.elastic(to) && keep.to_private.get(&to) != Some(&answerer);
-    let as_elastic =
-        from != answered && keep.elastic(answered) && keep.to_elastic.get(&from) != Some(&answered);
+    let shared = keep.shared.contains(&answered) && keep.instances.contains(&from);
+    let as_elastic = from != answered
+        && !shared
+        && keep.elastic(answered)
+        && keep.to_elastic.get(&from) != Some(&answered);
     // By the address of a host that translates for it no more; what it asks of an elastic address here is translated always.
     let here = to != answerer && keep.to_private.get(&to) == Some(&answerer);
     let translated = here || keep.translated.contains(&from);
-    let as_host = from != answered && keep.instances.contains(&from) && !translated;
+    let as_host = from != answered && !shared && keep.instances.contains(&from) && !translated;
     to_elastic || as_elastic || as_host || keep.has_turned(from, answerer)
 }
 

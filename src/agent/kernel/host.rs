@@ -16,7 +16,7 @@ use super::links::{self, Link};
 use super::probe::{self, Care};
 use super::render::{self, Side};
 use super::routes::{self, Route};
-use super::{flat, neighbours, policy, sysctl};
+use super::{flat, neighbours, policy, subnets, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::crash::{self, Point};
@@ -291,6 +291,9 @@ impl<'a> Pass<'a> {
             Side::Router(_) => {
                 if let Some(out) = self.public() {
                     neighbours.insert((TRANSIT_GATEWAY, out), (TRANSIT_MAC, "internet gateway".into()));
+                    for gateway in subnets::nat_gateways(self.state) {
+                        neighbours.insert((gateway.transit, out), (TRANSIT_MAC, "NAT gateway".into()));
+                    }
                 }
                 self.write_fdb().await;
             }
@@ -314,6 +317,7 @@ impl<'a> Pass<'a> {
 
     /// A router's two ways out: its own, so that they are switched on only behind its rules.
     async fn router_links(&mut self) {
+        self.switches("VPC", &[sysctl::router()]);
         let own = self.state.hosts.get(&self.state.host).map(|own| vxlan_mac(own.next_hop));
         for (name, mac) in [(ROUTER_OUT, Some(ROUTER_MAC)), (ROUTER_VXLAN, own)] {
             if let Some(mac) = mac {

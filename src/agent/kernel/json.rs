@@ -38,6 +38,7 @@ fn field(field: Field) -> Json {
         Field::CtState => json!({"ct": {"key": "state"}}),
         Field::SourceKind => json!({"fib": {"result": "type", "flags": ["saddr"]}}),
         Field::NextHop => json!({"rt": {"key": "nexthop", "family": "ip"}}),
+        Field::AnsweredAt => json!({"ct": {"key": "ip daddr", "dir": "reply"}}),
     }
 }
 

@@ -45,6 +45,8 @@ pub enum Field {
     SourceKind,
     /// The address that the packet is handed to.
     NextHop,
+    /// Where the answers to the flow's first packet go.
+    AnsweredAt,
 }
 
 /// A constant that a field is compared with.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::model::*;
 use super::render::{Host, Side, any_port, from_host, ipv6, networks, no_port, number, range};
-use super::{flat, transit};
+use super::{flat, subnets, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
 const ICMP_REDIRECT: u32 = 5;
@@ -68,8 +68,9 @@ fn sets(state: &HostState, table: &mut Table) {
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let from_public = || host.public(Field::InInterface);
     let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
-    if host.side == Side::Host {
-        rules.extend(transit::forward());
+    match host.side {
+        Side::Host => rules.extend(transit::forward()),
+        Side::Router(_) => rules.extend(subnets::forward(host)),
     }
     if is_gateway(state) {
         let central = |field| Match::within(&[field], "central");
@@ -123,6 +124,9 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
     if host.one_nic() {
         let public = || host.public(Field::OutInterface);
         rules.extend(networks(state).map(|net| Rule::accept(vec![public(), range(Field::Destination, net)])));
+    }
+    if host.side.is_router() {
+        rules.push(subnets::snat(host));
     }
     rules.push(Rule::goto(vec![host.public(Field::OutInterface)], "outward"));
     table.chains.insert("snat".into(), Chain::base(("nat", "postrouting", 90), rules));

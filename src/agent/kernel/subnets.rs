@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use super::host::Pass;
 use super::model::*;
 use super::policy::{self, Lookup};
-use super::render::name;
+use super::render::{Host, name};
 use super::routes::{self, Key, Kind, Route};
 use crate::agent::names::{ROUTER_OUT, TRANSIT_GATEWAY, port_name};
-use crate::plan::{HostState, RouteSection, RouteTo, VpcSection};
-use crate::types::{Cidr4, EniId};
+use crate::plan::{HostState, NatSection, RouteSection, RouteTo, VpcSection};
+use crate::types::{Cidr4, EniId, NatGatewayId};
 
 /// The order of the rules that send marked packets to their tables.
 const BY_MARK: u32 = 14_210;
@@ -27,6 +27,32 @@ pub fn render(state: &HostState, table: &mut Table) {
     table.sets.insert("port_table".into(), Set::marks("ifname", marks));
     let mark = Rule::then(vec![], Action::Mark(Field::InInterface, "port_table".into()));
     table.chains.insert("marks".into(), Chain::base(("filter", "prerouting", -140), vec![mark]));
+    // A NAT gateway's packets go to the next hop that stands for it, and are it from there on.
+    let own = nat_gateways(state).map(|gateway| (Value::Address(gateway.transit), gateway.transit));
+    table.sets.insert("nat_gateways".into(), Set::addresses("ipv4_addr", own));
+    let asked = vec![Rule::by_state(), Rule::drop(vec![])];
+    table.chains.insert("from_outside".into(), Chain::of(asked));
+}
+
+/// What goes through between the other hosts' routers and the outside: to NAT gateways, and the answers.
+pub fn forward(host: &Host) -> Vec<Rule> {
+    let to_gateway = Match::within(&[Field::NextHop], "nat_gateways");
+    vec![
+        Rule::accept(vec![host.flat(Field::InInterface), host.public(Field::OutInterface), to_gateway]),
+        Rule::goto(vec![host.public(Field::InInterface), host.flat(Field::OutInterface)], "from_outside"),
+    ]
+}
+
+/// What leaves by a NAT gateway is the gateway's elastic address, whatever its sender has.
+pub fn snat(host: &Host) -> Rule {
+    let to = Target::Map(Field::NextHop, "nat_gateways".into());
+    Rule::then(vec![host.public(Field::OutInterface)], Action::Snat(to))
+}
+
+/// The NAT gateways that are at work here.
+pub fn nat_gateways(state: &HostState) -> impl Iterator<Item = &NatSection> {
+    let all = state.vpcs.values().flat_map(|vpc| vpc.nat_gateways.values());
+    all.filter(|gateway| gateway.host == state.host)
 }
 
 /// The rules by which the tables are found.
@@ -64,8 +90,19 @@ impl Pass<'_> {
                 Some(Route { via: Some(TRANSIT_GATEWAY), ..Route::by(interface) })
             }
             RouteTo::Interface(eni) => self.to_interface(eni),
+            RouteTo::Nat(id) => self.to_gateway(id),
             RouteTo::Nowhere => None,
         }
+    }
+
+    /// On its own host a NAT gateway is a next hop towards the outside, which tells the rules whose packet it is.
+    fn to_gateway(&self, id: NatGatewayId) -> Option<Route> {
+        let gateway = self.state.vpcs.values().find_map(|vpc| vpc.nat_gateways.get(&id))?;
+        if gateway.host == self.state.host {
+            return Some(Route { via: Some(gateway.transit), ..Route::by(self.index(ROUTER_OUT)?) });
+        }
+        let peer = self.state.hosts.get(&gateway.host)?;
+        Some(Route { via: Some(peer.next_hop), ..Route::by(self.flat()?) })
     }
 
     fn to_interface(&self, eni: EniId) -> Option<Route> {

@@ -37,6 +37,11 @@ pub fn transit(name: &str) -> Vec<Switch> {
     ]
 }
 
+/// A router's own `all`, which counts beside each interface's: its network namespace may begin with the machine's.
+pub fn router() -> Switch {
+    ("ipv4/conf/all/rp_filter".into(), "0")
+}
+
 /// The public interface; without arp_ignore it would answer for the gateways, too.
 pub fn public(name: &str) -> Vec<Switch> {
     vec![(format!("ipv4/conf/{name}/arp_ignore"), "1"), (format!("ipv4/conf/{name}/forwarding"), "1")]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use crate::agent::kernel::subnets;
 use crate::agent::names::vxlan_mac;
 use crate::plan::{AddressSection, HostState, MAX_TRANSIT, PeerSection, PlaceSection, transit};
 use crate::types::{Range4, VpcId};
@@ -56,7 +57,12 @@ fn router(state: &HostState, vpc: VpcId) -> Router {
     kernel.address_lease = 0;
     kernel.pools = unmapped();
     kernel.hosts = Arc::new(state.hosts.iter().map(|(name, peer)| (name.clone(), behind(peer))).collect());
+    // What leads to a NAT gateway leads to no interface: only answers come in by it.
+    let gateways: Vec<_> = subnets::nat_gateways(state).map(|gateway| gateway.transit).collect();
     let inward = told.addresses.values().filter_map(|address| {
+        if gateways.contains(&address.transit?.address) {
+            return None;
+        }
         let public_ip = address.transit?.address;
         let section = AddressSection { public_ip, transit: None, ..AddressSection::clone(address) };
         Some((public_ip, Arc::new(section)))

@@ -38,6 +38,17 @@ pub fn wanted(
     Ok(wanted)
 }
 
+/// Whether a launch could be with these, whatever there is.
+///
+/// # Errors
+/// As [`wanted`], for what can be told without a World.
+pub fn plausible(request: &RunInstancesRequest) -> Result<(), Fault> {
+    match request.network_interfaces.as_slice() {
+        [] => by_instance(request).map(drop),
+        _ => not_by_both(request),
+    }
+}
+
 fn by_instance(request: &RunInstancesRequest) -> Result<InterfaceOptions, Fault> {
     Ok(InterfaceOptions {
         subnet: request.subnet_id,
@@ -123,7 +134,7 @@ fn existing(
             .with("DeleteOnTermination can be true for a network interface that the launch makes only"));
     }
     let eni = network_interfaces::find(view, id)?;
-    network_interfaces::check_free(&eni)?;
+    network_interfaces::check_free(view.world, &eni)?;
     Ok(InterfaceOptions {
         device_index: wanted.device_index,
         subnet: Some(eni.subnet),

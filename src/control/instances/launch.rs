@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::idempotency::Once;
 use super::super::network_interfaces::Taken;
-use super::super::{Decision, View};
+use super::super::{Decision, View, launch_templates};
 use super::facts::Facts;
 use super::options::{self, InterfaceOptions, Options};
 use super::place::{self, Hosts};
@@ -18,13 +18,18 @@ pub fn run_instances(
     decision: &mut Decision,
     request: &RunInstancesRequest,
 ) -> Result<RunInstancesResponse, Fault> {
+    if request.launch_template.is_none() {
+        options::image_id(request)?;
+    }
     let plain = RunInstancesRequest { dry_run: false, ..request.clone() };
     let once = Once::new(decision, "RunInstances", request.client_token.as_deref(), &plain);
     if let Some(made) = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten() {
         return replay(decision, &made);
     }
     place::prepare(decision);
-    let options = options::check(&decision.view(), request)?;
+    let (request, marks) = launch_templates::resolve(&decision.view(), request)?;
+    let mut options = options::check(&decision.view(), &request)?;
+    options.instance_tags.extend(marks);
     let launch = Launch {
         reservation: decision.env.id(ReservationId::from_random),
         subnets: place::subnets(&decision.view(), &options)?,

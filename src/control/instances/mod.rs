@@ -1,23 +1,34 @@
 //! Instances: launched, listed, started, stopped, terminated.
 
+mod attributes;
 mod cards;
 mod describe;
-mod facts;
+pub mod facts;
+mod families;
 mod interfaces;
 mod kinds;
 mod launch;
+mod metadata;
+mod monitoring;
 mod options;
 mod place;
 mod power;
 mod shape;
 mod status;
+#[cfg(test)]
+mod tests;
+mod types;
 
+pub use attributes::{describe_instance_attribute, modify_instance_attribute, reset_instance_attribute};
 pub use cards::interface_limits;
 pub use describe::describe_instances;
 pub use launch::run_instances;
-pub use options::{InterfaceOptions, MAX_GROUPS, groups};
+pub use metadata::modify_instance_metadata_options;
+pub use monitoring::{describe_instance_credit_specifications, monitor_instances, unmonitor_instances};
+pub use options::{InterfaceOptions, MAX_GROUPS, groups, launchable};
 pub use power::{reboot_instances, start_instances, stop_instances, terminate_instances};
 pub use status::{describe_instance_status, get_console_output};
+pub use types::{describe_instance_type_offerings, describe_instance_types};
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +51,14 @@ fn find_all(view: &View, ids: &[InstanceId]) -> Result<Vec<Arc<Instance>>, Fault
         several => Err(FaultCode::InvalidInstanceIDNotFound
             .with(format!("The instance IDs '{}' do not exist", several.join(", ")))),
     }
+}
+
+/// The caller's instance with this id.
+pub fn find(view: &View, id: InstanceId) -> Result<Arc<Instance>, Fault> {
+    let found = find_all(view, &[id])?.pop();
+    found.ok_or_else(|| {
+        FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
+    })
 }
 
 /// All of an owner's instances, by id.

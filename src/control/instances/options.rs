@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::network_interfaces::Asked;
-use super::super::{View, defaults, tags};
+use super::super::{View, defaults, images, tags};
 use super::{interfaces, kinds};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -70,7 +70,7 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
     }
     unsupported(request)?;
     let metadata = metadata_options(request.metadata_options.as_ref())?;
-    let kinds = ["instance", "network-interface"];
+    let kinds = TAGGED;
     let instance_tags = tags::at_creation(&request.tag_specifications, &kinds, "instance")?;
     if metadata.instance_tags {
         instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
@@ -79,7 +79,7 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
     let interfaces = interfaces::wanted(view, request, &instance_type)?;
     let host = host(view, request)?;
     Ok(Options {
-        image: image(view, request.image_id)?,
+        image: images::find(view, image_id(request)?)?.id,
         instance_type,
         key_pair: request.key_name.as_deref().map(|name| key_pair(view, name)).transpose()?,
         user_data: request.user_data.as_deref().map(user_data).transpose()?,
@@ -93,6 +93,24 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
         instance_tags,
         interface_tags: tags::at_creation(&request.tag_specifications, &kinds, "network-interface")?,
     })
+}
+
+/// What a launch makes that can have tags.
+const TAGGED: [&str; 2] = ["instance", "network-interface"];
+
+/// Whether the parameters could be those of a launch, whatever there is.
+///
+/// # Errors
+/// As [`check`], for what can be told without a World.
+pub fn launchable(request: &RunInstancesRequest) -> Result<(), Fault> {
+    unsupported(request)?;
+    metadata_options(request.metadata_options.as_ref())?;
+    TAGGED
+        .iter()
+        .try_for_each(|kind| tags::at_creation(&request.tag_specifications, &TAGGED, kind).map(drop))?;
+    instance_type(request.instance_type.as_deref())?;
+    request.user_data.as_deref().map_or(Ok(()), |bytes| user_data(bytes).map(drop))?;
+    interfaces::plausible(request)
 }
 
 /// The host that the launch names: by Tenancy `host` and HostId, or as nova had it, `ZONE:HOST`.
@@ -143,11 +161,14 @@ fn unsupported(request: &RunInstancesRequest) -> Result<(), Fault> {
     }
 }
 
-fn image(view: &View, id: ImageId) -> Result<ImageId, Fault> {
-    match view.world.images.contains_key(&id) {
-        true => Ok(id),
-        false => Err(FaultCode::InvalidAMIIDNotFound.with(format!("The image id '[{id}]' does not exist"))),
-    }
+/// The image that is launched.
+///
+/// # Errors
+/// Neither the request nor a template has said any.
+pub fn image_id(request: &RunInstancesRequest) -> Result<ImageId, Fault> {
+    request
+        .image_id
+        .ok_or_else(|| FaultCode::MissingParameter.with("The request must contain the parameter ImageId"))
 }
 
 fn instance_type(name: Option<&str>) -> Result<Arc<str>, Fault> {
@@ -167,7 +188,7 @@ fn key_pair(view: &View, name: &str) -> Result<Arc<KeyPair>, Fault> {
     })
 }
 
-fn user_data(bytes: &[u8]) -> Result<Arc<[u8]>, Fault> {
+pub fn user_data(bytes: &[u8]) -> Result<Arc<[u8]>, Fault> {
     match bytes.len() {
         ..=MAX_USER_DATA => Ok(bytes.into()),
         _ => {
@@ -193,7 +214,7 @@ fn metadata_options(options: Option<&input::InstanceMetadataOptions>) -> Result<
 
 /// A tag that the metadata service serves is a path there
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html>).
-fn served_tag(key: &str) -> Result<(), Fault> {
+pub fn served_tag(key: &str) -> Result<(), Fault> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_+=,.@:".contains(c);
     if key.chars().all(plain) && !matches!(key, "." | ".." | "_index") {
         return Ok(());

@@ -83,7 +83,7 @@ fn state_reason(row: &Instance) -> Option<output::StateReason> {
     Some(output::StateReason { code: code.to_string(), message: message.to_string() })
 }
 
-fn metadata_options(row: &Instance) -> output::InstanceMetadataOptions {
+pub fn metadata_options(row: &Instance) -> output::InstanceMetadataOptions {
     let options = &row.metadata;
     output::InstanceMetadataOptions {
         state: "applied".into(),

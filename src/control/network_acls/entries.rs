@@ -2,13 +2,11 @@
 
 use super::{entries_of, find};
 use crate::control::Decision;
+use crate::control::quotas::QUOTAS;
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{AclEntry, AclEntryKey, Key, NetworkAcl};
-
-/// EC2's quota "rules per network ACL", of each direction.
-pub const MAX_ENTRIES: usize = 20;
 
 /// What a request says of an entry.
 struct Wanted {
@@ -36,9 +34,10 @@ pub fn create_network_acl_entry(
         return Err(FaultCode::NetworkAclEntryAlreadyExists
             .with(format!("The network acl entry identified by {} already exists.", wanted.number)));
     }
-    if entries_of(&decision.world, acl.id).filter(of_direction).count() >= MAX_ENTRIES {
+    let most = QUOTAS.entries_per_network_acl;
+    if entries_of(&decision.world, acl.id).filter(of_direction).count() >= most {
         return Err(FaultCode::NetworkAclEntryLimitExceeded.with(format!(
-            "The network ACL {} has {MAX_ENTRIES} {} entries: delete one first",
+            "The network ACL {} has {most} {} entries: delete one first",
             acl.id,
             word(wanted.direction)
         )));

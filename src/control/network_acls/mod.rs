@@ -13,14 +13,12 @@ pub use entries::{create_network_acl_entry, delete_network_acl_entry, replace_ne
 use std::sync::Arc;
 
 use super::idempotency::Once;
-use super::{Decision, View, defaults, tags};
+use super::quotas::QUOTAS;
+use super::{Decision, View, defaults, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{AclAssociation, AclEntry, Key, NetworkAcl, Vpc, World};
-
-/// EC2's quota "network ACLs per VPC".
-const MAX_ACLS: usize = 200;
+use crate::world::{AclAssociation, AclEntry, Key, NetworkAcl, World};
 
 const ACTION: &str = "CreateNetworkAcl";
 
@@ -46,15 +44,16 @@ fn create(
     once: Option<Once>,
 ) -> Result<Arc<NetworkAcl>, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["network-acl"], "network-acl")?;
-    let vpc = vpc(&decision.view(), request.vpc_id)?;
-    if of_vpc(&decision.world, vpc.id).count() >= MAX_ACLS {
+    let vpc = vpcs::find(&decision.view(), request.vpc_id)?.id;
+    let most = QUOTAS.network_acls_per_vpc;
+    if of_vpc(&decision.world, vpc).count() >= most {
         return Err(FaultCode::NetworkAclLimitExceeded
-            .with(format!("The VPC {} has {MAX_ACLS} network ACLs: delete one first", vpc.id)));
+            .with(format!("The VPC {vpc} has {most} network ACLs: delete one first")));
     }
     let row = NetworkAcl {
         id: decision.env.id(NetworkAclId::from_random),
         owner: decision.caller.owner.clone(),
-        vpc: vpc.id,
+        vpc,
         is_default: false,
         created: decision.env.now,
     };
@@ -64,19 +63,6 @@ fn create(
         once.remember(decision, row.id.to_string().into());
     }
     Ok(Arc::new(row))
-}
-
-/// The caller's VPC, if network ACLs are enforced in it: a flat network has no router that could.
-fn vpc(view: &View, id: VpcId) -> Result<Arc<Vpc>, Fault> {
-    let vpc = view.world.vpcs.get(&id).filter(|vpc| vpc.owner == view.caller.owner);
-    let vpc =
-        vpc.ok_or_else(|| FaultCode::InvalidVpcIDNotFound.with(format!("The vpc ID '{id}' does not exist")))?;
-    match vpc.vni {
-        Some(_) => Ok(vpc.clone()),
-        None => Err(FaultCode::UnsupportedOperation.with(format!(
-            "The subnets of {id} are flat networks, where network ACLs are not enforced: make a VPC with CreateVpc"
-        ))),
-    }
 }
 
 pub fn delete_network_acl(

@@ -7,7 +7,7 @@ use crate::control::{Decision, View, instances};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Attachment, Eni, Instance, InstanceState};
+use crate::world::{Attachment, Eni, Instance, InstanceState, World};
 
 pub fn attach_network_interface(
     decision: &mut Decision,
@@ -20,7 +20,7 @@ pub fn attach_network_interface(
     let instance = instance.ok_or_else(|| {
         FaultCode::InvalidInstanceIDNotFound.with(format!("The instance ID '{id}' does not exist"))
     })?;
-    check_free(&eni)?;
+    check_free(view.world, &eni)?;
     if !matches!(instance.state, InstanceState::Running | InstanceState::Stopped) {
         return Err(FaultCode::IncorrectInstanceState.with(format!(
             "Instance '{id}' is not 'running' or 'stopped': it is {}",
@@ -73,14 +73,16 @@ pub fn check_room(instance_type: &str, count: usize) -> Result<(), Fault> {
 }
 
 /// # Errors
-/// It is attached to an instance.
-pub fn check_free(eni: &Eni) -> Result<(), Fault> {
-    match eni.attachment {
-        None => Ok(()),
-        Some(_) => {
-            Err(FaultCode::InvalidNetworkInterfaceInUse.with(format!("Interface: [{}] in use.", eni.id)))
-        }
+/// It is attached to an instance, or a NAT gateway's.
+pub fn check_free(world: &World, eni: &Eni) -> Result<(), Fault> {
+    match is_in_use(world, eni) {
+        false => Ok(()),
+        true => Err(FaultCode::InvalidNetworkInterfaceInUse.with(format!("Interface: [{}] in use.", eni.id))),
     }
+}
+
+pub fn is_in_use(world: &World, eni: &Eni) -> bool {
+    eni.attachment.is_some() || world.nat_gateway_of(eni.id).is_some()
 }
 
 /// Detaches an interface. `Force` makes no difference: the host takes its cable away, whatever the instance says.

@@ -1,7 +1,7 @@
 //! The attributes of interfaces, one at a time: describe, modify, reset.
 
 use super::attach::no_attachment;
-use super::{Interface, find};
+use super::{Interface, find, find_own};
 use crate::control::instances::{self, InterfaceOptions};
 use crate::control::{Decision, View};
 use crate::query::api::*;
@@ -39,7 +39,7 @@ pub fn modify_network_interface_attribute(
     decision: &mut Decision,
     request: &ModifyNetworkInterfaceAttributeRequest,
 ) -> Result<ModifyNetworkInterfaceAttributeResponse, Fault> {
-    let eni = find(&decision.view(), request.network_interface_id)?;
+    let eni = find_own(&decision.view(), request.network_interface_id)?;
     let mut given = Vec::new();
     if let Some(description) = request.description.as_ref().and_then(|new| new.value.as_deref()) {
         given.push(("description", Eni { description: description.into(), ..(*eni).clone() }));
@@ -89,7 +89,7 @@ pub fn reset_network_interface_attribute(
     decision: &mut Decision,
     request: &ResetNetworkInterfaceAttributeRequest,
 ) -> Result<ResetNetworkInterfaceAttributeResponse, Fault> {
-    let eni = find(&decision.view(), request.network_interface_id)?;
+    let eni = find_own(&decision.view(), request.network_interface_id)?;
     if request.source_dest_check.is_none() {
         return Err(FaultCode::InvalidParameterCombination.with("No attributes specified."));
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::attach::is_in_use;
 use super::private::Asked;
 use super::{Interface, find};
 use crate::control::idempotency::Once;
@@ -78,7 +79,7 @@ pub fn delete_network_interface(
     request: &DeleteNetworkInterfaceRequest,
 ) -> Result<DeleteNetworkInterfaceResponse, Fault> {
     let eni = find(&decision.view(), request.network_interface_id)?;
-    if eni.attachment.is_some() {
+    if is_in_use(&decision.world, &eni) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("Network interface '{}' is currently in use.", eni.id)));
     }

@@ -17,6 +17,8 @@ pub struct Interface {
     addresses: Vec<Arc<Address>>,
     pub zone: Arc<str>,
     domain: Arc<str>,
+    /// Whether it is a NAT gateway's.
+    of_nat_gateway: bool,
 }
 
 impl Interface {
@@ -26,7 +28,8 @@ impl Interface {
         let network = world.networks.get(&eni.network);
         let zone = world.subnets.get(&eni.subnet).map_or_else(|| "".into(), |subnet| subnet.zone.clone());
         let domain = network.map_or_else(|| "".into(), |network| network.domain.clone());
-        Self { eni, addresses, zone, domain }
+        let of_nat_gateway = world.nat_gateway_of(eni.id).is_some();
+        Self { eni, addresses, zone, domain, of_nat_gateway }
     }
 
     /// The elastic address that leads to its primary private address.
@@ -66,7 +69,12 @@ impl Interface {
     }
 
     pub fn status(&self) -> &'static str {
-        if self.eni.attachment.is_some() { "in-use" } else { "available" }
+        if self.eni.attachment.is_some() || self.of_nat_gateway { "in-use" } else { "available" }
+    }
+
+    /// What made it.
+    fn kind(&self) -> &'static str {
+        if self.of_nat_gateway { "nat_gateway" } else { "interface" }
     }
 
     pub fn resource(&self) -> ResourceId {
@@ -95,12 +103,12 @@ impl Interface {
             "description" => vec![eni.description.to_string()],
             "group-id" => eni.groups.iter().map(ToString::to_string).collect(),
             "group-name" => self.groups(world).into_iter().map(|group| group.group_name).collect(),
-            "interface-type" => vec!["interface".into()],
+            "interface-type" => vec![self.kind().into()],
             "mac-address" => vec![eni.mac.to_string()],
             "network-interface-id" => vec![eni.id.to_string()],
             "owner-id" => vec![eni.owner.account.to_string()],
             "public-dns-name" => self.association_attribute("public-dns-name"),
-            "requester-managed" => vec!["false".into()],
+            "requester-managed" => vec![self.of_nat_gateway.to_string()],
             "source-dest-check" => vec![eni.source_dest_check.to_string()],
             "status" => vec![self.status().into()],
             "subnet-id" => vec![eni.subnet.to_string()],
@@ -182,7 +190,7 @@ impl Interface {
             availability_zone_id: regions::zone_id(world, &eni.owner.region, &self.zone),
             description: eni.description.to_string(),
             owner_id: eni.owner.account,
-            requester_managed: false,
+            requester_managed: self.of_nat_gateway,
             status: self.status().into(),
             mac_address: eni.mac,
             private_ip_address: eni.private_ip,
@@ -194,7 +202,7 @@ impl Interface {
             tag_set: tags::set_of(world, self.resource()),
             private_ip_addresses_set: eni.private_ips().map(private).collect(),
             ipv6_addresses_set: Vec::new(),
-            interface_type: "interface".into(),
+            interface_type: self.kind().into(),
         }
     }
 }

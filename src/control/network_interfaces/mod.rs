@@ -20,7 +20,7 @@ pub use private::{Asked, Taken, assign_private_ip_addresses, unassign_private_ip
 use std::sync::Arc;
 
 use super::page::Page;
-use super::{View, filter};
+use super::{View, filter, nat_gateways};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::EniId;
@@ -36,6 +36,15 @@ pub fn find(view: &View, id: EniId) -> Result<Arc<Eni>, Fault> {
         FaultCode::InvalidNetworkInterfaceIDNotFound
             .with(format!("The networkInterface ID '{id}' does not exist"))
     })
+}
+
+/// The same, if it is the caller's to change.
+///
+/// # Errors
+/// There is none, or it is a NAT gateway's.
+fn find_own(view: &View, id: EniId) -> Result<Arc<Eni>, Fault> {
+    let eni = find(view, id)?;
+    nat_gateways::is_not_managed(view.world, id).map(|()| eni)
 }
 
 pub fn describe_network_interfaces(

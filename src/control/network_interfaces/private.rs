@@ -1,9 +1,8 @@
 //! The private addresses of an interface: its primary one, and secondary ones that come and go.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
-use super::find;
+use super::find_own;
 use crate::control::allocate::Unavailable;
 use crate::control::{Decision, addresses, instances};
 use crate::query::api::*;
@@ -167,7 +166,7 @@ pub fn assign_private_ip_addresses(
     request: &AssignPrivateIpAddressesRequest,
 ) -> Result<AssignPrivateIpAddressesResponse, Fault> {
     let view = decision.view();
-    let eni = find(&view, request.network_interface_id)?;
+    let eni = find_own(&view, request.network_interface_id)?;
     let count = usize::try_from(request.secondary_private_ip_address_count.unwrap_or(0)).unwrap_or(0);
     let listed = &request.private_ip_addresses;
     match (listed.is_empty(), count) {
@@ -204,7 +203,7 @@ pub fn assign_private_ip_addresses(
     let mut assigned = Vec::new();
     let choose = std::iter::repeat_n(None, count);
     for ip in new.iter().map(|ip| Some(*ip)).chain(choose) {
-        match ip.filter(|ip| moved.contains(ip)) {
+        match ip.filter(|ip| moved.iter().any(|(moved, _)| moved == ip)) {
             Some(ip) => assigned.push(ip),
             None => assigned.push(take(decision, &subnet, ip)?.ok_or_else(|| exhausted(&subnet))?),
         }
@@ -229,8 +228,12 @@ fn primary(ip: Ipv4Addr) -> Fault {
         .with(format!("Address {ip} is a primary private IP address: it stays where it is"))
 }
 
-/// Takes secondary addresses from other interfaces of the caller's in the same network; which ones.
-fn move_here(decision: &mut Decision, to: &Eni, wanted: &[Ipv4Addr]) -> Result<Vec<Ipv4Addr>, Fault> {
+/// Takes secondary addresses from other interfaces of the caller's in the same network; which ones, from where.
+fn move_here(
+    decision: &mut Decision,
+    to: &Eni,
+    wanted: &[Ipv4Addr],
+) -> Result<Vec<(Ipv4Addr, EniId)>, Fault> {
     let mut moved = Vec::new();
     for ip in wanted {
         let holder = decision.world.index.eni_by_private_ip.get(&(to.network.clone(), *ip));
@@ -244,25 +247,18 @@ fn move_here(decision: &mut Decision, to: &Eni, wanted: &[Ipv4Addr]) -> Result<V
         }
         let secondary_ips = holder.secondary_ips.iter().copied().filter(|other| other != ip).collect();
         decision.put(Eni { secondary_ips, ..(*holder).clone() });
-        moved.push(*ip);
+        moved.push((*ip, holder.id));
     }
     Ok(moved)
 }
 
 /// "When you move a secondary private IP address to another network interface, any Elastic IP address that is associated
 /// with the IP address is also moved" (API_AssignPrivateIpAddresses).
-fn lead_to(decision: &mut Decision, eni: EniId, moved: &[Ipv4Addr]) {
-    let Some(to) = decision.world.enis.get(&eni).cloned() else { return };
-    let of_caller = |row: &&Arc<Address>| row.owner == to.owner;
-    let led: Vec<_> = decision.world.addresses.values().filter(of_caller).cloned().collect();
-    for row in led {
-        let Some(old) = row.association.filter(|old| old.eni != eni && moved.contains(&old.private_ip))
-        else {
-            continue;
-        };
-        let in_network = decision.world.enis.get(&old.eni).is_some_and(|from| from.network == to.network);
-        if in_network {
-            decision.put(Address { association: Some(Association { eni, ..old }), ..(*row).clone() });
+fn lead_to(decision: &mut Decision, eni: EniId, moved: &[(Ipv4Addr, EniId)]) {
+    for (ip, from) in moved {
+        for row in addresses::at(&decision.world, *from, *ip) {
+            let association = row.association.map(|old| Association { eni, ..old });
+            decision.put(Address { association, ..(*row).clone() });
         }
     }
 }
@@ -271,7 +267,7 @@ pub fn unassign_private_ip_addresses(
     decision: &mut Decision,
     request: &UnassignPrivateIpAddressesRequest,
 ) -> Result<UnassignPrivateIpAddressesResponse, Fault> {
-    let eni = find(&decision.view(), request.network_interface_id)?;
+    let eni = find_own(&decision.view(), request.network_interface_id)?;
     let gone = &request.private_ip_addresses;
     if gone.is_empty() {
         return Err(

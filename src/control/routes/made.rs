@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{apart, find};
 use crate::control::quotas::QUOTAS;
-use crate::control::{Decision, View, vpcs};
+use crate::control::{Decision, View, nat_gateways, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -16,6 +16,7 @@ struct Targets<'a> {
     gateway: Option<&'a str>,
     instance: Option<InstanceId>,
     interface: Option<EniId>,
+    nat_gateway: Option<NatGatewayId>,
 }
 
 /// The table, if its routes are the caller's to say, and its VPC.
@@ -34,6 +35,7 @@ pub fn create_route(
         gateway: request.gateway_id.as_deref(),
         instance: request.instance_id,
         interface: request.network_interface_id,
+        nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
@@ -63,6 +65,7 @@ pub fn replace_route(
         gateway: request.gateway_id.as_deref(),
         instance: request.instance_id,
         interface: request.network_interface_id,
+        nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
@@ -110,7 +113,7 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
     }
     match (vpc.cidrs().any(inside), to) {
         (false, _) => Ok(()),
-        (true, NextHop::InternetGateway(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
+        (true, NextHop::InternetGateway(_) | NextHop::NatGateway(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. \
              This route can target only an interface or an instance."
         ))),
@@ -122,17 +125,29 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
 }
 
 fn next_hop(view: &View, table: &RouteTable, targets: &Targets<'_>) -> Result<NextHop, Fault> {
-    const TARGETS: &str = "gatewayId, instanceId, networkInterfaceId";
-    match (targets.gateway, targets.instance, targets.interface) {
-        (Some(gateway), None, None) => to_gateway(view, table, gateway),
-        (None, Some(instance), None) => to_interface(view, table, of_instance(view, instance)?),
-        (None, None, Some(eni)) => to_interface(view, table, eni),
-        (None, None, None) => {
+    const TARGETS: &str = "gatewayId, instanceId, natGatewayId, networkInterfaceId";
+    match (targets.gateway, targets.instance, targets.nat_gateway, targets.interface) {
+        (Some(gateway), None, None, None) => to_gateway(view, table, gateway),
+        (None, Some(instance), None, None) => to_interface(view, table, of_instance(view, instance)?),
+        (None, None, Some(gateway), None) => to_nat_gateway(view, table, gateway),
+        (None, None, None, Some(eni)) => to_interface(view, table, eni),
+        (None, None, None, None) => {
             Err(FaultCode::MissingParameter
                 .with(format!("The request must contain exactly one of {TARGETS}")))
         }
         _ => Err(FaultCode::InvalidParameterCombination
             .with(format!("The request must contain exactly one of {TARGETS}"))),
+    }
+}
+
+/// One that is deleted is still told of, but nothing leads to it any more.
+fn to_nat_gateway(view: &View, table: &RouteTable, id: NatGatewayId) -> Result<NextHop, Fault> {
+    let gateway = nat_gateways::find(view, id).ok().filter(|row| row.deleted.is_none()).ok_or_else(|| {
+        FaultCode::InvalidNatGatewayIDNotFound.with(format!("The natGateway ID '{id}' does not exist"))
+    })?;
+    match gateway.vpc == table.vpc {
+        true => Ok(NextHop::NatGateway(id)),
+        false => Err(apart(table.id, format_args!("NAT gateway {id}"))),
     }
 }
 

@@ -29,6 +29,7 @@ fn local(block: Cidr4) -> output::Route {
     output::Route {
         destination_cidr_block: block,
         gateway_id: Some("local".into()),
+        nat_gateway_id: None,
         instance_id: None,
         instance_owner_id: None,
         network_interface_id: None,
@@ -41,6 +42,7 @@ fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
     let mut shape = output::Route {
         destination_cidr_block: row.destination,
         gateway_id: None,
+        nat_gateway_id: None,
         instance_id: None,
         instance_owner_id: None,
         network_interface_id: None,
@@ -49,6 +51,7 @@ fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
     };
     match row.to {
         NextHop::InternetGateway(id) => shape.gateway_id = Some(id.to_string()),
+        NextHop::NatGateway(id) => shape.nat_gateway_id = Some(id),
         NextHop::Interface(id) => {
             let eni = world.enis.get(&id);
             let attachment = eni.and_then(|eni| eni.attachment);
@@ -66,6 +69,9 @@ fn leads(world: &World, vpc: VpcId, to: NextHop) -> bool {
     match to {
         NextHop::InternetGateway(id) => {
             world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+        }
+        NextHop::NatGateway(id) => {
+            world.nat_gateways.get(&id).is_some_and(|row| row.vpc == vpc && row.deleted.is_none())
         }
         NextHop::Interface(id) => {
             let attachment = world.enis.get(&id).and_then(|eni| eni.attachment);

@@ -108,6 +108,7 @@ fn attribute(table: &output::RouteTable, name: &str) -> Values {
         let value = |row: &output::Route| match name {
             "destination-cidr-block" => Some(row.destination_cidr_block.to_string()),
             "gateway-id" => row.gateway_id.clone(),
+            "nat-gateway-id" => row.nat_gateway_id.map(|id| id.to_string()),
             "instance-id" => row.instance_id.map(|id| id.to_string()),
             "origin" => Some(row.origin.clone()),
             "state" => Some(row.state.clone()),

@@ -3,6 +3,7 @@
 mod groups;
 mod insights;
 mod instances;
+mod launch_templates;
 mod operator;
 mod resources;
 mod vpcs;
@@ -37,9 +38,10 @@ pub(super) use vpcs::{direction_word, parse_direction};
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, RouteTable,
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, RouteTable,
             RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
-            Address, AddressTransfer, InsightsPath, InsightsAnalysis, Tag, Claim, Deployment, Freed, Token
+            Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
+            Deployment, Freed, Token
         }
     };
 }

@@ -169,6 +169,8 @@ table! { Deployment, "deployment", 1;
 table! { Image, "images", 1;
     |row| {
         id: text(row.id),
+        account: text_or_null(row.owner.as_ref().map(|owner| owner.account)),
+        region: text_or_null(row.owner.as_ref().map(|owner| &owner.region)),
         name: text(&row.name),
         description: text(&row.description),
         location: text(&row.location),
@@ -177,6 +179,10 @@ table! { Image, "images", 1;
     };
     |row| Image {
         id: row.get("id")?,
+        owner: match row.maybe_str("account")? {
+            Some(_) => Some(row.owner()?),
+            None => None,
+        },
         name: row.str("name")?,
         description: row.str("description")?,
         location: row.str("location")?,

@@ -104,6 +104,38 @@ table! { InternetGateway, "internet_gateways", 1;
     }
 }
 
+table! { NatGateway, "nat_gateways", 1;
+    |row| {
+        id: text(row.id),
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+        vpc: text(row.vpc),
+        subnet: text(row.subnet),
+        eni: text(row.eni),
+        private_ip: text(row.private_ip),
+        allocation: text(row.allocation),
+        public_ip: text(row.public_ip),
+        host: text_or_null(row.host.as_ref()),
+        client_token: text_or_null(row.client_token.as_ref()),
+        created: int(row.created.0),
+        deleted: Cell::Int(row.deleted.map(|at| at.0)),
+    };
+    |row| NatGateway {
+        id: row.get("id")?,
+        owner: row.owner()?,
+        vpc: row.get("vpc")?,
+        subnet: row.get("subnet")?,
+        eni: row.get("eni")?,
+        private_ip: row.get("private_ip")?,
+        allocation: row.get("allocation")?,
+        public_ip: row.get("public_ip")?,
+        host: row.maybe_str("host")?,
+        client_token: row.maybe_str("client_token")?,
+        created: row.micros("created")?,
+        deleted: row.maybe_int("deleted")?.map(crate::types::Micros),
+    }
+}
+
 table! { RouteTable, "route_tables", 1;
     |row| {
         id: text(row.id),
@@ -162,6 +194,7 @@ table! { Route, "routes", 2;
 fn next_hop(to: NextHop) -> String {
     match to {
         NextHop::InternetGateway(id) => id.to_string(),
+        NextHop::NatGateway(id) => id.to_string(),
         NextHop::Interface(id) => id.to_string(),
     }
 }
@@ -169,6 +202,7 @@ fn next_hop(to: NextHop) -> String {
 fn read_next_hop(row: &Reader<'_>) -> Result<NextHop, ReadError> {
     let word: String = row.get("next_hop")?;
     let gateway = word.parse().map(NextHop::InternetGateway);
+    let gateway = gateway.or_else(|_| word.parse().map(NextHop::NatGateway));
     gateway.or_else(|_| word.parse().map(NextHop::Interface)).map_err(|error| row.bad("next_hop", error))
 }
 

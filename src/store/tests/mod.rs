@@ -1,5 +1,6 @@
 //! The store against the World: what is committed is what is loaded.
 
+mod interfaces;
 mod lease;
 #[path = "../../../tests/common/linear.rs"]
 #[allow(dead_code)] // not every test that includes this file loses answers

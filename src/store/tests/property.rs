@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::testing::{Bed, Cluster, commit};
-use super::vpcs;
+use super::{interfaces, vpcs};
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
@@ -51,7 +51,7 @@ fn host(second: bool) -> &'static str {
 
 /// Every call there is a form of.
 pub fn calls() -> Vec<&'static [(&'static str, &'static str)]> {
-    [CALLS, vpcs::CALLS].concat()
+    [CALLS, vpcs::CALLS, interfaces::CALLS].concat()
 }
 
 const CALLS: &[&[(&str, &str)]] = &[
@@ -81,6 +81,47 @@ const CALLS: &[&[(&str, &str)]] = &[
     &[("Action", "StopInstances"), ("InstanceId.1", "$instance")],
     &[("Action", "StartInstances"), ("InstanceId.1", "$instance")],
     &[("Action", "RebootInstances"), ("InstanceId.1", "$instance")],
+    &[("Action", "RegisterImage"), ("Name", "mine"), ("ImageLocation", "/images/busybox")],
+    &[("Action", "DeregisterImage"), ("ImageId", "$image")],
+    &[
+        ("Action", "CreateLaunchTemplate"),
+        ("LaunchTemplateName", "web"),
+        ("LaunchTemplateData.InstanceType", "t3.micro"),
+        ("LaunchTemplateData.UserData", "IyE="),
+        ("VersionDescription", "first"),
+        ("TagSpecification.1.ResourceType", "launch-template"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+    ],
+    &[
+        ("Action", "CreateLaunchTemplateVersion"),
+        ("LaunchTemplateId", "$template"),
+        ("SourceVersion", "$Latest"),
+        ("LaunchTemplateData.ImageId", "$image"),
+    ],
+    &[
+        ("Action", "ModifyLaunchTemplate"),
+        ("LaunchTemplateId", "$template"),
+        ("SetDefaultVersion", "$Latest"),
+    ],
+    &[
+        ("Action", "DeleteLaunchTemplateVersions"),
+        ("LaunchTemplateId", "$template"),
+        ("LaunchTemplateVersion.1", "1"),
+        ("LaunchTemplateVersion.2", "2"),
+    ],
+    &[("Action", "DeleteLaunchTemplate"), ("LaunchTemplateId", "$template")],
+    &[
+        ("Action", "RunInstances"),
+        ("LaunchTemplate.LaunchTemplateId", "$template"),
+        ("LaunchTemplate.Version", "$Latest"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("SourceDestCheck.Value", "false")],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("GroupId.1", "$group")],
+    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("InstanceType.Value", "t3.micro")],
+    &[("Action", "ResetInstanceAttribute"), ("InstanceId", "$instance"), ("Attribute", "sourceDestCheck")],
+    &[("Action", "ModifyInstanceMetadataOptions"), ("InstanceId", "$instance"), ("HttpTokens", "required")],
     &[("Action", "CreateSecurityGroup"), ("GroupName", "web"), ("GroupDescription", "d")],
     &[("Action", "CreateSecurityGroup"), ("GroupName", "db"), ("GroupDescription", "d")],
     &[("Action", "DeleteSecurityGroup"), ("GroupId", "$group")],
@@ -182,8 +223,11 @@ pub fn fill(world: &World, value: &str, n: u8) -> String {
         "$group" => pick(world.groups.keys(), n, "sg-00000000"),
         "$rule" => pick(world.rules.keys(), n, "sgr-00000000"),
         "$image" => pick(world.images.keys(), n, "ami-00000000"),
+        "$template" => pick(world.launch_templates.keys(), n, "lt-00000000"),
         "$key" => KEY.to_owned(),
-        other => vpcs::fill(world, other, n).unwrap_or_else(|| other.to_owned()),
+        other => vpcs::fill(world, other, n)
+            .or_else(|| interfaces::fill(world, other, n))
+            .unwrap_or_else(|| other.to_owned()),
     }
 }
 
@@ -258,7 +302,7 @@ pub fn check(world: &World) {
         assert!(public.insert(address.public_ip), "{} is given twice", address.public_ip);
         if let Some(to) = address.association {
             let eni = world.enis.get(&to.eni).expect("an address leads to an interface that there is");
-            assert_eq!(eni.private_ip, to.private_ip);
+            assert!(eni.private_ips().any(|ip| ip == to.private_ip));
             assert!(led_to.insert((to.eni, to.private_ip)), "two addresses lead to {}", to.private_ip);
         }
     }
@@ -268,6 +312,14 @@ pub fn check(world: &World) {
     }
     for instance in world.instances.values().filter(|instance| instance.state == InstanceState::Terminated) {
         assert!(world.interfaces_of(instance.id).is_empty(), "{} ended and has interfaces", instance.id);
+    }
+    for template in world.launch_templates.values() {
+        let default = (template.id, template.default_version);
+        assert!(world.launch_template_versions.contains_key(&default), "{} has no default", template.id);
+    }
+    for version in world.launch_template_versions.values() {
+        let template = world.launch_templates.get(&version.template).expect("a version is of a template");
+        assert!(version.number < template.next_version);
     }
     let mut distinct = BTreeSet::new();
     for rule in world.rules.values() {
@@ -279,6 +331,7 @@ pub fn check(world: &World) {
         }
     }
     vpcs::check(world);
+    interfaces::check(world);
     for name in HOSTS {
         let state = host_state(world, name);
         for port in state.ports.values() {
@@ -337,8 +390,9 @@ impl Kernels {
                     assert!(!kernel.addresses.contains_key(ip), "{ip} is on {other} and wanted on {name}");
                 }
                 for port in wanted.ports.values() {
-                    let mut there = kernel.ports.values();
-                    assert!(there.all(|held| held.private_ip != port.private_ip), "{}", port.private_ip);
+                    let of_network = kernel.ports.values().filter(|held| held.network == port.network);
+                    let held: Vec<_> = of_network.flat_map(|held| held.private_ips()).collect();
+                    assert!(port.private_ips().all(|ip| !held.contains(&ip)), "{}", port.private_ip);
                 }
             }
             // A kernel that has never reported may hold all that it was ever told.

@@ -51,7 +51,11 @@ async fn what_one_server_answered_the_other_has() {
 
     // So does an operator's command at the other's machine.
     let listed = async |handle: &Handle| {
-        let operator = crate::operator::Operator { handle: handle.clone(), region: "us-east-1".into() };
+        let operator = crate::operator::Operator {
+            handle: handle.clone(),
+            region: "us-east-1".into(),
+            others: Vec::new(),
+        };
         let list = crate::operator::parse(&["account", "list"]).unwrap();
         operator.execute(list).await.unwrap().as_array().unwrap().len()
     };

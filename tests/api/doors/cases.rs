@@ -1,9 +1,10 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
 pub mod addresses;
+mod instances;
+mod interfaces;
+mod templates;
 mod vpcs;
-
-pub use vpcs::own_refused;
 
 use super::own::{Own, Pairs, pairs, public_key, rule};
 use super::spec::{Action, Leaf};
@@ -73,7 +74,11 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
         return Some(case);
     }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
-    if let Some(case) = vpcs::case(action, own) {
+    if let Some(case) = vpcs::case(action, own)
+        .or_else(|| interfaces::case(action, own))
+        .or_else(|| instances::case(action, own))
+        .or_else(|| templates::case(action, own))
+    {
         return Some(case);
     }
     match action {
@@ -178,8 +183,14 @@ pub enum Strange {
 
 use Strange::{Nothing, Refused};
 
+/// What the account's own thing is answered with where another's is refused, if that is not success.
+pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
+    vpcs::own_refused(action, thing).or_else(|| interfaces::own_refused(action, thing))
+}
+
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 14] = [
+const RESOURCES: [(&str, &str); 17] = [
+    ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
@@ -192,14 +203,20 @@ const RESOURCES: [(&str, &str); 14] = [
     ("group", "InvalidGroup.NotFound"),
     ("rule", "InvalidSecurityGroupRuleId.NotFound"),
     ("egress-rule", "InvalidSecurityGroupRuleId.NotFound"),
+    ("own-image", "InvalidAMIID.NotFound"),
+    ("template", "InvalidLaunchTemplateId.NotFound"),
     ("subnet", "InvalidSubnetID.NotFound"),
     ("vpc", "InvalidVpcID.NotFound"),
 ];
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
-    if let Some(found) = vpcs::strange(action, leaf) {
+    if let Some(found) = vpcs::strange(action, leaf).or_else(|| interfaces::strange(action, leaf)) {
         return found;
+    }
+    if leaf.name.starts_with("LaunchTemplateData.") {
+        // A template may name what is not there yet: it is looked up when something is launched.
+        return Vec::new();
     }
     let own_rule = action.name.starts_with("Revoke") || action.name.starts_with("Update");
     let one = match leaf.kind.as_str() {
@@ -220,8 +237,10 @@ pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
         "InsightsPathId" => ("path", "InvalidNetworkInsightsPathId.NotFound"),
         "InsightsAnalysisId" => ("analysis", "InvalidNetworkInsightsAnalysisId.NotFound"),
         "ResourceId" => return RESOURCES.iter().map(|(thing, code)| (*thing, Refused(code))).collect(),
-        // Images are the operator's, and everybody's.
-        "ImageId" => return Vec::new(),
+        "ImageId" => ("own-image", "InvalidAMIID.NotFound"),
+        "LaunchTemplateId" => ("template", "InvalidLaunchTemplateId.NotFound"),
+        // Nobody has any.
+        "VolumeId" => return Vec::new(),
         // Groups of other accounts on the flat network may be sources, by their account and name.
         "AccountId" | "integer" | "boolean" | "blob" => return Vec::new(),
         "string" | "Ipv4Addr" => return named(action, leaf),
@@ -239,6 +258,10 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
             return Vec::new();
         }
         ("DeleteKeyPair", "KeyName") => ("key-name", Nothing),
+        ("CreateLaunchTemplate", "LaunchTemplateName") => return Vec::new(),
+        (_, "LaunchTemplateName") => {
+            ("template-name", Refused("InvalidLaunchTemplateName.NotFoundException"))
+        }
         (_, "KeyName") => ("key-name", Refused("InvalidKeyPair.NotFound")),
         (_, "GroupName" | "SourceSecurityGroupName" | "SecurityGroup") => {
             ("group-name", Refused("InvalidGroup.NotFound"))
@@ -261,7 +284,7 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
-    if let Some(code) = vpcs::malformed(kind) {
+    if let Some(code) = vpcs::malformed(kind).or_else(|| interfaces::malformed(kind)) {
         return Some(code);
     }
     Some(match kind {
@@ -275,9 +298,10 @@ pub fn malformed(kind: &str) -> Option<&'static str> {
         "SubnetId" => "InvalidSubnetID.Malformed",
         "VpcId" => "InvalidVpcID.Malformed",
         "ImageId" => "InvalidAMIID.Malformed",
+        "LaunchTemplateId" => "InvalidLaunchTemplateId.Malformed",
         "ResourceId" => "InvalidID",
-        "KeyPairId" | "InsightsPathId" | "InsightsAnalysisId" | "AccountId" | "Ipv4Addr" | "integer"
-        | "boolean" | "blob" => "InvalidParameterValue",
+        "KeyPairId" | "InsightsPathId" | "InsightsAnalysisId" | "VolumeId" | "AccountId" | "Ipv4Addr"
+        | "integer" | "boolean" | "blob" => "InvalidParameterValue",
         other => panic!("nobody has said what a malformed {other} gets"),
     })
 }

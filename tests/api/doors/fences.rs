@@ -43,6 +43,8 @@ impl Doors {
             ("AssociateAddress", "used-address") => "Resource.AlreadyAssociated",
             ("AssociateAddress", "private-ip") => "InvalidParameterValue",
             ("DeleteSecurityGroup", "group" | "group-name") => "DependencyViolation",
+            ("MonitorInstances", _) => "UnsupportedOperation",
+            ("DescribeInstanceCreditSpecifications", _) => "InstanceCreditSpecification.NotSupported",
             ("DeleteNetworkInsightsPath", "path") => "AnalysisExistsForNetworkInsightsPath",
             _ => own_refused(&action.name, thing).unwrap_or("DryRunOperation"),
         };

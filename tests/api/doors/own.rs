@@ -1,5 +1,8 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod images;
+mod interfaces;
+mod templates;
 mod vpcs;
 
 use std::collections::BTreeMap;
@@ -97,7 +100,8 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 20] = [
+        const LISTS: [&str; 22] = [
+            "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
             "DescribeRouteTables",
@@ -116,6 +120,7 @@ impl Cloud {
             "DescribeTags",
             "DescribeVpcs",
             "DescribeImages",
+            "DescribeLaunchTemplates",
             "DescribeAvailabilityZones",
             "DescribeRegions",
         ];
@@ -158,6 +163,10 @@ impl Own {
         maker.addresses();
         maker.paths();
         maker.vpcs();
+        maker.interfaces();
+        maker.acls();
+        maker.images();
+        maker.templates();
         own
     }
 }

@@ -1,5 +1,8 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod instances;
+mod interfaces;
+mod templates;
 mod vpcs;
 
 use super::Doors;
@@ -56,9 +59,13 @@ impl Doors {
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),
+            ("CreateLaunchTemplate", "launch-template"),
             ("CreateNetworkInsightsPath", "network-insights-path"),
+            ("CreateNetworkAcl", "network-acl"),
+            ("CreateNetworkInterface", "network-interface"),
             ("CreateSecurityGroup", "security-group"),
             ("ImportKeyPair", "key-pair"),
+            ("RegisterImage", "image"),
             ("RunInstances", "instance"),
             ("StartNetworkInsightsAnalysis", "network-insights-analysis"),
         ] {
@@ -184,7 +191,7 @@ impl Doors {
             [pairs(&[("Action", "RunInstances")]), given].concat()
         };
         let groups: Pairs = self
-            .groups(6)
+            .groups("one of many", 6)
             .into_iter()
             .enumerate()
             .map(|(n, id)| (format!("SecurityGroupId.{}", n + 1), id))
@@ -219,9 +226,9 @@ impl Doors {
         }
     }
 
-    fn groups(&self, count: usize) -> Vec<String> {
+    fn groups(&self, of: &str, count: usize) -> Vec<String> {
         let make = |n| {
-            let name = format!("one of many {n}");
+            let name = format!("{of} {n}");
             let given = [("Action", "CreateSecurityGroup"), ("GroupName", &*name), ("GroupDescription", "d")];
             self.cloud.done(&self.cloud.his, &given).text("groupId").unwrap().to_owned()
         };
@@ -299,6 +306,7 @@ impl Doors {
         ]);
         // A host that is heard of again is back.
         self.cloud.agent.take();
+        self.image_in_use();
         let stopped = self.his("idle-instance");
         self.cloud.done(&self.cloud.his, &[("Action", "StopInstances"), ("InstanceId.1", &stopped)]);
         self.cloud.server.operate(&["host", "fail", "host1"]);

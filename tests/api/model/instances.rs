@@ -7,7 +7,7 @@ use super::tree::{leaf, list, node};
 use super::world::*;
 
 /// Types with their cores and threads a core.
-pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 1), ("m5.xlarge", 2, 2)];
+pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 2), ("m5.xlarge", 2, 2)];
 pub const NETWORK: (u32, u32) = (0x0a00_0000, 0x0a00_ffff);
 const USER: &str = "Client.UserInitiatedShutdown";
 const WITHIN: &str = "Client.InstanceInitiatedShutdown";
@@ -51,7 +51,13 @@ fn interface(params: &Params, faults: &mut Faults) -> (Params, Vec<String>, Vec<
     (first.clone(), first.list("SecurityGroupId"), Vec::new())
 }
 
-fn groups(world: &World, who: usize, ids: &[String], names: &[String], faults: &mut Faults) -> Vec<String> {
+pub fn groups(
+    world: &World,
+    who: usize,
+    ids: &[String],
+    names: &[String],
+    faults: &mut Faults,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (named, by_id) in ids.iter().map(|id| (id, true)).chain(names.iter().map(|name| (name, false))) {
         let own = |group: &&Group| {
@@ -82,7 +88,7 @@ fn metadata(params: &Params) -> (String, i64, String, String) {
 }
 
 /// Tags that the metadata service tells are paths there.
-fn servable(key: &str) -> bool {
+pub fn servable(key: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_+=,.@:".contains(c);
     key.chars().all(plain) && !matches!(key, "." | ".." | "_index")
 }
@@ -181,6 +187,7 @@ impl Launch {
             ip,
             groups: self.groups.clone(),
             description: self.asked.one("Description").unwrap_or_default().to_owned(),
+            checked: true,
             attachment: Some(Attachment { id: attachment, instance: id.clone(), goes_with_it: goes }),
         });
         world.instances.push(Instance {

@@ -118,7 +118,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
         tree.push(leaf("subnetId", &world.accounts[own.who].subnet));
         tree.push(leaf("vpcId", &world.accounts[own.who].vpc));
         tree.push(leaf("privateIpAddress", &own.ip));
-        tree.push(leaf("sourceDestCheck", true));
+        tree.push(leaf("sourceDestCheck", own.checked));
     }
     tree.extend(address.map(|address| leaf("ipAddress", &address.ip)));
     let tags = world.tags_of(&one.id);
@@ -140,7 +140,7 @@ fn common(world: &World, own: &Interface) -> Vec<Tree> {
         leaf("macAddress", &own.mac),
         leaf("privateIpAddress", &own.ip),
         leaf("privateDnsName", private_name(&own.ip)),
-        leaf("sourceDestCheck", true),
+        leaf("sourceDestCheck", own.checked),
         leaf("interfaceType", "interface"),
         group_set(world, Some(own)),
     ]

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 
 use super::call::Call;
 use super::world::*;
-use super::{edits, launches, permits};
+use super::{attributes, edits, launches, permits};
 
 /// What chooses a call.
 pub struct Chooser<'a> {
@@ -45,6 +45,9 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("StopInstances", 6),
     ("RebootInstances", 4),
     ("TerminateInstances", 4),
+    ("ModifyInstanceAttribute", 8),
+    ("ModifyInstanceMetadataOptions", 3),
+    ("ResetInstanceAttribute", 2),
     ("CreateKeyPair", 2),
     ("ImportKeyPair", 3),
     ("DeleteKeyPair", 2),
@@ -130,9 +133,11 @@ impl Chooser<'_> {
             "DeleteSecurityGroup" => self.own(self.who, "sg").len() > 1,
             "StartInstances" => any(&[State::Stopped]),
             "StopInstances" | "RebootInstances" => any(&[State::Running]),
-            "TerminateInstances" | "CreateNetworkInsightsPath" => {
-                any(&[State::Pending, State::Running, State::Stopped])
-            }
+            "TerminateInstances"
+            | "ModifyInstanceAttribute"
+            | "ModifyInstanceMetadataOptions"
+            | "ResetInstanceAttribute"
+            | "CreateNetworkInsightsPath" => any(&[State::Pending, State::Running, State::Stopped]),
             "DeleteKeyPair" => some("key"),
             "DeleteNetworkInsightsPath" | "StartNetworkInsightsAnalysis" => some("nip"),
             "DeleteNetworkInsightsAnalysis" => some("nia"),
@@ -168,6 +173,9 @@ impl Chooser<'_> {
             "RunInstances" => launches::run(self, call),
             "StartInstances" | "StopInstances" | "RebootInstances" | "TerminateInstances" => {
                 launches::power(self, call)
+            }
+            "ModifyInstanceAttribute" | "ModifyInstanceMetadataOptions" | "ResetInstanceAttribute" => {
+                attributes::choose(self, call)
             }
             "CreateKeyPair" | "ImportKeyPair" => self.key(call),
             "DeleteKeyPair" => self.delete_key(call),

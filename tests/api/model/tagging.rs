@@ -1,6 +1,6 @@
 //! Tags, by EC2's reference: CreateTags, DeleteTags.
 
-use super::call::{Call, Code, Faults, MISSING};
+use super::call::{Call, Code, Faults, MISSING, VALUE};
 use super::tree::{Tree, leaf};
 use super::world::*;
 
@@ -75,6 +75,8 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
     let (named, mut faults) = check(world, call);
     let asked = call.params.structures("Tag");
     faults.add_if(asked.iter().any(|tag| tag.one("Key").is_none()), MISSING);
+    let reserved = |key: &str| key.to_lowercase().starts_with("aws:");
+    faults.add_if(asked.iter().filter_map(|tag| tag.one("Key")).any(reserved), VALUE);
     faults.done()?;
     let meant = |tag: &Tag| {
         let matches = |asked: &super::call::Params| {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::call::{Call, Code, Faults, Params, VALUE};
 use super::transfers::Transfer;
 use super::tree::{Learned, Tree};
-use super::{addresses, edits, groups, insights, instances, keys, rules, tagging, transfers};
+use super::{addresses, attributes, edits, groups, insights, instances, keys, rules, tagging, transfers};
 
 pub const REGION: &str = "us-east-1";
 pub const ZONE: &str = "us-east-1a";
@@ -110,6 +110,8 @@ pub struct Interface {
     pub ip: String,
     pub groups: Vec<String>,
     pub description: String,
+    /// Its source and destination are.
+    pub checked: bool,
     pub attachment: Option<Attachment>,
 }
 
@@ -220,6 +222,9 @@ impl World {
             "StopInstances" => instances::stop(self, call),
             "RebootInstances" => instances::reboot(self, call),
             "TerminateInstances" => instances::terminate(self, call),
+            "ModifyInstanceAttribute" => attributes::modify(self, call),
+            "ModifyInstanceMetadataOptions" => attributes::options_of(self, call),
+            "ResetInstanceAttribute" => attributes::reset(self, call),
             "CreateKeyPair" => keys::create(self, call, reply),
             "ImportKeyPair" => keys::import(self, call, reply),
             "DeleteKeyPair" => keys::delete(self, call),

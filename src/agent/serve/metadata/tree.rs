@@ -113,8 +113,8 @@ fn root(place: &Place) -> Folder {
 }
 
 fn meta_data(place: &Place) -> Folder {
-    let Place { port, network, instance, .. } = place;
-    let name = dns::private_name(port.private_ip, &network.domain);
+    let (instance, port) = (&place.instance, primary(place));
+    let name = dns::private_name(port.private_ip, domain(place, port));
     let mapping = Folder::default().leaf("ami", "/dev/xvda").leaf("root", "/dev/xvda");
     let mut data = Folder::default()
         .leaf("ami-id", instance.image.to_string())
@@ -128,7 +128,7 @@ fn meta_data(place: &Place) -> Folder {
         .leaf("instance-type", &*instance.instance_type)
         .leaf("local-hostname", name)
         .leaf("local-ipv4", port.private_ip.to_string())
-        .leaf("mac", primary(place).mac.to_string())
+        .leaf("mac", port.mac.to_string())
         .folder("network", Folder::default().folder("interfaces", interfaces(place)))
         .folder("placement", placement(place))
         .leaf("profile", "default-hvm")
@@ -165,6 +165,9 @@ fn placement(place: &Place) -> Folder {
 
 /// eth0 of the instance, whichever port was asked at.
 fn primary(place: &Place) -> &PortSection {
+    if place.port.device_index == 0 {
+        return &place.port;
+    }
     let all = place.state.ports.values().filter(|port| port.instance == place.port.instance);
     all.min_by_key(|port| port.device_index).unwrap_or(&place.port)
 }
@@ -177,13 +180,12 @@ fn interfaces(place: &Place) -> Folder {
 }
 
 fn interface(place: &Place, port: &PortSection) -> Folder {
-    let domain = place.state.networks.get(&port.network).map_or("", |network| &network.domain);
-    let name = dns::private_name(port.private_ip, domain);
+    let name = dns::private_name(port.private_ip, domain(place, port));
     let folder = Folder::default()
         .leaf("device-number", port.device_index.to_string())
         .leaf("interface-id", port.eni.to_string())
         .leaf("local-hostname", name)
-        .leaf("local-ipv4s", port.private_ip.to_string())
+        .leaf("local-ipv4s", lines(port.private_ips()))
         .leaf("mac", port.mac.to_string())
         .leaf("owner-id", port.account.to_string())
         .leaf("security-group-ids", lines(port.groups.iter()))
@@ -193,16 +195,23 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("vpc-id", port.vpc.to_string())
         .leaf("vpc-ipv4-cidr-block", port.vpc_cidr.to_string())
         .leaf("vpc-ipv4-cidr-blocks", port.vpc_cidr.to_string());
-    match port.public_ip {
-        None => folder,
-        Some(public) => folder
-            .leaf("public-hostname", public_name(place, public))
-            .leaf("public-ipv4s", public.to_string())
-            .folder(
-                "ipv4-associations",
-                Folder::default().leaf(&public.to_string(), port.private_ip.to_string()),
-            ),
-    }
+    // Those of its further addresses are known where they are answered for.
+    let further = place.state.addresses.values().filter(|one| one.eni == port.eni);
+    let further = further.filter(|one| port.secondary_ips.contains(&one.private_ip));
+    let first = port.public_ip.map(|public| (public, port.private_ip));
+    let led: Vec<_> = first.into_iter().chain(further.map(|one| (one.public_ip, one.private_ip))).collect();
+    let Some((public, _)) = led.first() else { return folder };
+    let associations = led
+        .iter()
+        .fold(Folder::default(), |all, (public, private)| all.leaf(&public.to_string(), private.to_string()));
+    folder
+        .leaf("public-hostname", public_name(place, *public))
+        .leaf("public-ipv4s", lines(led.iter().map(|(public, _)| public)))
+        .folder("ipv4-associations", associations)
+}
+
+fn domain<'p>(place: &'p Place, port: &PortSection) -> &'p str {
+    place.state.networks.get(&port.network).map_or("", |network| &network.domain)
 }
 
 fn public_name(place: &Place, address: Ipv4Addr) -> String {
@@ -215,7 +224,7 @@ fn lines<T: ToString>(items: impl Iterator<Item = T>) -> String {
 
 /// The identity document; its fields and their order are EC2's.
 fn document(place: &Place) -> String {
-    let Place { port, instance, .. } = place;
+    let (instance, port) = (&place.instance, primary(place));
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
     let document = serde_json::json!({
         "accountId": instance.account.to_string(),
@@ -343,6 +352,34 @@ pub mod tests {
             assert_eq!(text(&place, &format!("/latest/{gone}")), None, "{gone}");
         }
         assert!(!text(&place, "/latest/meta-data").unwrap().contains("public-"));
+    }
+
+    #[test]
+    fn an_instance_is_told_of_by_its_first_interface_at_whichever_it_asks() {
+        let mut place = place();
+        let second = PortSection {
+            eni: EniId::from_random(2),
+            device_index: 1,
+            mac: MacAddr([2, 0, 0, 0, 0, 10]),
+            private_ip: Ipv4Addr::new(10, 0, 0, 10),
+            secondary_ips: [Ipv4Addr::new(10, 0, 0, 11)].into(),
+            public_ip: None,
+            ..(*place.port).clone()
+        };
+        let mut state = (*place.state).clone();
+        let public_ip = Ipv4Addr::new(203, 0, 113, 8);
+        let (private_ip, eni) = (second.secondary_ips[0], second.eni);
+        let section = crate::plan::AddressSection { public_ip, private_ip, eni, transit: None };
+        state.addresses.insert(public_ip, Arc::new(section));
+        state.ports.insert(second.eni, Arc::new(second.clone()));
+        (place.state, place.port) = (state.into(), second.into());
+        let told = |path: &str| text(&place, &format!("/latest/meta-data/{path}")).unwrap();
+        assert_eq!((told("local-ipv4"), told("public-ipv4")), ("10.0.0.9".into(), "203.0.113.7".into()));
+        assert_eq!(told("network/interfaces/macs").lines().count(), 2);
+        let of_second = |path: &str| told(&format!("network/interfaces/macs/02:00:00:00:00:0a/{path}"));
+        assert_eq!(of_second("local-ipv4s"), "10.0.0.10\n10.0.0.11");
+        assert_eq!(of_second("ipv4-associations/203.0.113.8"), "10.0.0.11");
+        crawl(&place, "/latest/meta-data/");
     }
 
     #[test]
