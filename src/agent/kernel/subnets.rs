@@ -116,7 +116,8 @@ impl Pass<'_> {
             let interface = self.index(&port_name(eni))?;
             return Some(Route { via: Some(port.private_ip), ..Route::by(interface) });
         }
-        let place = self.state.places.get(&eni)?;
+        // One that should be here and has no port runs nowhere.
+        let place = self.state.places.get(&eni).filter(|place| place.host != self.state.host)?;
         let peer = self.state.hosts.get(&place.host)?;
         Some(Route { via: Some(peer.next_hop), ..Route::by(self.flat()?) })
     }

@@ -1,5 +1,6 @@
 //! One chain's rules against one packet.
 
+use std::cell::Cell;
 use std::net::Ipv4Addr;
 
 use fogbank::agent::kernel::model::*;
@@ -20,6 +21,8 @@ pub struct View<'a> {
     pub next_hop: Option<Ipv4Addr>,
     /// A later fragment has no transport header.
     pub headless: bool,
+    /// The number of the route table that the packet is looked up in; 0 for none.
+    pub mark: Cell<u32>,
 }
 
 /// How a chain ended.
@@ -75,8 +78,14 @@ fn act(table: &Table, action: &Action, view: &View<'_>) -> End {
             target_of(table, target, view).map_or(End::Return, |to| End::Dnat(to, *port))
         }
         Action::Snat(target) => target_of(table, target, view).map_or(End::Return, End::Snat),
-        // Routes by mark are for the routers of VPCs.
-        Action::Mark(..) => End::Return,
+        Action::Mark(field, set) => {
+            match get(table, set, *field, view) {
+                Some(Data::Mark(mark)) => view.mark.set(*mark),
+                Some(other) => panic!("{set} maps to {other:?}"),
+                None => {}
+            }
+            End::Return
+        }
     }
 }
 
