@@ -65,7 +65,7 @@ impl Ends<'_> {
                 let gateway = self.world.internet_gateways.get(&id);
                 through_gateway && gateway.is_some_and(|gateway| gateway.vpc == Some(vpc.id))
             }
-            Some((_, Some(NextHop::Interface(_)))) | None => false,
+            Some((_, Some(NextHop::Interface(_) | NextHop::NatGateway(_)))) | None => false,
         }
     }
 

@@ -157,6 +157,7 @@ impl Host {
             snat,
             source_is_local,
             next_hop: None,
+            answered_at: self.answered_at(known, &parcel.packet),
             headless: false,
             mark: Cell::new(parcel.mark),
         };
@@ -188,6 +189,14 @@ impl Host {
             self.flows.0.push(Flow { confirmed: true, ..flow });
         }
         (exits, parcel)
+    }
+
+    fn answered_at(&self, known: Known, packet: &Packet) -> Option<Ipv4Addr> {
+        match known {
+            Known::New => Some(packet.source),
+            Known::Of(flow, _) | Known::About(flow, _) => Some(self.flows.0[flow].reply.destination),
+            Known::Invalid => None,
+        }
     }
 
     fn standing(&self, known: Known) -> (&'static str, bool, bool) {

@@ -19,6 +19,8 @@ pub struct View<'a> {
     pub snat: bool,
     pub source_is_local: bool,
     pub next_hop: Option<Ipv4Addr>,
+    /// Where the answers of its flow go.
+    pub answered_at: Option<Ipv4Addr>,
     /// A later fragment has no transport header.
     pub headless: bool,
     /// The number of the route table that the packet is looked up in; 0 for none.
@@ -221,6 +223,7 @@ fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
         (Field::CtState, _) => Some(Seen::Word(view.state)),
         (Field::SourceKind, _) => Some(Seen::Word(if view.source_is_local { "local" } else { "unicast" })),
         (Field::NextHop, _) => view.next_hop.map(Seen::Address),
+        (Field::AnsweredAt, _) => view.answered_at.map(Seen::Address),
         (Field::ArpSenderMac | Field::ArpSenderAddress, _) => panic!("{field:?} of an IPv4 packet"),
     }
 }

@@ -26,6 +26,14 @@ impl Host {
                 Ok(Route { interface, to: Exits::Public, next_hop: Some(TRANSIT_GATEWAY) })
             }
             Some(Some(RouteTo::Interface(eni))) => self.to_interface(eni),
+            Some(Some(RouteTo::Nat(id))) => match section.nat_gateways.get(&id) {
+                Some(gateway) if gateway.host == self.state.host => {
+                    let (interface, next_hop) = (self.facts.public.clone(), Some(gateway.transit));
+                    Ok(Route { interface, to: Exits::Public, next_hop })
+                }
+                Some(gateway) => self.by_vxlan(&gateway.host),
+                None => Err(Exits::Dropped("a black hole")),
+            },
             Some(Some(RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
         }
     }
