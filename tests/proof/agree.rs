@@ -8,9 +8,10 @@ use fogbank::verdict::{Origin, Outcome, Packet, Place, Transport, verdict};
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
+use crate::returns::Ends;
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
-use crate::worlds::{Made, make, way_back};
+use crate::worlds::{Made, make, make_with_vpcs, way_back};
 
 /// Worlds of a run, and packets of each: a million packets in all, answers and errors not counted.
 const WORLDS: u64 = 2_000;
@@ -44,7 +45,7 @@ fn a_million_packets_are_judged_alike() {
 /// Packets that were compared, and those that arrived.
 fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
     let mut dice = Dice::new(seed);
-    let made = make(&mut dice);
+    let made = if dice.once_in(2) { make_with_vpcs(&mut dice) } else { make(&mut dice) };
     let palette = Palette::new(&made.world);
     let mut segments = Segments::new(&made);
     let (mut passed, mut here) = (0, BTreeSet::new());
@@ -60,7 +61,7 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
 }
 
 /// Every way to end: a run in which one is missing proves less than it says.
-const ENDINGS: [&str; 22] = [
+const ENDINGS: [&str; 27] = [
     "Interface",
     "Dhcp",
     "Dns",
@@ -71,7 +72,12 @@ const ENDINGS: [&str; 22] = [
     "Host",
     "Egress",
     "Ingress",
+    "NetworkAclEgress",
+    "NetworkAclIngress",
     "ForgedSource",
+    "DestinationCheck",
+    "NoRoute",
+    "BlackHole",
     "NotRunning",
     "NowhereToGo",
     "HostIsProtected",
@@ -99,7 +105,7 @@ fn ending(outcome: &Outcome) -> String {
 fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outcome {
     let entry = case.entry.as_deref();
     let wanted = verdict(&made.world, &made.facts, &case.origin, case.packet, entry);
-    let parcel = Parcel { packet: case.packet, about: None, fragmented: case.fragmented };
+    let parcel = Parcel::of(case.packet, None, case.fragmented);
     let got = segments.send(&case.origin, entry, parcel);
     let fail = |what: &str| {
         panic!("{what}: FOGBANK_SEED={seed}\n{case:?}\nby the World: {wanted:?}\nby the rules: {got:?}")
@@ -122,7 +128,10 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outco
         && may_answer(case, place)
         && way_back(made, &wanted)
     {
-        answers(segments, case, place, *packet, &fail);
+        let ends = Ends { world: &made.world, trace: &wanted };
+        if !ends.is_a_lie() {
+            answers(segments, &ends, case, place, *packet, &fail);
+        }
     }
     wanted.outcome
 }
@@ -134,8 +143,16 @@ fn may_answer(case: &Case, place: &Place) -> bool {
     !case.packet.destination.is_broadcast() && case.entry.is_none() && !by_flat
 }
 
-/// The answer comes back to where the question began, whatever the rules, and so does an error about it.
-fn answers(segments: &mut Segments, case: &Case, place: &Place, packet: Packet, fail: &dyn Fn(&str)) {
+/// The answer comes back to where the question began, whatever the groups' rules, and so does an error about it: unless
+/// network ACLs or routes are against it.
+fn answers(
+    segments: &mut Segments,
+    ends: &Ends<'_>,
+    case: &Case,
+    place: &Place,
+    packet: Packet,
+    fail: &dyn Fn(&str),
+) {
     let there = match place {
         Place::Interface(eni) => Origin::Interface(*eni),
         Place::Outside => Origin::Outside,
@@ -148,18 +165,18 @@ fn answers(segments: &mut Segments, case: &Case, place: &Place, packet: Packet, 
         Origin::Flat => Place::Flat,
         Origin::Host(name) => Place::Host(name.clone()),
     };
-    let answer = reversed(&packet);
-    let parcel = Parcel { packet: answer, about: None, fragmented: false };
-    match segments.send(&there, None, parcel) {
-        Arrival::At(at, looking, _) if at == back && looking == reversed(&case.packet) => {}
-        other => fail(&format!("the answer {answer:?} ends as {other:?}")),
+    let (answer, seen) = (reversed(&packet), reversed(&case.packet));
+    let got = segments.send(&there, None, Parcel::of(answer, None, false));
+    let arrived = matches!(&got, Arrival::At(at, looking, _) if *at == back && *looking == seen);
+    if arrived != ends.come_back(place, &answer, &seen) {
+        fail(&format!("the answer {answer:?} ends as {got:?}"));
     }
-    let unreachable = Transport::Icmp { kind: 3, code: 3 };
-    let error = Packet { transport: unreachable, ..answer };
-    let parcel = Parcel { packet: error, about: Some(packet), fragmented: false };
-    match segments.send(&there, None, parcel) {
-        Arrival::At(at, looking, Some(about))
-            if at == back && about == case.packet && looking.destination == case.packet.source => {}
-        other => fail(&format!("the error {error:?} ends as {other:?}")),
+    let transport = Transport::Icmp { kind: 3, code: 3 };
+    let (error, seen) = (Packet { transport, ..answer }, Packet { transport, ..seen });
+    let got = segments.send(&there, None, Parcel::of(error, Some(packet), false));
+    let arrived = matches!(&got, Arrival::At(at, looking, Some(about))
+        if *at == back && *about == case.packet && looking.destination == case.packet.source);
+    if arrived != ends.come_back(place, &error, &seen) {
+        fail(&format!("the error {error:?} ends as {got:?}"));
     }
 }

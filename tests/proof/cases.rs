@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fogbank::types::{EniId, IcmpMatch, RuleTarget, Traffic};
 use fogbank::verdict::{Origin, Packet, Transport};
-use fogbank::world::{Address, Network, World};
+use fogbank::world::{Address, Eni, Network, World};
 
 use crate::dice::Dice;
 use crate::worlds::{CLIENT, Made, PORTS, interesting, name, own};
@@ -32,6 +32,8 @@ impl Palette {
     pub fn new(world: &World) -> Self {
         let mut addresses = interesting(world);
         let mut transports = Vec::new();
+        let entries = world.acl_entries.values();
+        transports.extend(entries.flat_map(|entry| edges(&entry.traffic)));
         for rule in world.rules.values() {
             if let RuleTarget::Cidr4(block) = rule.target {
                 let (first, last) = (block.network().to_bits(), block.last().to_bits());
@@ -47,11 +49,12 @@ impl Palette {
         transports.extend([(67, 68), (68, 67), (53, 4000)].map(|(from, to)| Transport::Udp { from, to }));
         transports.extend([0, 3, 5, 8, 13].map(|kind| Transport::Icmp { kind, code: 0 }));
         transports.extend([47, 50, 132].map(Transport::Other));
-        let private = world.enis.values().map(|eni| eni.private_ip).collect();
+        let private = world.enis.values().flat_map(|eni| eni.private_ips()).collect();
         let elastic = world.addresses.values().map(|row| row.public_ip).collect();
         Self { addresses, transports, private, elastic }
     }
 
+    /// A packet of an interface: in worlds of many kinds there are many that are worth a try.
     pub fn case(&self, dice: &mut Dice, made: &Made) -> Case {
         let world = &made.world;
         let enis: Vec<_> = world.enis.values().collect();
@@ -60,8 +63,9 @@ impl Palette {
         let (origin, source, destination, entry) = match dice.below(10) {
             0..=4 => {
                 let eni = dice.pick(&enis);
-                let lies = dice.once_in(12);
-                let source = if lies { *dice.pick(&self.addresses) } else { eni.private_ip };
+                let lies = dice.once_in(if eni.source_dest_check { 12 } else { 3 });
+                let own: Vec<_> = eni.private_ips().collect();
+                let source = if lies { *dice.pick(&self.addresses) } else { *dice.pick(&own) };
                 (Origin::Interface(eni.id), source, self.destination(dice), None)
             }
             5 | 6 => {
@@ -108,6 +112,9 @@ impl Palette {
             3 | 4 if !self.elastic.is_empty() => *dice.pick(&self.elastic),
             5 => *dice.pick(&[
                 Ipv4Addr::new(10, 0, 0, 1),
+                Ipv4Addr::new(10, 0, 0, 2),
+                Ipv4Addr::new(10, 0, 0, 65),
+                Ipv4Addr::new(192, 168, 0, 2),
                 Ipv4Addr::new(169, 254, 169, 254),
                 Ipv4Addr::new(169, 254, 169, 253),
                 Ipv4Addr::new(169, 254, 1, 1),
@@ -121,7 +128,8 @@ impl Palette {
     /// An elastic address, or an instance of the host's own: how a host speaks on the flat segment is its own affair.
     fn destination_of_host(&self, dice: &mut Dice, world: &World, host: &str) -> Ipv4Addr {
         let here = world.instances_on(host).flat_map(|instance| world.interfaces_of(instance.id));
-        let mut found: Vec<_> = here.map(|eni| eni.private_ip).collect();
+        let flat = |eni: &Arc<Eni>| world.vpcs[&eni.vpc].vni.is_none();
+        let mut found: Vec<_> = here.filter(flat).map(|eni| eni.private_ip).collect();
         found.extend(&self.elastic);
         if found.is_empty() { CLIENT } else { *dice.pick(&found) }
     }
@@ -152,11 +160,11 @@ fn is_own(made: &Made, ip: Ipv4Addr) -> bool {
 }
 
 fn in_network(made: &Made, ip: Ipv4Addr) -> bool {
-    made.world.networks.values().any(|network| network.cidr.contains(ip))
+    made.world.flat_networks().any(|network| network.cidr.contains(ip))
 }
 
 fn is_gateway(made: &Made, ip: Ipv4Addr) -> bool {
-    made.world.networks.values().any(|network| network.gateway == ip)
+    made.world.flat_networks().any(|network| network.gateway == ip)
 }
 
 fn on_flat(made: &Made, ip: Ipv4Addr) -> bool {

@@ -17,8 +17,10 @@ mod frames;
 mod history;
 mod kernel;
 mod replay;
+mod returns;
 mod stage;
 mod tracer;
+mod vpcs;
 mod wires;
 mod worlds;
 

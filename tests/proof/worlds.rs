@@ -43,14 +43,25 @@ pub struct Maker<'a> {
     pub dice: &'a mut Dice,
     pub world: World,
     pub hosts: usize,
-    accounts: usize,
+    pub accounts: usize,
     pub networks: Vec<Network>,
 }
 
-/// Makes one.
+/// Makes one of flat networks.
 pub fn make(dice: &mut Dice) -> Made {
     let one_nic = dice.once_in(4);
-    let maker = Maker::new(dice);
+    finish(Maker::new(dice), one_nic)
+}
+
+/// Makes one with isolated VPCs, too.
+pub fn make_with_vpcs(dice: &mut Dice) -> Made {
+    let one_nic = dice.once_in(4);
+    let mut maker = Maker::new(dice);
+    maker.vpcs();
+    finish(maker, one_nic)
+}
+
+fn finish(maker: Maker<'_>, one_nic: bool) -> Made {
     let mut facts = BTreeMap::new();
     for host in 0..maker.hosts {
         let snat = Some(own(host)).filter(|_| !maker.dice.once_in(12));
@@ -100,6 +111,7 @@ impl<'a> Maker<'a> {
                 number: host as u16 + 1,
                 condition: Condition::Active,
                 flat_mac: heard_of.then(|| mac(host)),
+                flat_mtu: None,
                 join: None,
                 sealed_secret: None,
                 created: Micros(0),
@@ -228,9 +240,22 @@ impl<'a> Maker<'a> {
         at: usize,
         ip: Ipv4Addr,
     ) -> EniId {
+        let subnet = self.world.subnets[&subnet(account, at)].clone();
+        self.instance_in(n, account, groups, &subnet, ip)
+    }
+
+    /// An instance in a subnet, on some host.
+    pub fn instance_in(
+        &mut self,
+        n: usize,
+        account: usize,
+        groups: &[GroupId],
+        subnet: &Subnet,
+        ip: Ipv4Addr,
+    ) -> EniId {
         let (id, host) = (InstanceId::from_random(n as u64 + 1), name(self.dice.below(self.hosts)));
         let state = if self.dice.once_in(8) { InstanceState::Stopped } else { InstanceState::Running };
-        let network = self.networks[at].name.clone();
+        let network = subnet.network.clone();
         self.put(Instance {
             id,
             owner: owner(account),
@@ -272,11 +297,11 @@ impl<'a> Maker<'a> {
         self.put(Eni {
             id: eni,
             owner: owner(account),
-            vpc: VpcId::from_random(account as u64 + 1),
-            subnet: subnet(account, at),
+            vpc: subnet.vpc,
+            subnet: subnet.id,
             network: network.clone(),
             description: "".into(),
-            mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
+            mac: MacAddr([2, 0, 0, 0, 1 + (n >> 8) as u8, n as u8]),
             private_ip: ip,
             secondary_ips: [].into(),
             groups: groups.into(),
@@ -290,7 +315,7 @@ impl<'a> Maker<'a> {
         eni
     }
 
-    fn claim(&mut self, space: Space, address: Ipv4Addr, host: Arc<str>) {
+    pub fn claim(&mut self, space: Space, address: Ipv4Addr, host: Arc<str>) {
         let leaving = self.dice.once_in(15).then_some(0);
         self.put(Claim { space, address, host, leaving });
     }
@@ -389,7 +414,7 @@ fn subnet(account: usize, network: usize) -> SubnetId {
 /// Ports at the ends of what there is, and a few that rules share.
 pub const PORTS: [u16; 12] = [0, 1, 22, 52, 53, 54, 67, 68, 80, 443, 65534, 65535];
 
-fn traffic(dice: &mut Dice) -> Traffic {
+pub fn traffic(dice: &mut Dice) -> Traffic {
     let ports = |dice: &mut Dice| {
         let (one, other) = (*dice.pick(&PORTS), *dice.pick(&PORTS));
         PortRange::new(one.min(other), one.max(other)).unwrap()
@@ -417,7 +442,7 @@ pub fn way_back(made: &Made, trace: &Trace) -> bool {
 
 /// Every address that something has.
 pub fn interesting(world: &World) -> Vec<Ipv4Addr> {
-    let mut found: Vec<Ipv4Addr> = world.enis.values().map(|eni| eni.private_ip).collect();
+    let mut found: Vec<Ipv4Addr> = world.enis.values().flat_map(|eni| eni.private_ips()).collect();
     found.extend(world.addresses.values().map(|row| row.public_ip));
     found.extend((0..world.hosts.len()).map(own));
     for network in world.networks.values() {

@@ -118,7 +118,12 @@ fn crossing(subnet: &SubnetSection, direction: Direction) -> Vec<Rule> {
         Direction::Egress => {
             rules.push(Rule::accept(vec![number(Field::UdpSourcePort, 68), number(Field::UdpDestPort, 67)]))
         }
-        Direction::Ingress => rules.push(Rule::accept(vec![from_host()])),
+        // And its answers. What else has an address of the host's own was translated here, and is judged as any other's.
+        Direction::Ingress => rules.push(Rule::accept(vec![
+            from_host(),
+            number(Field::UdpSourcePort, 67),
+            number(Field::UdpDestPort, 68),
+        ])),
     }
     rules.push(match subnet.acl {
         Some(acl) => Rule::goto(vec![], chain(acl, direction)),

@@ -192,8 +192,12 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
     to_flat(state, table);
     let from_central = Match::within(&[Field::Source], "central");
-    let rules = vec![
-        Rule::drop(vec![ipv6()]),
+    let mut rules = vec![Rule::drop(vec![ipv6()])];
+    if host.side.is_router() {
+        rules.push(not_for_it(any_port(Field::InInterface)));
+        rules.push(not_for_it(host.flat(Field::InInterface)));
+    }
+    rules.extend([
         // An instance that speaks to its own elastic IP goes out the way it came in.
         Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
         bare(vec![any_port(Field::InInterface)]),
@@ -202,8 +206,15 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
         Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),
         Rule::drop(vec![]),
-    ];
+    ]);
     table.chains.insert("to_port".into(), Chain::of(rules));
+}
+
+/// What a route leads to an interface that takes only what is for itself (the check of source and destination).
+fn not_for_it(from: Match) -> Rule {
+    let own = [Field::OutInterface, Field::Destination].to_vec();
+    let foreign = Match::Fields(own, false, Right::Set("port_destinations".into()));
+    Rule::drop(vec![from, Match::within(&[Field::OutInterface], "port_checked"), foreign])
 }
 
 /// An address of an instance that runs nowhere, or on a host that is not known, is nobody's: what is meant for it is not handed

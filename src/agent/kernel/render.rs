@@ -68,7 +68,8 @@ impl Host {
     /// The same, of one of the network namespaces.
     #[must_use]
     pub fn on(self, side: Side) -> Self {
-        Self { side, ..self }
+        // A network namespace is born with the host's switches: that the host forwards for others says nothing of it.
+        Self { router: self.router && !side.is_router(), side, ..self }
     }
 
     pub(super) fn one_nic(&self) -> bool {
@@ -166,6 +167,14 @@ fn port_sets(state: &HostState, table: &mut Table) {
     let routers = ports().filter(|port| !port.source_dest_check);
     let routers = routers.map(|port| vec![name(port), Value::Mac(port.mac)]);
     table.sets.insert("port_routers".into(), Set::keys(&["ifname", "ether_addr"], routers));
+    let checked = ports().filter(|port| port.source_dest_check);
+    let of_checked = |port: &Arc<PortSection>| {
+        let name = name(port);
+        port.private_ips().map(move |ip| vec![name.clone(), Value::Address(ip)]).collect::<Vec<_>>()
+    };
+    let destinations = checked.clone().flat_map(of_checked);
+    table.sets.insert("port_destinations".into(), Set::keys(&["ifname", "ipv4_addr"], destinations));
+    table.sets.insert("port_checked".into(), Set::keys(&["ifname"], checked.map(|port| vec![name(port)])));
     let macs = ports().map(|port| vec![name(port), Value::Mac(port.mac)]);
     table.sets.insert("port_macs".into(), Set::keys(&["ifname", "ether_addr"], macs));
     let instances = ports().flat_map(|port| port.private_ips()).map(|ip| vec![Value::Address(ip)]);
@@ -259,10 +268,13 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
         let public = || host.public(Field::InInterface);
         rules.extend(networks(state).map(|net| Rule::drop(vec![public(), range(Field::Source, net)])));
     }
-    rules.push(Rule::drop(vec![
-        host.outside(Field::InInterface),
-        Match::within(&[Field::Source], "instances"),
-    ]));
+    // Between routers an instance may hand on what one of here has sent.
+    let elsewhere = if host.side.is_router() {
+        host.public(Field::InInterface)
+    } else {
+        host.outside(Field::InInterface)
+    };
+    rules.push(Rule::drop(vec![elsewhere, Match::within(&[Field::Source], "instances")]));
     rules.extend(from_flat(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];
@@ -298,6 +310,9 @@ fn leave(state: &HostState, host: &Host, table: &mut Table) {
             host.flat(Field::InInterface),
             Match::within(&[Field::Source], "central"),
         ]));
+    }
+    if host.side.is_router() {
+        rules.push(subnets::leave(host));
     }
     // Elastic addresses without a mapping here: nobody answers for them, nothing is forwarded.
     rules.extend(

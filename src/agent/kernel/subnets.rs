@@ -43,6 +43,12 @@ pub fn forward(host: &Host) -> Vec<Rule> {
     ]
 }
 
+/// To a NAT gateway come answers alone.
+pub fn leave(host: &Host) -> Rule {
+    let to_gateway = Match::within(&[Field::Destination], "nat_gateways");
+    Rule::goto(vec![host.public(Field::InInterface), to_gateway], "from_outside")
+}
+
 /// What leaves by a NAT gateway is the gateway's elastic address, whatever its sender has.
 pub fn snat(host: &Host) -> Rule {
     let to = Target::Map(Field::NextHop, "nat_gateways".into());
@@ -110,7 +116,8 @@ impl Pass<'_> {
             let interface = self.index(&port_name(eni))?;
             return Some(Route { via: Some(port.private_ip), ..Route::by(interface) });
         }
-        let place = self.state.places.get(&eni)?;
+        // One that should be here and has no port runs nowhere.
+        let place = self.state.places.get(&eni).filter(|place| place.host != self.state.host)?;
         let peer = self.state.hosts.get(&place.host)?;
         Some(Route { via: Some(peer.next_hop), ..Route::by(self.flat()?) })
     }

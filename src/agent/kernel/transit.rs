@@ -13,8 +13,8 @@ use super::render::{Host, any_port, networks, range};
 use super::routes::{self, Key, Route};
 use super::sysctl;
 use crate::agent::names::{ROUTER_MAC, TRANSIT_MAC, TRANSIT_PREFIX, transit_name};
-use crate::plan::{HostState, TransitSection};
-use crate::types::{MacAddr, VpcId};
+use crate::plan::{HostState, MAX_TRANSIT, TransitSection, transit};
+use crate::types::{MacAddr, Range4, VpcId};
 
 /// The elastic addresses that lead to routers of this host.
 fn transits(state: &HostState) -> impl Iterator<Item = TransitSection> {
@@ -79,12 +79,23 @@ pub fn enter(host: &Host) -> Vec<Rule> {
     };
     let into = || any_transit(Field::OutInterface);
     let from = || any_transit(Field::InInterface);
-    vec![
+    // Where its router is not here, an elastic IP leads nowhere, and not after the default route.
+    let lost = Range4::new(transit(0), transit(MAX_TRANSIT)).map(|every| {
+        let elsewhere = Match::Fields(
+            vec![Field::OutInterface],
+            false,
+            Right::Is(Value::Interface(format!("{TRANSIT_PREFIX}*"))),
+        );
+        Rule::drop(vec![elsewhere, Match::Dnat(true), range(Field::Destination, every)])
+    });
+    let rules = vec![
         bare(vec![into(), any_port(Field::InInterface)]),
+        bare(vec![into(), Match::within(&[Field::Source], "central")]),
         bare(vec![into(), from()]),
         bare(vec![any_port(Field::OutInterface), from()]),
         Rule::drop(vec![from(), host.public(Field::OutInterface), Match::Dnat(false), Match::Snat(false)]),
-    ]
+    ];
+    lost.into_iter().chain(rules).collect()
 }
 
 impl Pass<'_> {

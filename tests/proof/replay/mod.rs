@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fogbank::agent::kernel::batch;
 use fogbank::agent::kernel::model::Ruleset;
-use fogbank::agent::kernel::render::{Host, render};
+use fogbank::agent::kernel::render::{Host, Side, render};
 use fogbank::plan::HostState;
 
 use crate::dice::{Dice, seeds};
@@ -159,7 +159,14 @@ fn rules(history: &History, state: &HostState) -> Ruleset {
     let flat = if history.one_nic { "eth0" } else { "eth1" };
     // A host without a public address of its own has no rules to translate by.
     let snat = (!state.generation.is_multiple_of(5)).then(|| own(number));
-    let facts =
-        Host { public: "eth0".into(), flat: flat.into(), snat, own: vec![own(number)], router: false };
+    let facts = Host {
+        public: "eth0".into(),
+        flat: flat.into(),
+        snat,
+        own: vec![own(number)],
+        router: false,
+        side: Side::Host,
+        vxlan_port: 4789,
+    };
     render(state, &facts)
 }

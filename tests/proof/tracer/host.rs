@@ -1,13 +1,14 @@
-//! One host: its rules in netfilter's order, its routes, its connection tracking.
+//! One host, or its router of a VPC: the rules in netfilter's order, the routes, connection tracking.
 
+use std::cell::Cell;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use fogbank::agent::kernel::model::{Family, Ruleset, Table};
-use fogbank::agent::kernel::render::{self, Host as Rendered};
-use fogbank::agent::names::port_name;
-use fogbank::plan::{Exit, HostState};
-use fogbank::types::{EniId, MacAddr};
+use fogbank::agent::kernel::render::{self, Host as Rendered, Side};
+use fogbank::agent::names::{port_name, transit_name};
+use fogbank::plan::{Exit, HostState, PlaceSection};
+use fogbank::types::{EniId, MacAddr, VpcId};
 use fogbank::verdict::{Packet, Service, Transport};
 
 use super::conntrack::{Conntrack, Flow, Known, reversed, to_port};
@@ -19,6 +20,14 @@ pub struct Parcel {
     pub packet: Packet,
     pub about: Option<Packet>,
     pub fragmented: bool,
+    /// Which VXLAN takes along, and no cable.
+    pub mark: u32,
+}
+
+impl Parcel {
+    pub const fn of(packet: Packet, about: Option<Packet>, fragmented: bool) -> Self {
+        Self { packet, about, fragmented, mark: 0 }
+    }
 }
 
 /// Where a host puts a packet.
@@ -28,6 +37,8 @@ pub enum Exits {
     /// On the flat segment: to a peer by its name, or to whoever answers for the address.
     Flat(Option<Arc<str>>),
     Public,
+    /// To the router of a VPC.
+    Cable(VpcId),
     Served(Service),
     /// To a program of the host's.
     Own,
@@ -38,16 +49,16 @@ pub enum Exits {
 pub struct Host {
     pub name: Arc<str>,
     pub state: HostState,
-    facts: Rendered,
+    pub(super) facts: Rendered,
     rules: Ruleset,
     pub flows: Conntrack,
 }
 
 /// A route: the interface, and by way of whom.
-struct Route {
-    interface: String,
-    to: Exits,
-    next_hop: Option<Ipv4Addr>,
+pub(super) struct Route {
+    pub interface: String,
+    pub to: Exits,
+    pub next_hop: Option<Ipv4Addr>,
 }
 
 type Base<'a> = Vec<(&'a str, i32)>;
@@ -84,8 +95,23 @@ impl Host {
         })
     }
 
+    /// Whose router it is.
+    pub fn vpc(&self) -> Option<VpcId> {
+        match self.facts.side {
+            Side::Host => None,
+            Side::Router(vpc) => Some(vpc),
+        }
+    }
+
+    /// The host's address for VXLAN, while it has routers and is known itself.
+    pub fn underlay(&self) -> Option<Ipv4Addr> {
+        let needed = self.vpc().is_none() && !self.state.vpcs.is_empty();
+        self.state.hosts.get(&self.state.host).filter(|_| needed).map(|own| own.next_hop)
+    }
+
     fn is_local(&self, ip: Ipv4Addr) -> bool {
         self.facts.own.contains(&ip)
+            || self.underlay() == Some(ip)
             || self.state.addresses.contains_key(&ip)
             || self.state.networks.values().any(|network| network.gateway == ip)
     }
@@ -131,7 +157,9 @@ impl Host {
             snat,
             source_is_local,
             next_hop: None,
+            answered_at: self.answered_at(known, &parcel.packet),
             headless: false,
+            mark: Cell::new(parcel.mark),
         };
         if input.is_some() {
             let pieces: &[bool] = if parcel.fragmented { &[false, true] } else { &[false] };
@@ -145,6 +173,7 @@ impl Host {
             if !self.passes("prerouting", -400..=-101, &view) {
                 return (Exits::Dropped("prerouting"), parcel);
             }
+            parcel.mark = view.mark.get();
         }
         let mut flow = self.flow(known, &parcel);
         let hook = if input.is_some() { "prerouting" } else { "output" };
@@ -160,6 +189,14 @@ impl Host {
             self.flows.0.push(Flow { confirmed: true, ..flow });
         }
         (exits, parcel)
+    }
+
+    fn answered_at(&self, known: Known, packet: &Packet) -> Option<Ipv4Addr> {
+        match known {
+            Known::New => Some(packet.source),
+            Known::Of(flow, _) | Known::About(flow, _) => Some(self.flows.0[flow].reply.destination),
+            Known::Invalid => None,
+        }
     }
 
     fn standing(&self, known: Known) -> (&'static str, bool, bool) {
@@ -226,7 +263,8 @@ impl Host {
         view.packet = parcel.packet;
     }
 
-    fn route(&self, packet: &Packet, input: Option<&str>) -> Result<Route, Exits> {
+    fn route(&self, parcel: &Parcel, input: Option<&str>) -> Result<Route, Exits> {
+        let packet = &parcel.packet;
         let to = packet.destination;
         if to.is_multicast() {
             return Err(Exits::Dropped("multicast"));
@@ -236,6 +274,9 @@ impl Host {
         }
         if self.is_local(to) || to.is_broadcast() {
             return Err(Exits::Own);
+        }
+        if let Some(vpc) = self.vpc() {
+            return self.route_in(vpc, to, parcel.mark);
         }
         let flat = |peer: &fogbank::plan::PeerSection| Route {
             interface: self.facts.flat.clone(),
@@ -254,15 +295,24 @@ impl Host {
             let peer = self.state.hosts.get(gateway);
             return peer.map(|peer| flat(peer)).ok_or(Exits::Dropped("unreachable"));
         }
-        if let Some(port) = self.state.ports.values().find(|port| port.private_ip == to) {
+        if let Some(port) = self.state.ports.values().find(|port| port.private_ips().any(|ip| ip == to)) {
             return Ok(Route {
                 interface: port_name(port.eni),
                 to: Exits::Port(port.eni),
                 next_hop: Some(to),
             });
         }
-        let place =
-            self.state.places.values().find(|place| place.private_ip == to && place.host != self.state.host);
+        let mut transits = self.state.addresses.values().filter_map(|address| address.transit);
+        let cable = transits.find(|at| at.address == to && self.state.vpcs.contains_key(&at.vpc));
+        if let Some(at) = cable {
+            return Ok(Route {
+                interface: transit_name(at.vpc),
+                to: Exits::Cable(at.vpc),
+                next_hop: Some(to),
+            });
+        }
+        let has = |place: &PlaceSection| place.private_ips().any(|ip| ip == to);
+        let place = self.state.places.values().find(|place| has(place) && place.host != self.state.host);
         if let Some(peer) = place.and_then(|place| self.state.hosts.get(&place.host)) {
             return Ok(flat(peer));
         }
@@ -283,7 +333,7 @@ impl Host {
         parcel: &mut Parcel,
         view: &mut View<'_>,
     ) -> Exits {
-        let route = match self.route(&parcel.packet, view.input) {
+        let route = match self.route(parcel, view.input) {
             Ok(route) => route,
             Err(Exits::Own) if view.input.is_some() => {
                 if !self.passes("input", i32::MIN..=i32::MAX, view) {
@@ -345,6 +395,7 @@ impl Host {
             Known::Invalid => {}
         }
         view.packet = parcel.packet;
+        view.source_is_local = self.is_local(parcel.packet.source);
     }
 
     /// What of the host a packet reached.

@@ -1,5 +1,6 @@
 //! One chain's rules against one packet.
 
+use std::cell::Cell;
 use std::net::Ipv4Addr;
 
 use fogbank::agent::kernel::model::*;
@@ -18,8 +19,12 @@ pub struct View<'a> {
     pub snat: bool,
     pub source_is_local: bool,
     pub next_hop: Option<Ipv4Addr>,
+    /// Where the answers of its flow go.
+    pub answered_at: Option<Ipv4Addr>,
     /// A later fragment has no transport header.
     pub headless: bool,
+    /// The number of the route table that the packet is looked up in; 0 for none.
+    pub mark: Cell<u32>,
 }
 
 /// How a chain ended.
@@ -75,8 +80,14 @@ fn act(table: &Table, action: &Action, view: &View<'_>) -> End {
             target_of(table, target, view).map_or(End::Return, |to| End::Dnat(to, *port))
         }
         Action::Snat(target) => target_of(table, target, view).map_or(End::Return, End::Snat),
-        // Routes by mark are for the routers of VPCs.
-        Action::Mark(..) => End::Return,
+        Action::Mark(field, set) => {
+            match get(table, set, *field, view) {
+                Some(Data::Mark(mark)) => view.mark.set(*mark),
+                Some(other) => panic!("{set} maps to {other:?}"),
+                None => {}
+            }
+            End::Return
+        }
     }
 }
 
@@ -212,6 +223,7 @@ fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
         (Field::CtState, _) => Some(Seen::Word(view.state)),
         (Field::SourceKind, _) => Some(Seen::Word(if view.source_is_local { "local" } else { "unicast" })),
         (Field::NextHop, _) => view.next_hop.map(Seen::Address),
+        (Field::AnsweredAt, _) => view.answered_at.map(Seen::Address),
         (Field::ArpSenderMac | Field::ArpSenderAddress, _) => panic!("{field:?} of an IPv4 packet"),
     }
 }

@@ -7,6 +7,7 @@ mod conntrack;
 mod host;
 mod lookup;
 mod segments;
+mod tables;
 
 pub use conntrack::reversed;
 pub use host::Parcel;

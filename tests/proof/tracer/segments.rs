@@ -1,15 +1,18 @@
 //! The hosts of a world, and the two segments between them.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
-use fogbank::agent::kernel::render::Host as Rendered;
+use fogbank::agent::kernel::render::{Host as Rendered, Side};
+use fogbank::agent::names::{ROUTER_MAC, ROUTER_OUT, ROUTER_VXLAN, TRANSIT_MAC, transit_name, vxlan_mac};
+use fogbank::agent::routers::split;
 use fogbank::plan::host_state;
-use fogbank::types::MacAddr;
-use fogbank::verdict::{Origin, Packet, Place};
+use fogbank::types::{MacAddr, VpcId};
+use fogbank::verdict::{Origin, Packet, Place, Transport};
 
 use super::host::{Exits, Host, Parcel};
 use crate::worlds::{Made, mac};
+
+const VXLAN_PORT: u16 = 4789;
 
 /// A machine's that is no host.
 const MACHINE: MacAddr = MacAddr([2, 0, 0, 0xee, 0, 1]);
@@ -22,34 +25,55 @@ pub enum Arrival {
 }
 
 pub struct Segments {
-    hosts: Vec<Host>,
+    /// The hosts by number, then their routers of VPCs.
+    parts: Vec<Host>,
+    hosts: usize,
 }
 
 impl Segments {
     pub fn new(made: &Made) -> Self {
-        let host = |name: &Arc<str>| {
-            let facts = &made.facts.hosts[name];
+        let states: Vec<_> = made.world.hosts.keys().map(|name| host_state(&made.world, name)).collect();
+        let own = states.iter().map(|state| {
+            let facts = &made.facts.hosts[&state.host];
             let rendered = Rendered {
                 public: facts.public_interface.to_string(),
                 flat: facts.flat_interface.to_string(),
                 snat: facts.snat,
                 own: facts.snat.into_iter().collect(),
                 router: false,
+                side: Side::Host,
+                vxlan_port: VXLAN_PORT,
             };
-            Host::new(host_state(&made.world, name), rendered)
-        };
-        Self { hosts: made.world.hosts.keys().map(host).collect() }
+            Host::new(split::host(state), rendered)
+        });
+        let routers = states.iter().flat_map(split::routers).map(|(vpc, router)| {
+            let rendered = Rendered {
+                public: ROUTER_OUT.into(),
+                flat: ROUTER_VXLAN.into(),
+                snat: None,
+                own: Vec::new(),
+                router: false,
+                side: Side::Router(vpc),
+                vxlan_port: VXLAN_PORT,
+            };
+            Host::new((*router.kernel).clone(), rendered)
+        });
+        Self { hosts: states.len(), parts: own.chain(routers).collect() }
     }
 
     /// Forgets every flow.
     pub fn forget(&mut self) {
-        for host in &mut self.hosts {
+        for host in &mut self.parts {
             host.flows.0.clear();
         }
     }
 
     fn named(&self, name: &str) -> usize {
-        self.hosts.iter().position(|host| *host.name == *name).unwrap()
+        self.parts[..self.hosts].iter().position(|host| *host.name == *name).unwrap()
+    }
+
+    fn router(&self, host: &str, vpc: VpcId) -> Option<usize> {
+        self.parts.iter().position(|part| *part.name == *host && part.vpc() == Some(vpc))
     }
 
     /// Sends a packet from where it begins and follows it.
@@ -57,64 +81,94 @@ impl Segments {
         let to = parcel.packet.destination;
         let (host, input, mac) = match from {
             Origin::Interface(eni) => {
-                let Some(host) = self.hosts.iter().position(|host| host.state.ports.contains_key(eni)) else {
+                let Some(host) = self.parts.iter().position(|host| host.state.ports.contains_key(eni)) else {
                     return Arrival::Nowhere("it does not run");
                 };
-                (host, self.hosts[host].port(*eni), self.hosts[host].state.ports[eni].mac)
+                (host, self.parts[host].port(*eni), self.parts[host].state.ports[eni].mac)
             }
             Origin::Outside => match entry.map(|name| self.named(name)).or_else(|| self.answers(to)) {
-                Some(host) => (host, self.hosts[host].public(), MACHINE),
+                Some(host) => (host, self.parts[host].public(), MACHINE),
                 None => return Arrival::Nowhere("nobody answers for it"),
             },
             Origin::Flat => match entry.map(|name| self.named(name)).or_else(|| self.home(to)) {
-                Some(host) => (host, self.hosts[host].flat(), MACHINE),
+                Some(host) => (host, self.parts[host].flat(), MACHINE),
                 None => return Arrival::Nowhere("nobody answers for it"),
             },
             Origin::Host(name) => {
                 let host = self.named(name);
-                let (exits, parcel) = self.hosts[host].send(parcel);
+                let (exits, parcel) = self.parts[host].send(parcel);
                 return self.follow(host, exits, parcel);
             }
         };
-        let (exits, parcel) = self.hosts[host].receive(parcel, &input, mac);
+        let (exits, parcel) = self.parts[host].receive(parcel, &input, mac);
         self.follow(host, exits, parcel)
     }
 
     /// Who answers by ARP on the public segment: for an elastic address, or for a host's own.
     fn answers(&self, ip: Ipv4Addr) -> Option<usize> {
-        let all: Vec<_> = (0..self.hosts.len())
-            .filter(|host| self.hosts[*host].state.addresses.contains_key(&ip))
-            .collect();
+        let all: Vec<_> =
+            (0..self.hosts).filter(|host| self.parts[*host].state.addresses.contains_key(&ip)).collect();
         assert!(all.len() <= 1, "{ip} has several owners");
-        all.first().copied().or_else(|| self.hosts.iter().position(|host| host.is_own(ip)))
+        all.first().copied().or_else(|| self.parts[..self.hosts].iter().position(|host| host.is_own(ip)))
     }
 
     fn home(&self, ip: Ipv4Addr) -> Option<usize> {
-        self.hosts.iter().position(|host| host.state.ports.values().any(|port| port.private_ip == ip))
+        let hosts = &self.parts[..self.hosts];
+        hosts
+            .iter()
+            .position(|host| host.state.ports.values().any(|port| port.private_ips().any(|own| own == ip)))
     }
 
     fn follow(&mut self, mut at: usize, mut exits: Exits, mut parcel: Parcel) -> Arrival {
-        for _ in 0..8 {
+        for _ in 0..12 {
             let ends = |place| Arrival::At(place, parcel.packet, parcel.about);
-            let (next, input) = match exits {
+            let host = self.parts[at].name.clone();
+            let vpc = self.parts[at].vpc();
+            let (next, input, sender) = match exits {
                 Exits::Port(eni) => return ends(Place::Interface(eni)),
                 Exits::Served(service) => return ends(Place::Service(service)),
-                Exits::Own => return ends(Place::Host(self.hosts[at].name.clone())),
+                Exits::Own => return ends(Place::Host(host)),
                 Exits::Dropped(at) => return Arrival::Nowhere(at),
                 Exits::Flat(None) => return ends(Place::Flat),
-                Exits::Flat(Some(peer)) => {
-                    let next = self.named(&peer);
-                    (next, self.hosts[next].flat())
-                }
-                Exits::Public => match self.answers(parcel.packet.destination) {
-                    Some(next) if next != at => (next, self.hosts[next].public()),
-                    _ => return ends(Place::Outside),
+                Exits::Flat(Some(peer)) => match vpc {
+                    None => (self.named(&peer), self.parts[self.named(&peer)].flat(), mac(at)),
+                    Some(vpc) => {
+                        let Some(next) = self.tunnelled(&host, &peer, vpc) else {
+                            return Arrival::Nowhere("between hosts");
+                        };
+                        (next, self.parts[next].flat(), vxlan_mac(self.parts[at].state.hosts[&host].next_hop))
+                    }
                 },
+                Exits::Public => match vpc {
+                    Some(vpc) => (self.named(&host), transit_name(vpc), ROUTER_MAC),
+                    None => match self.answers(parcel.packet.destination) {
+                        Some(next) if next != at => (next, self.parts[next].public(), mac(at)),
+                        _ => return ends(Place::Outside),
+                    },
+                },
+                Exits::Cable(vpc) => {
+                    let next = self.router(&host, vpc).expect("a cable has two ends");
+                    (next, self.parts[next].public(), TRANSIT_MAC)
+                }
             };
-            let sender = mac(at);
-            (exits, parcel) = self.hosts[next].receive(parcel, &input, sender);
+            if vpc.is_none() || input != ROUTER_VXLAN {
+                parcel.mark = 0;
+            }
+            (exits, parcel) = self.parts[next].receive(parcel, &input, sender);
             at = next;
         }
         Arrival::Nowhere("it goes round and round")
+    }
+
+    /// The router on the other host, if that takes VXLAN from this one.
+    fn tunnelled(&mut self, from: &str, to: &str, vpc: VpcId) -> Option<usize> {
+        let (here, there) = (self.named(from), self.named(to));
+        let source = self.parts[here].underlay()?;
+        let destination = self.parts[here].state.hosts.get(to)?.next_hop;
+        let transport = Transport::Udp { from: 50_000, to: VXLAN_PORT };
+        let outer = Parcel::of(Packet { source, destination, transport }, None, false);
+        let flat = self.parts[there].flat();
+        let (exits, _) = self.parts[there].receive(outer, &flat, mac(here));
+        if exits == Exits::Own { self.router(to, vpc) } else { None }
     }
 }

@@ -1,0 +1,105 @@
+//! Whether an answer comes back: network ACLs forget every question, and from a VPC it needs a route of its own.
+
+use std::net::Ipv4Addr;
+
+use fogbank::types::{Direction, EniId, IcmpMatch, Traffic};
+use fogbank::verdict::{Interface, Origin, Packet, Place, Trace, Transport};
+use fogbank::world::{Eni, NextHop, Space, Vpc, World};
+
+/// Both ends of a question that has arrived.
+pub struct Ends<'a> {
+    pub world: &'a World,
+    pub trace: &'a Trace,
+}
+
+impl Ends<'_> {
+    fn eni(&self, id: EniId) -> &Eni {
+        &self.world.enis[&id]
+    }
+
+    fn vpc(&self, eni: &Eni) -> Option<&Vpc> {
+        self.world.vpcs.get(&eni.vpc).filter(|vpc| vpc.vni.is_some()).map(|vpc| &**vpc)
+    }
+
+    /// Whether an answer to an interface leads to another one: the question pretended to come from there.
+    pub fn is_a_lie(&self) -> bool {
+        match &self.trace.origin {
+            Origin::Interface(id) => {
+                let (eni, source) = (self.eni(*id), self.trace.packet.source);
+                let claim = self.world.claims.get(&(Space::Network(eni.network.clone()), source));
+                let served = claim.is_some_and(|claim| claim.leaving.is_none());
+                !served || !eni.private_ips().any(|ip| ip == source)
+            }
+            _ => false,
+        }
+    }
+
+    /// `answer` is how the target sends it, `seen` how it arrives where the question began.
+    pub fn come_back(&self, place: &Place, answer: &Packet, seen: &Packet) -> bool {
+        let leaves = match place {
+            Place::Interface(id) => {
+                let eni = self.eni(*id);
+                self.acl(eni, Direction::Egress, answer) && self.leads_back(eni, answer.destination)
+            }
+            _ => true,
+        };
+        let enters = match &self.trace.origin {
+            Origin::Interface(id) => self.acl(self.eni(*id), Direction::Ingress, seen),
+            _ => true,
+        };
+        leaves && enters
+    }
+
+    /// Whether the route of an answer goes where the question came from.
+    fn leads_back(&self, eni: &Eni, to: Ipv4Addr) -> bool {
+        let Some(vpc) = self.vpc(eni) else { return true };
+        let through_gateway =
+            self.trace.hops.last().is_some_and(|hop| matches!(hop.entered, Interface::Cable(_)));
+        let local = vpc.cidrs().filter(|block| block.contains(to)).map(|block| (block.prefix_len(), None));
+        let table = self.world.route_table_of(vpc.id, eni.subnet).unwrap();
+        let routes = self.world.routes_of(table.id).filter(|route| route.destination.contains(to));
+        let made = routes.map(|route| (route.destination.prefix_len(), Some(route.to)));
+        match local.chain(made).max_by_key(|(length, _)| *length) {
+            Some((_, None)) => !through_gateway,
+            Some((_, Some(NextHop::InternetGateway(id)))) => {
+                let gateway = self.world.internet_gateways.get(&id);
+                through_gateway && gateway.is_some_and(|gateway| gateway.vpc == Some(vpc.id))
+            }
+            Some((_, Some(NextHop::Interface(_) | NextHop::NatGateway(_)))) | None => false,
+        }
+    }
+
+    fn acl(&self, eni: &Eni, direction: Direction, packet: &Packet) -> bool {
+        let subnet = &self.world.subnets[&eni.subnet];
+        let peer = if direction == Direction::Egress { packet.destination } else { packet.source };
+        if subnet.cidr.contains(peer) || self.is_served(eni, peer) {
+            return true;
+        }
+        let Some(acl) = self.world.acl_of(subnet.id) else { return self.vpc(eni).is_none() };
+        let mut entries = self.world.acl_entries_of(acl.id, direction);
+        let first = entries.find(|entry| entry.cidr.contains(peer) && fits(&entry.traffic, packet.transport));
+        first.is_some_and(|entry| entry.allow)
+    }
+
+    fn is_served(&self, eni: &Eni, peer: Ipv4Addr) -> bool {
+        let vpc = self.vpc(eni);
+        let mut networks = self.world.networks.values().filter(|net| net.vpc == vpc.map(|vpc| vpc.id));
+        let third = |vpc: &Vpc| vpc.dns_support && peer.to_bits() == vpc.cidr.network().to_bits() + 2;
+        networks.any(|network| network.gateway == peer) || vpc.is_some_and(third)
+    }
+}
+
+fn fits(traffic: &Traffic, transport: Transport) -> bool {
+    match (traffic, transport) {
+        (Traffic::All, _) => true,
+        (Traffic::Tcp(range), Transport::Tcp { to, .. })
+        | (Traffic::Udp(range), Transport::Udp { to, .. }) => (range.from()..=range.to()).contains(&to),
+        (Traffic::Icmp(IcmpMatch::Any), Transport::Icmp { .. }) => true,
+        (Traffic::Icmp(IcmpMatch::Type(wanted)), Transport::Icmp { kind, .. }) => *wanted == kind,
+        (Traffic::Icmp(IcmpMatch::TypeCode(wanted, of)), Transport::Icmp { kind, code }) => {
+            (*wanted, *of) == (kind, code)
+        }
+        (Traffic::Other(wanted), Transport::Other(number)) => *wanted == number,
+        _ => false,
+    }
+}

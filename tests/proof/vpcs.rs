@@ -1,0 +1,338 @@
+//! Isolated VPCs for random worlds: the same blocks in several, subnets with ACLs and route tables of all kinds.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fogbank::types::*;
+use fogbank::world::*;
+
+use crate::worlds::{CLIENT, Maker, POOL, owner, traffic};
+
+/// Blocks that VPCs have: the first one is that of the flat networks, too.
+const BLOCKS: [[u8; 4]; 4] = [[10, 0, 0, 0], [10, 0, 0, 0], [10, 0, 0, 0], [192, 168, 0, 0]];
+const MORE: [u8; 4] = [100, 64, 0, 0];
+const SUBNETS: usize = 3;
+/// Of an interface or gateway that there is not.
+const GONE: u64 = 0xdead;
+
+fn block(base: [u8; 4], length: u8) -> Cidr4 {
+    Cidr4::new(base.into(), length).unwrap()
+}
+
+/// A VPC by its number.
+struct Made {
+    number: usize,
+    id: VpcId,
+    owner: Owner,
+    subnets: Vec<SubnetId>,
+    groups: Vec<(usize, GroupId)>,
+}
+
+impl Made {
+    /// An id's number that no other VPC's things have.
+    fn seed(&self, n: usize) -> u64 {
+        (self.number * 100 + n) as u64
+    }
+}
+
+impl Maker<'_> {
+    /// Adds VPCs, and what is in them.
+    pub fn vpcs(&mut self) {
+        self.acls_of_flat_subnets();
+        let count = 1 + self.dice.below(3);
+        let made: Vec<Made> = (0..count).map(|n| self.vpc(n + 1)).collect();
+        let mut enis = Vec::new();
+        for vpc in &made {
+            enis.extend(self.instances_of(vpc));
+        }
+        self.gateways(&made);
+        for vpc in &made {
+            self.route_tables(vpc, &enis);
+            self.acls(vpc);
+        }
+        self.elastic(&enis);
+        for vpc in &made {
+            self.rules_of(vpc);
+        }
+    }
+
+    fn vpc(&mut self, number: usize) -> Made {
+        let account = self.dice.below(self.accounts);
+        let (id, owner) = (VpcId::from_random(100 + number as u64), owner(account));
+        let base = *self.dice.pick(&BLOCKS);
+        let more = Block { id: VpcCidrAssociationId::from_random(number as u64), cidr: block(MORE, 24) };
+        let blocks: Arc<[Block]> = if self.dice.once_in(3) { [more].into() } else { [].into() };
+        let length = if base[0] == 10 { 16 } else { 24 };
+        let (second, dns_support) = (!blocks.is_empty(), !self.dice.once_in(4));
+        self.put(Vpc {
+            id,
+            owner: owner.clone(),
+            cidr: block(base, length),
+            blocks,
+            is_default: false,
+            dhcp_options: DhcpOptionsId::from_random(1),
+            dns_support,
+            dns_hostnames: true,
+            vni: Some(number as u32),
+            created: Micros(0),
+        });
+        let mut made = Made { number, id, owner, subnets: Vec::new(), groups: Vec::new() };
+        for n in 0..1 + self.dice.below(SUBNETS) {
+            let base = if second && n == SUBNETS - 1 { MORE } else { base };
+            self.subnet_of(&mut made, n, Ipv4Addr::from(base).to_bits() + 64 * n as u32);
+        }
+        for n in 0..1 + self.dice.below(2) {
+            let id = GroupId::from_random(0xb00 + made.seed(n));
+            let (name, owner) = (format!("v{n}").into(), made.owner.clone());
+            self.put(Group { id, owner, vpc: made.id, name, description: "".into(), created: Micros(0) });
+            made.groups.push((account, id));
+        }
+        made
+    }
+
+    fn subnet_of(&mut self, made: &mut Made, n: usize, base: u32) {
+        let id = SubnetId::from_random(1000 + made.seed(n));
+        let (network, at): (Arc<str>, _) = (id.to_string().into(), |n: u32| Ipv4Addr::from_bits(base + n));
+        let cidr = Cidr4::new(at(0), 26).unwrap();
+        self.put(Network {
+            vpc: Some(made.id),
+            name: network.clone(),
+            cidr,
+            gateway: at(1),
+            range: Range4::new(at(4), at(62)).unwrap(),
+            reserved: [].into(),
+            zone: "a".into(),
+            domain: "d".into(),
+            next: None,
+            gateway_host: None,
+            created: Micros(0),
+        });
+        self.put(Subnet {
+            id,
+            owner: made.owner.clone(),
+            vpc: made.id,
+            cidr,
+            zone: "a".into(),
+            network,
+            is_default: false,
+            map_public_ip: false,
+            created: Micros(0),
+        });
+        made.subnets.push(id);
+    }
+
+    fn instances_of(&mut self, made: &Made) -> Vec<EniId> {
+        let count = 1 + self.dice.below(5);
+        let mut enis = Vec::new();
+        for n in 0..count {
+            let of = self.some_of(&made.groups, made.groups[0].0);
+            let subnet = self.world.subnets[self.dice.pick(&made.subnets)].clone();
+            let last = [4, 5, 6, 31, 62][n];
+            let ip = Ipv4Addr::from_bits(subnet.cidr.network().to_bits() + last);
+            let eni = self.instance_in(made.seed(n) as usize, made.groups[0].0, &of, &subnet, ip);
+            let mut row = (*self.world.enis[&eni]).clone();
+            row.source_dest_check = !self.dice.once_in(3);
+            if self.dice.once_in(3) {
+                let second = Ipv4Addr::from_bits(subnet.cidr.network().to_bits() + 40 + n as u32);
+                row.secondary_ips = [second].into();
+                let first = Space::Network(row.network.clone());
+                let claim = self.world.claims.get(&(first.clone(), ip)).cloned();
+                if let Some(claim) = claim.filter(|_| !self.dice.once_in(8)) {
+                    self.claim(first, second, claim.host.clone());
+                }
+            }
+            self.put(row);
+            enis.push(eni);
+        }
+        enis
+    }
+
+    /// A gateway for each VPC: attached to it, to nothing, or to another one.
+    fn gateways(&mut self, made: &[Made]) {
+        for vpc in made {
+            let id = InternetGatewayId::from_random(vpc.number as u64);
+            let to = match self.dice.below(8) {
+                0 => None,
+                1 => Some(self.dice.pick(made).id),
+                _ => Some(vpc.id),
+            };
+            self.put(InternetGateway { id, owner: vpc.owner.clone(), vpc: to, created: Micros(0) });
+        }
+    }
+
+    fn route_tables(&mut self, made: &Made, enis: &[EniId]) {
+        let tables = 1 + self.dice.below(3);
+        for n in 0..tables {
+            let (id, owner) = (RouteTableId::from_random(made.seed(n)), made.owner.clone());
+            let number = n as u16 + 1;
+            self.put(RouteTable { id, owner, vpc: made.id, number, created: Micros(0) });
+            self.routes(made, id, enis);
+        }
+        let associate = |maker: &mut Self, n: usize, table: usize, subnet: Option<SubnetId>| {
+            let id = RouteTableAssociationId::from_random(made.seed(n));
+            let (vpc, owner) = (made.id, made.owner.clone());
+            let table = RouteTableId::from_random(made.seed(table));
+            maker.put(RouteTableAssociation { id, owner, vpc, table, subnet });
+        };
+        associate(self, 0, 0, None);
+        for (n, subnet) in made.subnets.iter().enumerate() {
+            if self.dice.once_in(2) {
+                let table = self.dice.below(tables);
+                associate(self, n + 1, table, Some(*subnet));
+            }
+        }
+    }
+
+    fn routes(&mut self, made: &Made, table: RouteTableId, enis: &[EniId]) {
+        let put = |maker: &mut Self, destination: Cidr4, to: NextHop| {
+            let (owner, created) = (made.owner.clone(), Micros(0));
+            maker.put(Route { table, owner, destination, to, created });
+        };
+        let gateway = NextHop::InternetGateway(InternetGatewayId::from_random(made.number as u64));
+        if !self.dice.once_in(4) {
+            let to = if self.dice.once_in(6) { NextHop::Interface(*self.dice.pick(enis)) } else { gateway };
+            put(self, "0.0.0.0/0".parse().unwrap(), to);
+        }
+        let places: [(Ipv4Addr, u8); 5] = [
+            (CLIENT, 24),
+            (CLIENT, 32),
+            (Ipv4Addr::new(203, 0, 113, 100), 30),
+            (Ipv4Addr::new(8, 8, 8, 8), 8),
+            (Ipv4Addr::new(172, 16, 0, 0), 12),
+        ];
+        for (at, length) in places {
+            let to = match self.dice.below(8) {
+                0 => NextHop::InternetGateway(InternetGatewayId::from_random(GONE)),
+                1 => NextHop::Interface(EniId::from_random(GONE)),
+                2 | 3 => NextHop::Interface(*self.dice.pick(enis)),
+                4 => gateway,
+                _ => continue,
+            };
+            put(self, Cidr4::new(at, length).unwrap(), to);
+        }
+    }
+
+    fn acls(&mut self, made: &Made) {
+        let count = 1 + self.dice.below(3);
+        for n in 0..count {
+            self.acl(NetworkAclId::from_random(made.seed(n)), &made.owner, made.id, n == 0);
+        }
+        for (n, subnet) in made.subnets.iter().enumerate() {
+            // A subnet without one is closed.
+            if !self.dice.once_in(20) {
+                let acl = NetworkAclId::from_random(made.seed(self.dice.below(count)));
+                let (id, owner) = (NetworkAclAssociationId::from_random(made.seed(n)), made.owner.clone());
+                self.put(AclAssociation { id, owner, acl, subnet: *subnet });
+            }
+        }
+    }
+
+    /// Subnets of default VPCs have ACLs, too, if they are not of an older store.
+    fn acls_of_flat_subnets(&mut self) {
+        let subnets: Vec<_> = self.world.subnets.values().cloned().collect();
+        for (n, subnet) in subnets.iter().enumerate() {
+            if self.dice.once_in(2) {
+                continue;
+            }
+            let acl = NetworkAclId::from_random(5000 + n as u64);
+            let open = self.dice.once_in(2);
+            self.acl(acl, &subnet.owner, subnet.vpc, open);
+            let id = NetworkAclAssociationId::from_random(5000 + n as u64);
+            self.put(AclAssociation { id, owner: subnet.owner.clone(), acl, subnet: subnet.id });
+        }
+    }
+
+    fn acl(&mut self, acl: NetworkAclId, owner: &Owner, vpc: VpcId, is_default: bool) {
+        self.put(NetworkAcl { id: acl, owner: owner.clone(), vpc, is_default, created: Micros(0) });
+        let interesting = crate::worlds::interesting(&self.world);
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let some = if is_default { 0 } else { self.dice.below(4) };
+            for n in 0..some {
+                let length = *self.dice.pick(&[32, 32, 31, 28, 26, 25, 24, 16, 8, 1, 0]);
+                let cidr = Cidr4::new(*self.dice.pick(&interesting), length).unwrap();
+                let (number, allow) = (10 * (n as u16 + 1), self.dice.once_in(2));
+                let traffic = if self.dice.once_in(3) { Traffic::All } else { traffic(self.dice) };
+                self.entry(acl, owner, direction, number, allow, traffic, cidr);
+            }
+            if is_default || !self.dice.once_in(4) {
+                let all = "0.0.0.0/0".parse().unwrap();
+                self.entry(acl, owner, direction, 100, true, Traffic::All, all);
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn entry(
+        &mut self,
+        acl: NetworkAclId,
+        owner: &Owner,
+        direction: Direction,
+        number: u16,
+        allow: bool,
+        traffic: Traffic,
+        cidr: Cidr4,
+    ) {
+        let (owner, created) = (owner.clone(), Micros(0));
+        self.put(AclEntry { acl, owner, direction, number, allow, traffic, cidr, created });
+    }
+
+    /// Elastic addresses that the flat networks have left.
+    fn elastic(&mut self, enis: &[EniId]) {
+        let range: Range4 = POOL.parse().unwrap();
+        let mut free: Vec<(EniId, Ipv4Addr)> = Vec::new();
+        for id in enis {
+            free.extend(self.world.enis[id].private_ips().map(|ip| (*id, ip)));
+        }
+        for n in self.world.addresses.len()..range.count() as usize {
+            if free.is_empty() {
+                break;
+            }
+            let (eni, private_ip) = free.remove(self.dice.below(free.len()));
+            let row = self.world.enis[&eni].clone();
+            let public_ip = Ipv4Addr::from_bits(range.first().to_bits() + n as u32);
+            let id = AssociationId::from_random(n as u64 + 1);
+            let transit = (!self.dice.once_in(16)).then_some(n as u16 + 1);
+            self.put(Address {
+                id: AllocationId::from_random(n as u64 + 1),
+                owner: row.owner.clone(),
+                public_ip,
+                pool: PoolId::from_random(1),
+                association: Some(Association { id, eni, private_ip }),
+                transit,
+                domain_name: None,
+                allocated: Micros(0),
+            });
+            let instance = self.world.instances[&row.attachment.unwrap().instance].clone();
+            if instance.state == InstanceState::Running && !self.dice.once_in(12) {
+                self.claim(Space::Pool(PoolId::from_random(1)), public_ip, instance.host.clone());
+            }
+        }
+    }
+
+    fn rules_of(&mut self, made: &Made) {
+        let interesting = crate::worlds::interesting(&self.world);
+        let first = 1000 * made.number;
+        for n in 0..self.dice.below(10) {
+            self.rule(first + n, &interesting, &made.groups);
+        }
+        let all = RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap());
+        for (n, (_, group)) in made.groups.iter().enumerate() {
+            for (direction, way) in [(Direction::Egress, 100), (Direction::Ingress, 200)] {
+                // Many are open, that ACLs and routes have something to say.
+                if self.dice.once_in(if way == 100 { 8 } else { 3 }) {
+                    continue;
+                }
+                self.put(Rule {
+                    id: RuleId::from_random((first + way + n) as u64),
+                    owner: made.owner.clone(),
+                    group: *group,
+                    direction,
+                    traffic: Traffic::All,
+                    target: all.clone(),
+                    description: None,
+                    created: Micros(0),
+                });
+            }
+        }
+    }
+}
