@@ -97,7 +97,6 @@ fn interface(said: input::InstanceNetworkInterface) -> output::LaunchTemplateNet
         private_ip_address: said.private_ip_address,
         secondary_private_ip_address_count: said.secondary_private_ip_address_count,
         private_ip_addresses: said.private_ip_addresses.into_iter().map(address).collect(),
-        secondary_private_ip_address_count: said.secondary_private_ip_address_count,
         subnet_id: said.subnet_id,
     }
 }
