@@ -50,6 +50,14 @@ fn encode_value(field: &Field, wire: &str, value: &str) -> String {
 }
 
 fn encode_field(name: &str, field: &Field) -> String {
+    let code = encode_any_version(name, field);
+    match &field.since {
+        Some(since) => format!("        if xml.is_since({since:?}) {{\n    {code}        }}\n"),
+        None => code,
+    }
+}
+
+fn encode_any_version(name: &str, field: &Field) -> String {
     let wire = field.wire.clone().unwrap_or_else(|| lower_camel(name));
     if field.list.is_some() {
         let item = field.item.as_deref().unwrap_or("item");

@@ -62,6 +62,8 @@ pub struct Field {
     #[serde(default)]
     pub one_of: Vec<String>,
     pub item: Option<String>,
+    /// The first API version that has it in answers.
+    pub since: Option<String>,
     #[serde(default)]
     pub also: Vec<String>,
 }

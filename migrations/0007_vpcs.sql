@@ -9,7 +9,9 @@ ALTER TABLE subnets ADD COLUMN map_public_ip BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE network_interfaces ADD COLUMN secondary_ips TEXT NOT NULL DEFAULT '';
 ALTER TABLE hosts ADD COLUMN flat_mtu BIGINT;
 ALTER TABLE addresses ADD COLUMN transit BIGINT;
-CREATE UNIQUE INDEX addresses_by_transit ON addresses (transit);
+-- Not unique here: rows are written in the order of their keys, and what one gives up another may take at once. The same
+-- goes for the VPC of an internet gateway.
+CREATE INDEX addresses_by_transit ON addresses (transit);
 
 CREATE TABLE dhcp_options (
     id TEXT PRIMARY KEY,
@@ -28,7 +30,7 @@ CREATE TABLE internet_gateways (
     id TEXT PRIMARY KEY,
     account TEXT NOT NULL REFERENCES accounts (id) DEFERRABLE INITIALLY DEFERRED,
     region TEXT NOT NULL,
-    vpc TEXT UNIQUE REFERENCES vpcs (id) DEFERRABLE INITIALLY DEFERRED,
+    vpc TEXT REFERENCES vpcs (id) DEFERRABLE INITIALLY DEFERRED,
     created BIGINT NOT NULL,
     generation BIGINT NOT NULL
 );

@@ -24,11 +24,12 @@ use super::kernel::events::{Events, Interest};
 use super::kernel::flat;
 use super::kernel::foreign::Obstacles;
 use super::kernel::glance::Watched;
-use super::kernel::host::{Leave, Pass, outside_switches};
+use super::kernel::host::{Leave, Pass};
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
 use super::kernel::render::{self, Side};
+use super::kernel::sides::outside_switches;
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Exit, Failure, HostState, Wiring};
 use crate::types::{Cidr4, EniId, MacAddr, VpcId};
@@ -253,7 +254,7 @@ impl Reconciler {
 
     /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.
     fn note_gone(&mut self, state: &HostState, pass: &Pass<'_>) {
-        let places = places(state);
+        let places = flat::everywhere(state);
         let left = self.places.iter().filter(|(ip, place)| places.get(ip) != Some(place)).map(|(ip, _)| *ip);
         self.gone.extend(left.chain(pass.left_places(self.mapped.is_some())));
         let mapped: BTreeMap<_, _> = state.addresses.values().map(|a| (a.public_ip, a.private_ip)).collect();
@@ -430,17 +431,6 @@ impl Reconciler {
 fn unread(error: &rtnetlink::Error) -> Applied {
     let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
     Applied { failures: vec![failure], ..Applied::default() }
-}
-
-/// Where the instances' interfaces are, on this host and on others.
-fn places(state: &HostState) -> BTreeMap<Ipv4Addr, (EniId, Arc<str>)> {
-    let remote = flat::remote(state)
-        .flat_map(|place| place.private_ips().map(|ip| (ip, (place.eni, place.host.clone()))));
-    let here = state
-        .ports
-        .values()
-        .flat_map(|port| port.private_ips().map(|ip| (ip, (port.eni, state.host.clone()))));
-    remote.chain(here).collect()
 }
 
 /// What challenges say next; nothing without any.

@@ -116,7 +116,7 @@ fn is_version(text: &str) -> bool {
 
 /// The XML of an answer.
 pub fn encode_response(response: &Response, version: &str, request_id: &str) -> String {
-    let mut xml = Xml::new();
+    let mut xml = Xml::new(version);
     let (action, sts) = response.action();
     if sts {
         xml.root(&format!("{action}Response"), "https://sts.amazonaws.com/doc/2011-06-15/", |xml| {
@@ -135,7 +135,8 @@ pub fn encode_response(response: &Response, version: &str, request_id: &str) -> 
 
 /// The XML of a fault, in the shape that EC2's clients parse: no namespace, Code before Message.
 pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
-    let mut xml = Xml::new();
+    // Faults look the same in all versions.
+    let mut xml = Xml::new("");
     xml.element("Response", |xml| {
         xml.element("Errors", |xml| {
             xml.element("Error", |xml| {
@@ -150,7 +151,9 @@ pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::api::{DescribeVpcsResponse, output};
     use super::*;
+    use crate::types::{DhcpOptionsId, VpcCidrAssociationId, VpcId};
     use proptest::prelude::*;
 
     fn pairs(text: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -172,6 +175,31 @@ mod tests {
         assert_eq!(values(&[]), [None]);
         assert_eq!(values(&[("Tag.1.Value", "")]), [Some(String::new())]);
         assert_eq!(values(&[("Tag.1.Value", "1")]), [Some("1".to_owned())]);
+    }
+
+    #[test]
+    fn a_client_of_an_older_version_is_told_nothing_that_came_later() {
+        let block = output::VpcCidrBlockAssociation {
+            association_id: VpcCidrAssociationId::from_random(1),
+            cidr_block: "10.0.0.0/16".parse().unwrap(),
+            cidr_block_state: output::VpcCidrBlockState { state: "associated".into() },
+        };
+        let vpc = output::Vpc {
+            vpc_id: VpcId::from_random(1),
+            owner_id: "123456789012".parse().unwrap(),
+            state: "available".into(),
+            cidr_block: "10.0.0.0/16".parse().unwrap(),
+            cidr_block_association_set: vec![block],
+            dhcp_options_id: DhcpOptionsId::from_random(1),
+            instance_tenancy: "default".into(),
+            is_default: false,
+            block_public_access_states: output::BlockPublicAccessStates::default(),
+            tag_set: Vec::new(),
+        };
+        let answer = Response::DescribeVpcs(DescribeVpcsResponse { vpcs: vec![vpc], next_token: None });
+        let told = |version: &str| encode_response(&answer, version, "r").contains("cidrBlockAssociationSet");
+        assert!(told("2016-11-15") && told("2020-01-01"));
+        assert!(!told("2014-10-01") && !told("2016-09-15"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use quick_xml::escape::partial_escape;
 /// A document under construction.
 pub struct Xml {
     text: String,
+    /// The API's version that the client speaks, a date.
+    version: String,
 }
 
 /// Escapes what is formatted into it.
@@ -32,10 +34,17 @@ const fn is_xml_char(c: char) -> bool {
 }
 
 impl Xml {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: &str) -> Self {
         let mut text = String::with_capacity(1024);
         text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        Self { text }
+        Self { text, version: version.into() }
+    }
+
+    /// Whether the client's version has what came with this one. EC2 tells older ones nothing of it, and clients of
+    /// that time count on it: boto 2 ends its VPC at the first `</item>` that it does not know.
+    pub(super) fn is_since(&self, version: &str) -> bool {
+        // Dates sort as texts.
+        *self.version >= *version
     }
 
     pub(super) fn finish(self) -> String {

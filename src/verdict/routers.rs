@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there.
-    pub fn into_router(&mut self, here: &Arc<str>, vpc: &Vpc) -> Result<(), Blocked> {
+    pub fn enter_router(&mut self, here: &Arc<str>, vpc: &Vpc) -> Result<(), Blocked> {
         self.leave(Interface::Cable(vpc.id));
         self.enter_part(here, Some(vpc.id), Interface::Cable(vpc.id));
         match places::network_of(self.world, Some(vpc.id), self.packet.source) {

@@ -274,7 +274,7 @@ impl Walk<'_> {
     /// From a host into an interface, by that interface's host.
     pub fn carry(&mut self, here: &Arc<str>, target: &Served) -> Way {
         if let Some(vpc) = places::isolated(self.world, &target.eni) {
-            self.into_router(here, vpc)?;
+            self.enter_router(here, vpc)?;
         } else if target.host != *here {
             self.cross_flat(&target.host)?;
         }

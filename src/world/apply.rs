@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Puts a row into its table, and takes the index from the old one to it.
+macro_rules! keep {
+    ($world:ident.$table:ident, $key:expr, $row:expr, $index:ident) => {{
+        let old = $world.$table.insert($key, $row.clone());
+        $world.index.$index(old.as_deref(), Some($row));
+    }};
+}
+
 impl World {
     /// Applies one change to the rows and to every index that follows from them.
     pub fn apply(&mut self, change: &Change) {
@@ -20,135 +28,90 @@ impl World {
             Row::Host(row) => drop(self.hosts.insert(row.name.clone(), row.clone())),
             Row::Image(row) => drop(self.images.insert(row.id, row.clone())),
             Row::Tag(row) => drop(self.tags.insert((row.resource, row.key.clone()), row.clone())),
-            Row::Deployment(row) => self.deployment = Some(row.clone()),
-            Row::Vpc(row) => self.index.vpc(self.vpcs.insert(row.id, row.clone()).as_deref(), Some(row)),
-            Row::Subnet(row) => {
-                self.index.subnet(self.subnets.insert(row.id, row.clone()).as_deref(), Some(row));
-            }
             Row::DhcpOptions(row) => drop(self.dhcp_options.insert(row.id, row.clone())),
             Row::Route(row) => drop(self.routes.insert((row.table, row.destination), row.clone())),
             Row::AclEntry(row) => {
-                drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()));
-            }
-            Row::InternetGateway(row) => {
-                let old = self.internet_gateways.insert(row.id, row.clone());
-                self.index.internet_gateway(old.as_deref(), Some(row));
-            }
-            Row::NatGateway(row) => {
-                let old = self.nat_gateways.insert(row.id, row.clone());
-                self.index.nat_gateway(old.as_deref(), Some(row));
-            }
-            Row::RouteTable(row) => {
-                let old = self.route_tables.insert(row.id, row.clone());
-                self.index.route_table(old.as_deref(), Some(row));
-            }
-            Row::RouteTableAssociation(row) => {
-                let old = self.route_table_associations.insert(row.id, row.clone());
-                self.index.route_table_association(old.as_deref(), Some(row));
-            }
-            Row::NetworkAcl(row) => {
-                let old = self.network_acls.insert(row.id, row.clone());
-                self.index.network_acl(old.as_deref(), Some(row));
-            }
-            Row::AclAssociation(row) => {
-                let old = self.acl_associations.insert(row.id, row.clone());
-                self.index.acl_association(old.as_deref(), Some(row));
-            }
-            Row::Group(row) => {
-                self.index.group(self.groups.insert(row.id, row.clone()).as_deref(), Some(row));
-            }
-            Row::Rule(row) => self.index.rule(self.rules.insert(row.id, row.clone()).as_deref(), Some(row)),
-            Row::KeyPair(row) => {
-                self.index.key_pair(self.key_pairs.insert(row.id, row.clone()).as_deref(), Some(row));
-            }
-            Row::InsightsPath(row) => {
-                self.index
-                    .insights_path(self.insights_paths.insert(row.id, row.clone()).as_deref(), Some(row));
-            }
-            Row::InsightsAnalysis(row) => {
-                let old = self.insights_analyses.insert(row.id, row.clone());
-                self.index.insights_analysis(old.as_deref(), Some(row));
-            }
-            Row::LaunchTemplate(row) => {
-                let old = self.launch_templates.insert(row.id, row.clone());
-                self.index.launch_template(old.as_deref(), Some(row));
+                drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()))
             }
             Row::LaunchTemplateVersion(row) => {
-                drop(self.launch_template_versions.insert((row.template, row.number), row.clone()));
+                drop(self.launch_template_versions.insert((row.template, row.number), row.clone()))
             }
-            Row::Instance(row) => {
-                self.index.instance(self.instances.insert(row.id, row.clone()).as_deref(), Some(row));
+            Row::Deployment(row) => self.deployment = Some(row.clone()),
+            Row::Vpc(row) => keep!(self.vpcs, row.id, row, vpc),
+            Row::Subnet(row) => keep!(self.subnets, row.id, row, subnet),
+            Row::InternetGateway(row) => keep!(self.internet_gateways, row.id, row, internet_gateway),
+            Row::NatGateway(row) => keep!(self.nat_gateways, row.id, row, nat_gateway),
+            Row::RouteTable(row) => keep!(self.route_tables, row.id, row, route_table),
+            Row::RouteTableAssociation(row) => {
+                keep!(self.route_table_associations, row.id, row, route_table_association)
             }
-            Row::Eni(row) => self.index.eni(self.enis.insert(row.id, row.clone()).as_deref(), Some(row)),
-            Row::Address(row) => {
-                self.index.address(self.addresses.insert(row.id, row.clone()).as_deref(), Some(row));
-            }
+            Row::NetworkAcl(row) => keep!(self.network_acls, row.id, row, network_acl),
+            Row::AclAssociation(row) => keep!(self.acl_associations, row.id, row, acl_association),
+            Row::Group(row) => keep!(self.groups, row.id, row, group),
+            Row::Rule(row) => keep!(self.rules, row.id, row, rule),
+            Row::KeyPair(row) => keep!(self.key_pairs, row.id, row, key_pair),
+            Row::InsightsPath(row) => keep!(self.insights_paths, row.id, row, insights_path),
+            Row::InsightsAnalysis(row) => keep!(self.insights_analyses, row.id, row, insights_analysis),
+            Row::LaunchTemplate(row) => keep!(self.launch_templates, row.id, row, launch_template),
+            Row::Instance(row) => keep!(self.instances, row.id, row, instance),
+            Row::Eni(row) => keep!(self.enis, row.id, row, eni),
+            Row::Address(row) => keep!(self.addresses, row.id, row, address),
             Row::AddressTransfer(row) => {
-                let key = (row.owner.clone(), row.allocation);
-                self.index.transfer(self.address_transfers.insert(key, row.clone()).as_deref(), Some(row));
+                keep!(self.address_transfers, (row.owner.clone(), row.allocation), row, transfer)
             }
-            Row::Claim(row) => {
-                let old = self.claims.insert((row.space.clone(), row.address), row.clone());
-                self.index.claim(old.as_deref(), Some(row));
-            }
-            Row::Freed(row) => {
-                let old = self.freed.insert((row.space.clone(), row.address), row.clone());
-                self.index.freed(old.as_deref(), Some(row));
-            }
-            Row::Token(row) => {
-                self.index.token(self.tokens.insert(row.key.clone(), row.clone()).as_deref(), Some(row));
-            }
+            Row::Claim(row) => keep!(self.claims, (row.space.clone(), row.address), row, claim),
+            Row::Freed(row) => keep!(self.freed, (row.space.clone(), row.address), row, freed),
+            Row::Token(row) => keep!(self.tokens, row.key.clone(), row, token),
         }
     }
 
     fn delete(&mut self, key: &Key) {
         match key {
-            Key::Account(id) => drop(self.accounts.remove(id)),
-            Key::AccessKey(id) => drop(self.access_keys.remove(id)),
-            Key::Pool(id) => drop(self.pools.remove(id)),
-            Key::Network(name) => drop(self.networks.remove(name)),
-            Key::Host(name) => drop(self.hosts.remove(name)),
-            Key::Image(id) => drop(self.images.remove(id)),
+            Key::Account(key) => drop(self.accounts.remove(key)),
+            Key::AccessKey(key) => drop(self.access_keys.remove(key)),
+            Key::Pool(key) => drop(self.pools.remove(key)),
+            Key::Network(key) => drop(self.networks.remove(key)),
+            Key::Host(key) => drop(self.hosts.remove(key)),
+            Key::Image(key) => drop(self.images.remove(key)),
             Key::Tag(key) => drop(self.tags.remove(key)),
-            Key::Vpc(id) => self.index.vpc(self.vpcs.remove(id).as_deref(), None),
-            Key::Subnet(id) => self.index.subnet(self.subnets.remove(id).as_deref(), None),
-            Key::DhcpOptions(id) => drop(self.dhcp_options.remove(id)),
+            Key::DhcpOptions(key) => drop(self.dhcp_options.remove(key)),
             Key::Route(key) => drop(self.routes.remove(key)),
             Key::AclEntry(key) => drop(self.acl_entries.remove(key)),
-            Key::InternetGateway(id) => {
-                self.index.internet_gateway(self.internet_gateways.remove(id).as_deref(), None);
-            }
-            Key::NatGateway(id) => self.index.nat_gateway(self.nat_gateways.remove(id).as_deref(), None),
-            Key::RouteTable(id) => self.index.route_table(self.route_tables.remove(id).as_deref(), None),
-            Key::RouteTableAssociation(id) => {
-                let old = self.route_table_associations.remove(id);
-                self.index.route_table_association(old.as_deref(), None);
-            }
-            Key::NetworkAcl(id) => self.index.network_acl(self.network_acls.remove(id).as_deref(), None),
-            Key::AclAssociation(id) => {
-                self.index.acl_association(self.acl_associations.remove(id).as_deref(), None);
-            }
-            Key::Group(id) => self.index.group(self.groups.remove(id).as_deref(), None),
-            Key::Rule(id) => self.index.rule(self.rules.remove(id).as_deref(), None),
-            Key::KeyPair(id) => self.index.key_pair(self.key_pairs.remove(id).as_deref(), None),
-            Key::InsightsPath(id) => {
-                self.index.insights_path(self.insights_paths.remove(id).as_deref(), None);
-            }
-            Key::InsightsAnalysis(id) => {
-                self.index.insights_analysis(self.insights_analyses.remove(id).as_deref(), None);
-            }
-            Key::LaunchTemplate(id) => {
-                self.index.launch_template(self.launch_templates.remove(id).as_deref(), None);
-            }
             Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
-            Key::Instance(id) => self.index.instance(self.instances.remove(id).as_deref(), None),
-            Key::Eni(id) => self.index.eni(self.enis.remove(id).as_deref(), None),
-            Key::Address(id) => self.index.address(self.addresses.remove(id).as_deref(), None),
+            Key::Deployment(()) => self.deployment = None,
+            Key::Vpc(key) => self.index.vpc(self.vpcs.remove(key).as_deref(), None),
+            Key::Subnet(key) => self.index.subnet(self.subnets.remove(key).as_deref(), None),
+            Key::InternetGateway(key) => {
+                self.index.internet_gateway(self.internet_gateways.remove(key).as_deref(), None)
+            }
+            Key::NatGateway(key) => self.index.nat_gateway(self.nat_gateways.remove(key).as_deref(), None),
+            Key::RouteTable(key) => self.index.route_table(self.route_tables.remove(key).as_deref(), None),
+            Key::RouteTableAssociation(key) => {
+                self.index.route_table_association(self.route_table_associations.remove(key).as_deref(), None)
+            }
+            Key::NetworkAcl(key) => self.index.network_acl(self.network_acls.remove(key).as_deref(), None),
+            Key::AclAssociation(key) => {
+                self.index.acl_association(self.acl_associations.remove(key).as_deref(), None)
+            }
+            Key::Group(key) => self.index.group(self.groups.remove(key).as_deref(), None),
+            Key::Rule(key) => self.index.rule(self.rules.remove(key).as_deref(), None),
+            Key::KeyPair(key) => self.index.key_pair(self.key_pairs.remove(key).as_deref(), None),
+            Key::InsightsPath(key) => {
+                self.index.insights_path(self.insights_paths.remove(key).as_deref(), None)
+            }
+            Key::InsightsAnalysis(key) => {
+                self.index.insights_analysis(self.insights_analyses.remove(key).as_deref(), None)
+            }
+            Key::LaunchTemplate(key) => {
+                self.index.launch_template(self.launch_templates.remove(key).as_deref(), None)
+            }
+            Key::Instance(key) => self.index.instance(self.instances.remove(key).as_deref(), None),
+            Key::Eni(key) => self.index.eni(self.enis.remove(key).as_deref(), None),
+            Key::Address(key) => self.index.address(self.addresses.remove(key).as_deref(), None),
             Key::AddressTransfer(key) => {
-                self.index.transfer(self.address_transfers.remove(key).as_deref(), None);
+                self.index.transfer(self.address_transfers.remove(key).as_deref(), None)
             }
             Key::Claim(key) => self.index.claim(self.claims.remove(key).as_deref(), None),
-            Key::Deployment(()) => self.deployment = None,
             Key::Freed(key) => self.index.freed(self.freed.remove(key).as_deref(), None),
             Key::Token(key) => self.index.token(self.tokens.remove(key).as_deref(), None),
         }

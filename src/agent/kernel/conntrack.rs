@@ -189,6 +189,7 @@ mod tests {
             to_private: mapped.iter().copied().collect(),
             to_elastic: mapped.iter().map(|&(public, private)| (private, public)).collect(),
             pools: vec![Range4::new(ELASTIC, Ipv4Addr::new(203, 0, 113, 20)).unwrap()],
+            shared: BTreeSet::new(),
             gone: gone.iter().copied().collect(),
             instances: [ONE, TWO].into(),
             translated: [ONE, TWO].into(),

@@ -14,11 +14,22 @@ use super::routes::{self, Key, Route};
 use super::{neighbours, subnets};
 use crate::agent::names::port_name;
 use crate::plan::{Exit, HostState, PlaceSection};
-use crate::types::{Cidr4, MacAddr};
+use crate::types::{Cidr4, EniId, MacAddr};
 
 /// The running instances' interfaces that are on other hosts.
 pub fn remote(state: &HostState) -> impl Iterator<Item = &Arc<PlaceSection>> + Clone {
     state.places.values().filter(|place| place.host != state.host && !state.ports.contains_key(&place.eni))
+}
+
+/// Where the instances' interfaces are, on this host and on others.
+pub fn everywhere(state: &HostState) -> BTreeMap<Ipv4Addr, (EniId, Arc<str>)> {
+    let remote =
+        remote(state).flat_map(|place| place.private_ips().map(|ip| (ip, (place.eni, place.host.clone()))));
+    let here = state
+        .ports
+        .values()
+        .flat_map(|port| port.private_ips().map(|ip| (ip, (port.eni, state.host.clone()))));
+    remote.chain(here).collect()
 }
 
 /// Those of them whose way to the outside is by this host.

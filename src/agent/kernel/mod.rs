@@ -32,6 +32,7 @@ pub mod probe;
 pub mod program;
 pub mod render;
 pub mod routes;
+pub mod sides;
 pub mod subnets;
 pub mod sysctl;
 pub mod transit;

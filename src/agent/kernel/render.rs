@@ -311,6 +311,9 @@ fn leave(state: &HostState, host: &Host, table: &mut Table) {
             Match::within(&[Field::Source], "central"),
         ]));
     }
+    if host.side.is_router() {
+        rules.push(subnets::leave(host));
+    }
     // Elastic addresses without a mapping here: nobody answers for them, nothing is forwarded.
     rules.extend(
         state

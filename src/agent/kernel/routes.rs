@@ -136,12 +136,11 @@ fn read(message: &RouteMessage) -> Option<(Key, Route)> {
     let (table, to) = (header.table.into(), Ipv4Addr::UNSPECIFIED);
     let (prefix_len, tos) = (header.destination_prefix_length, header.tos);
     let mut key = Key { table, to, prefix_len, metric: 0, tos };
-    let mut route = Route::default();
-    route.kind = match header.kind {
+    let mut route = Route::of(match header.kind {
         RouteType::Throw => Kind::Throw,
         RouteType::BlackHole => Kind::Blackhole,
         _ => Kind::Unicast,
-    };
+    });
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(RouteAddress::Inet(to)) => key.to = *to,

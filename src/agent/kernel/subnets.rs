@@ -43,6 +43,12 @@ pub fn forward(host: &Host) -> Vec<Rule> {
     ]
 }
 
+/// To a NAT gateway come answers alone.
+pub fn leave(host: &Host) -> Rule {
+    let to_gateway = Match::within(&[Field::Destination], "nat_gateways");
+    Rule::goto(vec![host.public(Field::InInterface), to_gateway], "from_outside")
+}
+
 /// What leaves by a NAT gateway is the gateway's elastic address, whatever its sender has.
 pub fn snat(host: &Host) -> Rule {
     let to = Target::Map(Field::NextHop, "nat_gateways".into());

@@ -72,6 +72,7 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
     let metadata = metadata_options(request.metadata_options.as_ref())?;
     let kinds = TAGGED;
     let instance_tags = tags::at_creation(&request.tag_specifications, &kinds, "instance")?;
+    tags::at_creation(&request.tag_specifications, &kinds, "volume")?;
     if metadata.instance_tags {
         instance_tags.iter().try_for_each(|(key, _)| served_tag(key))?;
     }
@@ -96,7 +97,8 @@ pub fn check(view: &View, request: &RunInstancesRequest) -> Result<Options, Faul
 }
 
 /// What a launch makes that can have tags.
-const TAGGED: [&str; 2] = ["instance", "network-interface"];
+/// Ansible names volumes at every launch: roots are instance-store, so it makes none to tag, on EC2 as here.
+const TAGGED: [&str; 3] = ["instance", "network-interface", "volume"];
 
 /// Whether the parameters could be those of a launch, whatever there is.
 ///

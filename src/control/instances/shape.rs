@@ -132,6 +132,7 @@ fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface
         }),
         association: association(eni.private_ip),
         private_ip_addresses_set: eni.private_ips().map(private).collect(),
+        ipv6_addresses_set: Vec::new(),
         interface_type: "interface".into(),
     }
 }

@@ -93,7 +93,9 @@ fn interface(said: input::InstanceNetworkInterface) -> output::LaunchTemplateNet
         network_card_index: said.network_card_index,
         interface_type: said.interface_type,
         groups: said.group_ids,
+        network_interface_id: said.network_interface_id,
         private_ip_address: said.private_ip_address,
+        secondary_private_ip_address_count: said.secondary_private_ip_address_count,
         private_ip_addresses: said.private_ip_addresses.into_iter().map(address).collect(),
         subnet_id: said.subnet_id,
     }

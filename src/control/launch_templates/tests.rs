@@ -237,7 +237,7 @@ fn what_no_launch_takes_no_template_keeps() {
         ("LaunchTemplateData.KernelId", "aki-1", FaultCode::UnsupportedOperation),
         ("LaunchTemplateData.InstanceType", "m5.huge", FaultCode::InvalidParameterValue),
         ("LaunchTemplateData.UserData", "%", FaultCode::InvalidParameterValue),
-        ("LaunchTemplateData.TagSpecification.1.ResourceType", "volume", FaultCode::InvalidParameterValue),
+        ("LaunchTemplateData.TagSpecification.1.ResourceType", "vpc", FaultCode::InvalidParameterValue),
         ("LaunchTemplateData.NoSuch", "1", FaultCode::UnknownParameter),
     ] {
         let fault = create(&mut bench, "web", &[(parameter, value)]).unwrap_err();

@@ -40,7 +40,7 @@ impl Site {
     }
 
     fn row(&self, id: &str) -> &NatGateway {
-        &self.bench.world.nat_gateways[&id.parse().unwrap()]
+        &self.bench.world.nat_gateways[&id.parse::<NatGatewayId>().unwrap()]
     }
 
     /// Where it is at work.
@@ -124,7 +124,8 @@ fn what_a_nat_gateway_had_goes_with_it_and_itself_an_hour_later() {
     assert_eq!(site.bench.refused("CreateNatGateway", &other), IdempotentParameterMismatch);
     let before = texts(&site.bench.call("DescribeNatGateways", &[]).unwrap(), "privateIp");
     assert_eq!(site.bench.refused("DeleteSubnet", &[("SubnetId", &site.subnet)]), DependencyViolation);
-    let detach = [("InternetGatewayId", &*site.internet), ("VpcId", &site.vpc)];
+    let (internet, own) = (site.internet.clone(), site.vpc.clone());
+    let detach = [("InternetGatewayId", &*internet), ("VpcId", &own)];
     assert_eq!(site.bench.refused("DetachInternetGateway", &detach), DependencyViolation);
 
     assert_eq!(site.bench.told("natGatewayId", "DeleteNatGateway", &named), id);
@@ -163,7 +164,8 @@ fn a_nat_gateway_leaves_a_host_that_is_drained_or_has_failed() {
     let id = site.make(&[]);
     // Nobody else can have it: it is at work there still.
     site.drain("node1", true);
-    assert_eq!((site.host(&id), &*site.state(&id)), (Some("node1"), "available"));
+    let state = site.state(&id);
+    assert_eq!((site.host(&id), &*state), (Some("node1"), "available"));
     // The host of another zone is none for it.
     site.bench.host("far", "us-east-1b");
     assert_eq!(site.host(&id), Some("node1"));
@@ -179,10 +181,12 @@ fn a_nat_gateway_leaves_a_host_that_is_drained_or_has_failed() {
     assert_eq!(site.host(&id), Some("node1"));
     assert_eq!(site.claims(&id), [Some(("node1", false)); 2], "a dead host lets go at once");
     site.fail("node1");
-    assert_eq!((site.host(&id), &*site.state(&id)), (None, "pending"));
+    let state = site.state(&id);
+    assert_eq!((site.host(&id), &*state), (None, "pending"));
     assert_eq!(site.claims(&id), [None, None]);
     report(&mut site.bench, Phase::Running);
-    assert_eq!((site.host(&id), &*site.state(&id)), (Some("node1"), "available"), "it is back");
+    let state = site.state(&id);
+    assert_eq!((site.host(&id), &*state), (Some("node1"), "available"), "it is back");
     let removed = site.bench.attempt(|decision| hosts::remove(decision, "node1")).unwrap_err();
     assert!(removed.message.contains("1 NAT gateways"), "{}", removed.message);
 }

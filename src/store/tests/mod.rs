@@ -1,5 +1,6 @@
 //! The store against the World: what is committed is what is loaded.
 
+mod calls;
 mod interfaces;
 mod lease;
 #[path = "../../../tests/common/linear.rs"]

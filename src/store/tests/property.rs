@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::calls::calls;
 use super::testing::{Bed, Cluster, commit};
 use super::{interfaces, vpcs};
 use crate::control::testing::Bench;
@@ -48,134 +49,6 @@ const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
 fn host(second: bool) -> &'static str {
     HOSTS[usize::from(second)]
 }
-
-/// Every call there is a form of.
-pub fn calls() -> Vec<&'static [(&'static str, &'static str)]> {
-    [CALLS, vpcs::CALLS, interfaces::CALLS].concat()
-}
-
-const CALLS: &[&[(&str, &str)]] = &[
-    &[("Action", "AllocateAddress")],
-    &[("Action", "AllocateAddress"), ("Address", "203.0.113.5")],
-    &[("Action", "ReleaseAddress"), ("AllocationId", "$address")],
-    &[("Action", "AssociateAddress"), ("AllocationId", "$address"), ("InstanceId", "$instance")],
-    &[
-        ("Action", "AssociateAddress"),
-        ("AllocationId", "$address"),
-        ("NetworkInterfaceId", "$eni"),
-        ("AllowReassociation", "true"),
-    ],
-    &[("Action", "DisassociateAddress"), ("AssociationId", "$association")],
-    &[("Action", "RunInstances"), ("ImageId", "$image"), ("MinCount", "1"), ("MaxCount", "2")],
-    &[
-        ("Action", "RunInstances"),
-        ("ImageId", "$image"),
-        ("MinCount", "1"),
-        ("MaxCount", "1"),
-        ("SecurityGroupId.1", "$group"),
-        ("ClientToken", "once"),
-        ("TagSpecification.1.ResourceType", "instance"),
-        ("TagSpecification.1.Tag.1.Key", "Name"),
-    ],
-    &[("Action", "TerminateInstances"), ("InstanceId.1", "$instance")],
-    &[("Action", "StopInstances"), ("InstanceId.1", "$instance")],
-    &[("Action", "StartInstances"), ("InstanceId.1", "$instance")],
-    &[("Action", "RebootInstances"), ("InstanceId.1", "$instance")],
-    &[("Action", "RegisterImage"), ("Name", "mine"), ("ImageLocation", "/images/busybox")],
-    &[("Action", "DeregisterImage"), ("ImageId", "$image")],
-    &[
-        ("Action", "CreateLaunchTemplate"),
-        ("LaunchTemplateName", "web"),
-        ("LaunchTemplateData.InstanceType", "t3.micro"),
-        ("LaunchTemplateData.UserData", "IyE="),
-        ("VersionDescription", "first"),
-        ("TagSpecification.1.ResourceType", "launch-template"),
-        ("TagSpecification.1.Tag.1.Key", "Name"),
-    ],
-    &[
-        ("Action", "CreateLaunchTemplateVersion"),
-        ("LaunchTemplateId", "$template"),
-        ("SourceVersion", "$Latest"),
-        ("LaunchTemplateData.ImageId", "$image"),
-    ],
-    &[
-        ("Action", "ModifyLaunchTemplate"),
-        ("LaunchTemplateId", "$template"),
-        ("SetDefaultVersion", "$Latest"),
-    ],
-    &[
-        ("Action", "DeleteLaunchTemplateVersions"),
-        ("LaunchTemplateId", "$template"),
-        ("LaunchTemplateVersion.1", "1"),
-        ("LaunchTemplateVersion.2", "2"),
-    ],
-    &[("Action", "DeleteLaunchTemplate"), ("LaunchTemplateId", "$template")],
-    &[
-        ("Action", "RunInstances"),
-        ("LaunchTemplate.LaunchTemplateId", "$template"),
-        ("LaunchTemplate.Version", "$Latest"),
-        ("MinCount", "1"),
-        ("MaxCount", "1"),
-    ],
-    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("SourceDestCheck.Value", "false")],
-    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("GroupId.1", "$group")],
-    &[("Action", "ModifyInstanceAttribute"), ("InstanceId", "$instance"), ("InstanceType.Value", "t3.micro")],
-    &[("Action", "ResetInstanceAttribute"), ("InstanceId", "$instance"), ("Attribute", "sourceDestCheck")],
-    &[("Action", "ModifyInstanceMetadataOptions"), ("InstanceId", "$instance"), ("HttpTokens", "required")],
-    &[("Action", "CreateSecurityGroup"), ("GroupName", "web"), ("GroupDescription", "d")],
-    &[("Action", "CreateSecurityGroup"), ("GroupName", "db"), ("GroupDescription", "d")],
-    &[("Action", "DeleteSecurityGroup"), ("GroupId", "$group")],
-    &[
-        ("Action", "AuthorizeSecurityGroupIngress"),
-        ("GroupId", "$group"),
-        ("IpPermissions.1.IpProtocol", "tcp"),
-        ("IpPermissions.1.FromPort", "80"),
-        ("IpPermissions.1.ToPort", "90"),
-        ("IpPermissions.1.IpRanges.1.CidrIp", "10.0.0.0/8"),
-        ("IpPermissions.1.IpRanges.2.CidrIp", "10.1.0.0/16"),
-        ("IpPermissions.1.Ipv6Ranges.1.CidrIpv6", "2001:db8::/32"),
-    ],
-    &[
-        ("Action", "AuthorizeSecurityGroupIngress"),
-        ("GroupId", "$group"),
-        ("IpPermissions.1.IpProtocol", "-1"),
-        ("IpPermissions.1.Groups.1.GroupId", "$group"),
-    ],
-    &[("Action", "RevokeSecurityGroupIngress"), ("GroupId", "$group"), ("SecurityGroupRuleId.1", "$rule")],
-    &[("Action", "RevokeSecurityGroupEgress"), ("GroupId", "$group"), ("SecurityGroupRuleId.1", "$rule")],
-    &[("Action", "CreateTags"), ("ResourceId.1", "$instance"), ("Tag.1.Key", "a"), ("Tag.1.Value", "b")],
-    &[("Action", "CreateTags"), ("ResourceId.1", "$group"), ("Tag.1.Key", "a")],
-    &[("Action", "DeleteTags"), ("ResourceId.1", "$group")],
-    &[
-        ("Action", "ModifySecurityGroupRules"),
-        ("GroupId", "$group"),
-        ("SecurityGroupRule.1.SecurityGroupRuleId", "$rule"),
-        ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "tcp"),
-        ("SecurityGroupRule.1.SecurityGroupRule.FromPort", "80"),
-        ("SecurityGroupRule.1.SecurityGroupRule.ToPort", "90"),
-        ("SecurityGroupRule.1.SecurityGroupRule.CidrIpv4", "10.0.0.0/8"),
-    ],
-    &[
-        ("Action", "ModifySecurityGroupRules"),
-        ("GroupId", "$group"),
-        ("SecurityGroupRule.1.SecurityGroupRuleId", "$rule"),
-        ("SecurityGroupRule.1.SecurityGroupRule.IpProtocol", "-1"),
-        ("SecurityGroupRule.1.SecurityGroupRule.ReferencedGroupId", "$group"),
-    ],
-    &[
-        ("Action", "UpdateSecurityGroupRuleDescriptionsIngress"),
-        ("GroupId", "$group"),
-        ("SecurityGroupRuleDescription.1.SecurityGroupRuleId", "$rule"),
-        ("SecurityGroupRuleDescription.1.Description", "d"),
-    ],
-    &[("Action", "ModifyAddressAttribute"), ("AllocationId", "$address"), ("DomainName", "mail.example.com")],
-    &[("Action", "ResetAddressAttribute"), ("AllocationId", "$address"), ("Attribute", "domain-name")],
-    &[("Action", "EnableAddressTransfer"), ("AllocationId", "$address"), ("TransferAccountId", "$account")],
-    &[("Action", "DisableAddressTransfer"), ("AllocationId", "$address")],
-    &[("Action", "AcceptAddressTransfer"), ("Address", "$ip")],
-    &[("Action", "ImportKeyPair"), ("KeyName", "k"), ("PublicKeyMaterial", "$key")],
-    &[("Action", "DeleteKeyPair"), ("KeyName", "k")],
-];
 
 const KEY: &str = "c3NoLWVkMjU1MTkgQUFBQUMzTnphQzFsWkRJMU5URTVBQUFBSVBPbkZGaU9nbDlCVXhIbHZqU3NaM3czZkhYOVFPeHFPb1UxMzVJcTlhd1g=";
 

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::calls::calls;
 use super::linear::{self, Call, Held, Op, Released, is_linearizable};
-use super::property::{calls, check, fill};
+use super::property::{check, fill};
 use super::servers::{agree, two};
 use super::testing::{Bed, Cluster, commit};
 use crate::control::testing::Bench;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::property::pick;
+use super::testing::{Bed, commit};
+use crate::control::testing::Bench;
 use crate::types::*;
 use crate::world::*;
 
@@ -110,5 +112,44 @@ pub fn check(world: &World) {
     let mut attached = BTreeSet::new();
     for vpc in world.internet_gateways.values().filter_map(|gateway| gateway.vpc) {
         assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");
+    }
+}
+
+/// Rows are written in the order of their keys, whichever gave up what the other takes.
+#[test]
+fn what_one_gives_up_another_takes_in_the_same_transaction() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut bench = Bench::small();
+    let vpc = bench.told("vpcId", "CreateVpc", &[("CidrBlock", "10.0.0.0/16")]);
+    let given = [("VpcId", &*vpc), ("CidrBlock", "10.0.1.0/24")];
+    let subnet = bench.told("subnetId", "CreateSubnet", &given);
+    let image = bench.world.images.keys().next().unwrap().to_string();
+    let given = [("ImageId", &*image), ("SubnetId", &subnet), ("MinCount", "1"), ("MaxCount", "1")];
+    let instance = bench.told("instanceId", "RunInstances", &given);
+    let mut many = |element: &str, action: &str| {
+        let mut made: Vec<String> = (0..3).map(|_| bench.told(element, action, &[])).collect();
+        made.sort();
+        made
+    };
+    let gateways = many("internetGatewayId", "CreateInternetGateway");
+    let addresses = many("allocationId", "AllocateAddress");
+    let attached = |at: usize| [("VpcId", &*vpc), ("InternetGatewayId", &*gateways[at])];
+    let led = |at: usize| [("AllocationId", &*addresses[at]), ("InstanceId", &*instance)];
+    bench.call("AttachInternetGateway", &attached(1)).unwrap();
+    bench.call("AssociateAddress", &led(1)).unwrap();
+    let bed = Bed::sqlite();
+    let mut store = runtime.block_on(bed.store());
+    runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
+    for (old, new) in [(1, 0), (0, 2)] {
+        bench.call("AssociateAddress", &led(new)).unwrap();
+        runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
+        assert_eq!(bench.world.index.addresses_by_transit.len(), 1);
+        let given = [("AllocationId.1", &*addresses[new])];
+        let association = bench.told("associationId", "DescribeAddresses", &given);
+        bench.call("DisassociateAddress", &[("AssociationId", &association)]).unwrap();
+        bench.call("DetachInternetGateway", &attached(old)).unwrap();
+        bench.call("AttachInternetGateway", &attached(new)).unwrap();
+        bench.call("AssociateAddress", &led(new)).unwrap();
+        runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
     }
 }
