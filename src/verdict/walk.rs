@@ -354,6 +354,7 @@ impl Walk<'_> {
         };
         match target {
             Some(target) if target.host == *host && self.is_dhcp_answer() && !self.is_in_vpc(&target) => {
+                self.acl(&target.eni, Direction::Ingress)?;
                 self.leave(Interface::Port(target.eni.id));
                 Ok(Place::Interface(target.eni.id))
             }

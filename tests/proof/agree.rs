@@ -107,8 +107,11 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outco
     let wanted = verdict(&made.world, &made.facts, &case.origin, case.packet, entry);
     let parcel = Parcel::of(case.packet, None, case.fragmented);
     let got = segments.send(&case.origin, entry, parcel);
+    let trail = segments.trail();
     let fail = |what: &str| {
-        panic!("{what}: FOGBANK_SEED={seed}\n{case:?}\nby the World: {wanted:?}\nby the rules: {got:?}")
+        panic!(
+            "{what}: FOGBANK_SEED={seed}\n{case:?}\nby the World: {wanted:?}\nby the rules: {got:?}\n{trail}"
+        )
     };
     match (&wanted.outcome, &got) {
         (Outcome::Blocked(_), Arrival::Nowhere(_)) => return wanted.outcome,

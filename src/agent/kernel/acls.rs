@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::model::*;
-use super::render::{address, any_port, from_host, name, number, range};
+use super::render::{address, any_port, name, number, range};
 use super::subnets;
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{AclEntrySection, HostState, SubnetSection};
@@ -113,17 +113,10 @@ fn crossing(subnet: &SubnetSection, direction: Direction) -> Vec<Rule> {
         Rule::accept(vec![Match::within(&[peer], "resolvers")]),
         Rule::accept(vec![Match::is(peer, Value::Address(METADATA_ADDRESS))]),
     ];
-    match direction {
-        // DHCP, while the client has no address or goes to all.
-        Direction::Egress => {
-            rules.push(Rule::accept(vec![number(Field::UdpSourcePort, 68), number(Field::UdpDestPort, 67)]))
-        }
-        // And its answers. What else has an address of the host's own was translated here, and is judged as any other's.
-        Direction::Ingress => rules.push(Rule::accept(vec![
-            from_host(),
-            number(Field::UdpSourcePort, 67),
-            number(Field::UdpDestPort, 68),
-        ])),
+    // DHCP, while the client has no address or goes to all; the answers come from a gateway. That an address is one of the
+    // host's says nothing: what was translated here has such a source, too.
+    if direction == Direction::Egress {
+        rules.push(Rule::accept(vec![number(Field::UdpSourcePort, 68), number(Field::UdpDestPort, 67)]));
     }
     rules.push(match subnet.acl {
         Some(acl) => Rule::goto(vec![], chain(acl, direction)),

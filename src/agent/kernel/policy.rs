@@ -11,7 +11,7 @@ use rtnetlink::{Error, Handle, IpVersion};
 
 use super::absent::is_removed;
 use crate::agent::names::ROUTE_PROTOCOL;
-use crate::plan::{Exit, HostState, MAX_HOSTS};
+use crate::plan::{Exit, HostState, MAX_HOSTS, transit};
 use crate::types::Cidr4;
 
 /// The first of our tables: one for each gateway host, by its number. Far from the numbers of rt_tables(5) and from those
@@ -23,6 +23,9 @@ const TABLES: u32 = 14_200;
 const NOT_FROM_PORTS: u32 = 14_200;
 const WITHIN: u32 = 14_201;
 const AWAY: u32 = 14_202;
+
+/// The length of the block of all addresses in transit.
+const TRANSIT_LENGTH: u8 = 18;
 
 /// The table of a gateway host, by its next hop.
 pub const fn table(gateway: Ipv4Addr) -> u32 {
@@ -91,6 +94,10 @@ pub fn wanted(state: &HostState, flat: &str) -> Vec<Rule> {
         }
         for other in state.networks.values() {
             rules.push(Rule { to: Some(other.cidr), ..rule(WITHIN, Lookup::Main) });
+        }
+        // What asks for an elastic IP that leads from here to a router has its address in transit by then.
+        if state.addresses.values().any(|address| address.transit.is_some()) {
+            rules.push(Rule { to: Cidr4::new(transit(0), TRANSIT_LENGTH), ..rule(WITHIN, Lookup::Main) });
         }
         let known = state.hosts.get(gateway);
         rules.push(rule(AWAY, known.map_or(Lookup::Unreachable, |peer| Lookup::Table(table(peer.next_hop)))));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fogbank::agent::kernel::model::{Family, Ruleset, Table};
 use fogbank::agent::kernel::render::{self, Host as Rendered, Side};
 use fogbank::agent::names::{port_name, transit_name};
-use fogbank::plan::{Exit, HostState, PlaceSection};
+use fogbank::plan::{Exit, HostState, PlaceSection, transit};
 use fogbank::types::{EniId, MacAddr, VpcId};
 use fogbank::verdict::{Packet, Service, Transport};
 
@@ -291,6 +291,7 @@ impl Host {
             && let Exit::By(gateway) = &network.exit
             && from_port
             && !within
+            && !self.keeps(to)
         {
             let peer = self.state.hosts.get(gateway);
             return peer.map(|peer| flat(peer)).ok_or(Exits::Dropped("unreachable"));
@@ -324,6 +325,13 @@ impl Host {
             });
         }
         Ok(Route { interface: self.facts.public.clone(), to: Exits::Public, next_hop: Some(to) })
+    }
+
+    /// Whether a rule keeps what goes there in the main table: all that is in transit to routers.
+    fn keeps(&self, to: Ipv4Addr) -> bool {
+        let first = transit(0).octets();
+        let in_transit = to.octets()[..2] == first[..2] && to.octets()[2] >= first[2];
+        in_transit && self.state.addresses.values().any(|address| address.transit.is_some())
     }
 
     fn onward(

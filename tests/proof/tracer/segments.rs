@@ -28,6 +28,8 @@ pub struct Segments {
     /// The hosts by number, then their routers of VPCs.
     parts: Vec<Host>,
     hosts: usize,
+    /// Where the last packet was, and how it looked there.
+    trail: Vec<(usize, Packet)>,
 }
 
 impl Segments {
@@ -58,7 +60,7 @@ impl Segments {
             };
             Host::new((*router.kernel).clone(), rendered)
         });
-        Self { hosts: states.len(), parts: own.chain(routers).collect() }
+        Self { hosts: states.len(), parts: own.chain(routers).collect(), trail: Vec::new() }
     }
 
     /// Forgets every flow.
@@ -76,9 +78,19 @@ impl Segments {
         self.parts.iter().position(|part| *part.name == *host && part.vpc() == Some(vpc))
     }
 
+    /// The way of the last packet, for people.
+    pub fn trail(&self) -> String {
+        let part = |(at, packet): &(usize, Packet)| {
+            let part = &self.parts[*at];
+            format!("{}, {:?}: {packet:?}", part.name, part.vpc())
+        };
+        self.trail.iter().map(part).collect::<Vec<_>>().join("\n")
+    }
+
     /// Sends a packet from where it begins and follows it.
     pub fn send(&mut self, from: &Origin, entry: Option<&str>, parcel: Parcel) -> Arrival {
         let to = parcel.packet.destination;
+        self.trail.clear();
         let (host, input, mac) = match from {
             Origin::Interface(eni) => {
                 let Some(host) = self.parts.iter().position(|host| host.state.ports.contains_key(eni)) else {
@@ -100,6 +112,7 @@ impl Segments {
                 return self.follow(host, exits, parcel);
             }
         };
+        self.trail.push((host, parcel.packet));
         let (exits, parcel) = self.parts[host].receive(parcel, &input, mac);
         self.follow(host, exits, parcel)
     }
@@ -154,6 +167,7 @@ impl Segments {
             if vpc.is_none() || input != ROUTER_VXLAN {
                 parcel.mark = 0;
             }
+            self.trail.push((next, parcel.packet));
             (exits, parcel) = self.parts[next].receive(parcel, &input, sender);
             at = next;
         }
