@@ -5,6 +5,8 @@ that we answer is one that EC2 has, under its name and of its type.
 """
 
 import pathlib
+import subprocess
+import sys
 import tomllib
 
 import botocore.exceptions
@@ -278,3 +280,8 @@ def nested(shape, steps):
             inner = nested(structure(member), steps[1:])
             return {name: [inner] if member.type_name == "list" else inner}
     raise AssertionError(f"EC2 has no parameter {steps[0]}")
+
+
+def test_the_documentation_is_what_the_specification_says():
+    checked = subprocess.run([sys.executable, SPEC / "document.py", "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr

@@ -293,7 +293,7 @@ def test_a_restarted_agent_leaves_routers_as_they_are(vpcs, open_vpc):
     until(lambda: page(vpcs, "internet", first) == name(one), 10)
 
 
-def test_a_router_that_somebody_deletes_comes_again_and_goes_with_its_vpcs_last_instance(vpcs):
+def test_a_router_goes_with_its_vpcs_last_instance(vpcs):
     vpc, subnet = vpcs.vpc("10.0.9.0/24")
     one, other = vpcs.launch((subnet, "host1"), (subnet, "host2"))
     routers = lambda: [line.split()[0] for line in subprocess.check_output(["ip", "netns"], text=True).splitlines() if vpc in line]
