@@ -5,7 +5,7 @@ use super::{Decision, View, filter, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Key, Tag};
+use crate::world::{Key, Tag, World};
 
 pub fn create_tags(
     decision: &mut Decision,
@@ -70,12 +70,39 @@ fn resources(decision: &Decision, ids: &[ResourceId]) -> Result<Vec<ResourceId>,
 }
 
 fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
-    use FaultCode::*;
-    let (world, owner) = (view.world, &view.caller.owner);
     let (owned, code, what) = match resource {
-        ResourceId::Address(id) => {
-            (world.addresses.get(&id).map(|row| &row.owner), InvalidAllocationIDNotFound, "allocation")
+        ResourceId::Image(id) => image(view.world, id)?,
+        ResourceId::DhcpOptions(_)
+        | ResourceId::InternetGateway(_)
+        | ResourceId::NatGateway(_)
+        | ResourceId::NetworkAcl(_)
+        | ResourceId::RouteTable(_)
+        | ResourceId::Subnet(_)
+        | ResourceId::Vpc(_) => of_vpcs(view.world, resource),
+        _ => of_others(view.world, resource),
+    };
+    match owned {
+        Some(of) if *of == view.caller.owner => Ok(()),
+        _ => Err(code.with(format!("The {what} ID '{resource}' does not exist"))),
+    }
+}
+
+/// Who has a resource, what EC2 answers where nobody has it, and what it calls it.
+type Owned<'w> = (Option<&'w Owner>, FaultCode, &'static str);
+
+fn image(world: &World, id: ImageId) -> Result<Owned<'_>, Fault> {
+    match world.images.get(&id) {
+        Some(image) if image.owner.is_none() => Err(FaultCode::OperationNotPermitted
+            .with(format!("The image {id} belongs to the operator of this cloud and takes no tags"))),
+        image => {
+            Ok((image.and_then(|image| image.owner.as_ref()), FaultCode::InvalidAMIIDNotFound, "image"))
         }
+    }
+}
+
+fn of_vpcs(world: &World, resource: ResourceId) -> Owned<'_> {
+    use FaultCode::*;
+    match resource {
         ResourceId::DhcpOptions(id) => {
             (world.dhcp_options.get(&id).map(|row| &row.owner), InvalidDhcpOptionIDNotFound, "dhcpOptions")
         }
@@ -92,6 +119,20 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
         }
         ResourceId::RouteTable(id) => {
             (world.route_tables.get(&id).map(|row| &row.owner), InvalidRouteTableIDNotFound, "routeTable")
+        }
+        ResourceId::Subnet(id) => {
+            (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
+        }
+        ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
+        _ => (None, InvalidID, "resource"),
+    }
+}
+
+fn of_others(world: &World, resource: ResourceId) -> Owned<'_> {
+    use FaultCode::*;
+    match resource {
+        ResourceId::Address(id) => {
+            (world.addresses.get(&id).map(|row| &row.owner), InvalidAllocationIDNotFound, "allocation")
         }
         ResourceId::Instance(id) => {
             (world.instances.get(&id).map(|row| &row.owner), InvalidInstanceIDNotFound, "instance")
@@ -125,22 +166,7 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
             InvalidSecurityGroupRuleIdNotFound,
             "security group rule",
         ),
-        ResourceId::Subnet(id) => {
-            (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
-        }
-        ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
-        ResourceId::Image(id) => match world.images.get(&id) {
-            Some(image) if image.owner.is_none() => {
-                return Err(OperationNotPermitted.with(format!(
-                    "The image {id} belongs to the operator of this cloud and takes no tags"
-                )));
-            }
-            image => (image.and_then(|image| image.owner.as_ref()), InvalidAMIIDNotFound, "image"),
-        },
-    };
-    match owned {
-        Some(of) if of == owner => Ok(()),
-        _ => Err(code.with(format!("The {what} ID '{resource}' does not exist"))),
+        _ => (None, InvalidID, "resource"),
     }
 }
 
