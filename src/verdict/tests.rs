@@ -38,10 +38,15 @@ impl Vpc {
 
     /// A gateway, and a route to it.
     fn open(&self, bench: &mut Bench) {
+        let gateway = self.attach(bench);
+        self.route(bench, "0.0.0.0/0", ("GatewayId", &gateway)).unwrap();
+    }
+
+    fn attach(&self, bench: &mut Bench) -> String {
         let gateway = bench.told("internetGatewayId", "CreateInternetGateway", &[]);
         let vpc = self.id.to_string();
         bench.call("AttachInternetGateway", &[("InternetGatewayId", &gateway), ("VpcId", &vpc)]).unwrap();
-        self.route(bench, "0.0.0.0/0", ("GatewayId", &gateway)).unwrap();
+        gateway
     }
 
     fn route(
@@ -122,7 +127,8 @@ fn outside_needs_a_route_a_gateway_and_an_elastic_address() {
     let public = elastic(&mut bench, a);
     assert_eq!(end(&from(&bench, a, CLIENT)), Ok((Place::Outside, public)));
     assert_eq!(end(&ask(&bench, &Origin::Outside, CLIENT, public)), Ok((Place::Interface(a), CLIENT)));
-    let gateway = bench.world.internet_gateways.values().next().unwrap().clone();
+    let mut gateways = bench.world.internet_gateways.values();
+    let gateway = gateways.find(|gateway| gateway.vpc == Some(vpc.id)).unwrap().clone();
     bench.put(crate::world::InternetGateway { vpc: None, ..(*gateway).clone() });
     assert_eq!(end(&from(&bench, a, CLIENT)), Err(Blocked::BlackHole));
     let flat = Ipv4Addr::new(10, 0, 0, 100);
@@ -140,6 +146,7 @@ fn between_vpcs_and_within_one_an_elastic_address_is_seen_as_one() {
     let [a, b] = [one.run(&mut bench), one.run(&mut bench)];
     let c = other.run(&mut bench);
     one.open(&mut bench);
+    other.attach(&mut bench);
     let [public_a, public_b, public_c] = [a, b, c].map(|eni| elastic(&mut bench, eni));
     assert_eq!(end(&from(&bench, a, public_c)), Ok((Place::Interface(c), public_a)));
     assert_eq!(end(&from(&bench, a, public_b)), Ok((Place::Interface(b), public_a)));
@@ -187,8 +194,8 @@ fn a_route_to_an_interface_asks_whether_that_takes_what_is_not_for_it() {
     assert_eq!(end(&from(&bench, a, CLIENT)), Ok((Place::Interface(b), ip(&bench, a))));
     let forwarded = ask(&bench, &Origin::Interface(b), CLIENT, ip(&bench, a));
     assert_eq!(end(&forwarded), Ok((Place::Interface(a), CLIENT)));
-    let instance = row.attachment.unwrap().instance.to_string();
-    bench.call("StopInstances", &[("InstanceId.1", &instance)]).unwrap();
+    let instance = bench.world.instances[&row.attachment.unwrap().instance].clone();
+    bench.put(crate::world::Instance { state: crate::world::InstanceState::Stopped, ..(*instance).clone() });
     assert_eq!(end(&from(&bench, a, CLIENT)), Err(Blocked::BlackHole));
 }
 

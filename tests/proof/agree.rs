@@ -8,10 +8,10 @@ use fogbank::verdict::{Origin, Outcome, Packet, Place, Transport, verdict};
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
-use crate::returns::Ends;
+use crate::returns::{Ends, way_back};
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
-use crate::worlds::{Made, make, make_with_vpcs, way_back};
+use crate::worlds::{Made, make, make_with_vpcs};
 
 /// Worlds of a run, and packets of each: a million packets in all, answers and errors not counted.
 const WORLDS: u64 = 2_000;

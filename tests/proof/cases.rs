@@ -97,7 +97,7 @@ impl Palette {
             Origin::Host(_) => !transport.begins_a_flow(),
             // Without ports, what comes back from one's own elastic address looks like the answer to itself.
             Origin::Interface(id) => {
-                matches!(transport, Transport::Other(_)) && is_its_own(made, *id, destination)
+                matches!(transport, Transport::Other(_)) && is_its_own(made, *id, source, destination)
             }
             _ => false,
         };
@@ -150,8 +150,9 @@ impl Palette {
     }
 }
 
-fn is_its_own(made: &Made, id: EniId, ip: Ipv4Addr) -> bool {
-    let of = |row: &&Arc<Address>| row.association.is_some_and(|to| to.eni == id);
+/// Whether the address is what the sender is outside, or who it says that it is.
+fn is_its_own(made: &Made, id: EniId, source: Ipv4Addr, ip: Ipv4Addr) -> bool {
+    let of = |row: &&Arc<Address>| row.association.is_some_and(|to| to.eni == id || to.private_ip == source);
     made.world.addresses.values().filter(of).any(|row| row.public_ip == ip)
 }
 

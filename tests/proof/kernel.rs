@@ -12,9 +12,10 @@ use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
 use crate::frames::frames;
 use crate::lab::within;
+use crate::returns::way_back;
 use crate::tracer::reversed;
 use crate::wires::{MACHINE, MACHINES, Wires, public_mac};
-use crate::worlds::{CLIENT, Made, mac, make, name, way_back};
+use crate::worlds::{CLIENT, Made, mac, make, name};
 
 const WORLDS: u64 = 12;
 const PACKETS: usize = 1500;

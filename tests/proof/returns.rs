@@ -6,6 +6,14 @@ use fogbank::types::{Direction, EniId, IcmpMatch, Traffic};
 use fogbank::verdict::{Interface, Origin, Packet, Place, Trace, Transport};
 use fogbank::world::{Eni, NextHop, Space, Vpc, World};
 
+use crate::worlds::Made;
+
+/// Whether every host on the way is known to the others: an answer cannot be sent to one that is not.
+pub fn way_back(made: &Made, trace: &Trace) -> bool {
+    let known = |host: &str| made.world.hosts[host].flat_mac.is_some();
+    trace.hops.len() < 2 || trace.hops.iter().all(|hop| known(&hop.host))
+}
+
 /// Both ends of a question that has arrived.
 pub struct Ends<'a> {
     pub world: &'a World,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use fogbank::types::*;
-use fogbank::verdict::{Facts, HostFacts, Trace};
+use fogbank::verdict::{Facts, HostFacts};
 use fogbank::world::*;
 
 use crate::dice::Dice;
@@ -432,12 +432,6 @@ pub fn traffic(dice: &mut Dice) -> Traffic {
         7 => Traffic::Other(*dice.pick(&[0, 2, 47, 50, 132, 255])),
         _ => Traffic::Icmpv6(IcmpMatch::Any),
     }
-}
-
-/// Whether every host on the way is known to the others: an answer cannot be sent to one that is not.
-pub fn way_back(made: &Made, trace: &Trace) -> bool {
-    let known = |host: &str| made.world.hosts[host].flat_mac.is_some();
-    trace.hops.len() < 2 || trace.hops.iter().all(|hop| known(&hop.host))
 }
 
 /// Every address that something has.
