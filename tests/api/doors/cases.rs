@@ -1,9 +1,8 @@
 //! For each action a call that succeeds, and what another account's things are answered with.
 
 pub mod addresses;
+mod nat;
 mod vpcs;
-
-pub use vpcs::own_refused;
 
 use super::own::{Own, Pairs, pairs, public_key, rule};
 use super::spec::{Action, Leaf};
@@ -73,7 +72,7 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
         return Some(case);
     }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
-    if let Some(case) = vpcs::case(action, own) {
+    if let Some(case) = nat::case(action, own).or_else(|| vpcs::case(action, own)) {
         return Some(case);
     }
     match action {
@@ -178,10 +177,16 @@ pub enum Strange {
 
 use Strange::{Nothing, Refused};
 
+/// What the account's own thing is answered with where another's is refused, if that is not success.
+pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
+    vpcs::own_refused(action, thing).or_else(|| nat::own_refused(action, thing))
+}
+
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 14] = [
+const RESOURCES: [(&str, &str); 15] = [
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
+    ("nat-gateway", "NatGatewayNotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
@@ -198,7 +203,7 @@ const RESOURCES: [(&str, &str); 14] = [
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
-    if let Some(found) = vpcs::strange(action, leaf) {
+    if let Some(found) = nat::strange(action, leaf).or_else(|| vpcs::strange(action, leaf)) {
         return found;
     }
     let own_rule = action.name.starts_with("Revoke") || action.name.starts_with("Update");
@@ -261,7 +266,7 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
-    if let Some(code) = vpcs::malformed(kind) {
+    if let Some(code) = vpcs::malformed(kind).or_else(|| nat::malformed(kind)) {
         return Some(code);
     }
     Some(match kind {

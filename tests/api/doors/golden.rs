@@ -20,6 +20,7 @@ fn every_declared_fault_is_provoked() {
     doors.not_there();
     doors.in_the_way();
     doors.in_the_way_of_vpcs();
+    doors.in_the_way_of_nat();
     doors.of_groups_and_addresses();
     doors.used_up();
     doors.of_the_operator();

@@ -1,5 +1,6 @@
 //! Two accounts that have the same things, under names of their own.
 
+mod nat;
 mod vpcs;
 
 use std::collections::BTreeMap;
@@ -97,9 +98,10 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 20] = [
+        const LISTS: [&str; 21] = [
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
+            "DescribeNatGateways",
             "DescribeRouteTables",
             "DescribeAddresses",
             "DescribeAddressesAttribute",
@@ -158,6 +160,7 @@ impl Own {
         maker.addresses();
         maker.paths();
         maker.vpcs();
+        maker.nat();
         own
     }
 }

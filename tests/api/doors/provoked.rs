@@ -1,5 +1,6 @@
 //! What is in the way, used up or wrong in its own way: the faults that one has to go for.
 
+mod nat;
 mod vpcs;
 
 use super::Doors;
@@ -50,6 +51,7 @@ impl Doors {
             ("AllocateAddress", "elastic-ip"),
             ("CreateDhcpOptions", "dhcp-options"),
             ("CreateInternetGateway", "internet-gateway"),
+            ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),
             ("CreateSubnet", "subnet"),
             ("CreateVpc", "vpc"),
