@@ -30,6 +30,7 @@ use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
 use super::kernel::render::{self, Side};
 use super::kernel::sides::outside_switches;
+use super::kernel::subnets;
 use super::names::GATEWAY_BRIDGE;
 use crate::plan::{Exit, Failure, HostState, Wiring};
 use crate::types::{Cidr4, EniId, MacAddr, VpcId};
@@ -257,7 +258,9 @@ impl Reconciler {
         let places = flat::everywhere(state);
         let left = self.places.iter().filter(|(ip, place)| places.get(ip) != Some(place)).map(|(ip, _)| *ip);
         self.gone.extend(left.chain(pass.left_places(self.mapped.is_some())));
-        let mapped: BTreeMap<_, _> = state.addresses.values().map(|a| (a.public_ip, a.private_ip)).collect();
+        let elastic = state.addresses.values().map(|a| (a.public_ip, a.private_ip));
+        let gateways = subnets::nat_gateways(state).map(|gateway| (gateway.transit, gateway.transit));
+        let mapped: BTreeMap<_, _> = elastic.chain(gateways).collect();
         let before = self.mapped.take().unwrap_or_default();
         self.gone.extend(before.keys().filter(|ip| !mapped.contains_key(ip)));
         let moved = before.iter().any(|(public, private)| mapped.get(public) != Some(private));

@@ -32,7 +32,8 @@ pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Sav
     let kernel = kernel.run(own.clone(), own_applied_sender);
     let config = Arc::new(config);
     let routers = Routers::new(config.clone())?;
-    let routers = routers.run(state.clone(), own_sender, own_applied, applied_sender);
+    // On a thread that may wait: what it asks of the machine takes its time.
+    let mut routers = tokio::spawn(routers.run(state.clone(), own_sender, own_applied, applied_sender));
     let consoles = unsent.clone();
     let computing = compute::run(driver, state.clone(), move |mut said: ComputeReport| {
         consoles.add(std::mem::take(&mut said.consoles));
@@ -41,7 +42,7 @@ pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Sav
     let name: Arc<str> = config.name.as_str().into();
     tokio::select! {
         result = kernel => Ok(result?),
-        result = routers => Ok(result?),
+        result = &mut routers => Ok(result??),
         result = serve::run(config, own, None) => Ok(result?),
         () = computing => Ok(()),
         () = join(name, applied, computed, report) => Ok(()),

@@ -94,9 +94,7 @@ fn image(world: &World, id: ImageId) -> Result<Owned<'_>, Fault> {
     match world.images.get(&id) {
         Some(image) if image.owner.is_none() => Err(FaultCode::OperationNotPermitted
             .with(format!("The image {id} belongs to the operator of this cloud and takes no tags"))),
-        image => {
-            Ok((image.and_then(|image| image.owner.as_ref()), FaultCode::InvalidAMIIDNotFound, "image"))
-        }
+        image => Ok((image.and_then(|image| image.owner.as_ref()), FaultCode::InvalidAMIIDNotFound, "image")),
     }
 }
 

@@ -88,6 +88,11 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
             };
             told(before) != told(after)
         }
+        // Where each address is, all are told, and an address may move without its claim.
+        Key::Eni(id) => {
+            let further = |world: &World| world.enis.get(id).map(|eni| eni.secondary_ips.clone());
+            further(before).zip(further(after)).is_some_and(|(old, new)| old != new)
+        }
         Key::Claim((Space::Network(_), _)) | Key::Deployment(()) => true,
         _ => false,
     }
@@ -203,7 +208,9 @@ fn of_group(world: &World, group: GroupId, hosts: &mut BTreeSet<Arc<str>>) {
 fn with_port_in(world: &World, group: GroupId, hosts: &mut BTreeSet<Arc<str>>) {
     let first = (group, EniId::from_random(0));
     let enis = world.index.enis_by_group.range(first..).take_while(|(of, _)| *of == group);
-    for (_, eni) in enis {
-        of_eni(world, *eni, hosts, &mut BTreeSet::new());
+    for eni in enis.filter_map(|(_, id)| world.enis.get(id)) {
+        if let Some(attachment) = eni.attachment {
+            of_instance(world, attachment.instance, hosts);
+        }
     }
 }

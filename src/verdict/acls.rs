@@ -55,8 +55,9 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
 /// metadata service.
 fn is_served(world: &World, eni: &Eni, direction: Direction, peer: Ipv4Addr, transport: Transport) -> bool {
     let vpc = places::isolated(world, eni);
-    let dhcp = direction == Direction::Egress && matches!(transport, Transport::Udp { from: 68, to: 67 });
-    dhcp || peer == METADATA
+    let discover = peer.is_broadcast() && matches!(transport, Transport::Udp { from: 68, to: 67 });
+    (direction == Direction::Egress && discover)
+        || peer == METADATA
         || places::is_gateway(world, vpc.map(|vpc| vpc.id), peer)
         || places::is_resolver(world, vpc, peer)
 }

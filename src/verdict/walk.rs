@@ -130,7 +130,10 @@ impl Walk<'_> {
         let own = from.addresses.contains(&source) || unconfigured;
         // No kernel takes a packet from itself.
         let host = places::is_gateway(self.world, vpc.map(|vpc| vpc.id), source);
-        if (from.eni.source_dest_check && !own) || host {
+        // Nobody is a service or a host, and on a flat network, none is another instance.
+        let another =
+            source.is_link_local() || (vpc.is_none() && places::at(self.world, None, source).is_some());
+        if ((from.eni.source_dest_check || another) && !own) || host {
             return Err(Blocked::ForgedSource);
         }
         if transport.begins_a_flow() { Ok(()) } else { Err(Blocked::Unasked) }

@@ -5,6 +5,7 @@
 //! host itself serves (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html>).
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use super::model::*;
 use super::render::{address, any_port, name, number, range};
@@ -116,7 +117,9 @@ fn crossing(subnet: &SubnetSection, direction: Direction) -> Vec<Rule> {
     // DHCP, while the client has no address or goes to all; the answers come from a gateway. That an address is one of the
     // host's says nothing: what was translated here has such a source, too.
     if direction == Direction::Egress {
-        rules.push(Rule::accept(vec![number(Field::UdpSourcePort, 68), number(Field::UdpDestPort, 67)]));
+        let discover = [number(Field::UdpSourcePort, 68), number(Field::UdpDestPort, 67)];
+        let to_all = address(Field::Destination, Ipv4Addr::BROADCAST);
+        rules.push(Rule::accept(discover.into_iter().chain([to_all]).collect()));
     }
     rules.push(match subnet.acl {
         Some(acl) => Rule::goto(vec![], chain(acl, direction)),

@@ -292,7 +292,8 @@ impl<'a> Pass<'a> {
 
     /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
     pub async fn close_ports(&mut self) {
-        let open = |(name, link): &(&String, &Link)| name.starts_with(PORT_PREFIX) && link.up;
+        let ours = |name: &str| name.starts_with(PORT_PREFIX) || name.starts_with(TRANSIT_PREFIX);
+        let open = |(name, link): &(&String, &Link)| ours(name) && link.up;
         let open: Vec<_> =
             self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();
         for (name, index) in open {

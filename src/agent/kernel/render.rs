@@ -162,7 +162,7 @@ fn port_sets(state: &HostState, table: &mut Table) {
             .map(move |ip| vec![name.clone(), mac.clone(), Value::Address(ip)])
             .collect::<Vec<_>>()
     };
-    let sources = ports().filter(|port| port.source_dest_check).flat_map(source);
+    let sources = ports().flat_map(source);
     table.sets.insert("port_sources".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], sources));
     let routers = ports().filter(|port| !port.source_dest_check);
     let routers = routers.map(|port| vec![name(port), Value::Mac(port.mac)]);
@@ -278,9 +278,20 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     rules.extend(from_flat(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];
-    let rules = vec![
+    let mut rules = vec![
         Rule::drop(vec![ipv6()]),
         Rule::accept(vec![Match::within(&[device[0], device[1], Field::Source], "port_sources")]),
+    ];
+    // Not even who may send for others is a service, a host, or, on a flat network, another instance: what one has sent opens its
+    // groups for the answers.
+    if let Some(link_local) = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1) {
+        rules.push(Rule::drop(vec![range(Field::Source, link_local)]));
+    }
+    if host.side == Side::Host {
+        let others = ["instances", "remote"].map(|set| Match::within(&[Field::Source], set));
+        rules.extend(others.map(|other| Rule::drop(vec![other])));
+    }
+    rules.extend([
         Rule::accept(vec![Match::within(&device, "port_routers")]),
         // A DHCP client that has no address yet.
         Rule::accept(vec![
@@ -291,7 +302,7 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
             Match::within(&device, "port_macs"),
         ]),
         Rule::drop(vec![]),
-    ];
+    ]);
     table.chains.insert("port_source".into(), Chain::of(rules));
 }
 

@@ -48,7 +48,11 @@ pub fn render(state: &HostState, host: &Host, table: &mut Table) {
     let peers = peers.map(|peer| vec![Value::Address(peer.next_hop), Value::Mac(peer.mac)]);
     table.sets.insert("underlay".into(), Set::keys(&["ipv4_addr", "ether_addr"], peers));
     let peer = Match::within(&[Field::Source, Field::EtherSource], "underlay");
-    let rules = vec![Rule::accept(vec![host.flat(Field::InInterface), peer]), Rule::drop(vec![])];
+    // For the host's number, which no instance can send to.
+    let own =
+        state.hosts.get(&state.host).map(|own| Match::is(Field::Destination, Value::Address(own.next_hop)));
+    let heard = own.map(|own| Rule::accept(vec![host.flat(Field::InInterface), own, peer]));
+    let rules = heard.into_iter().chain([Rule::drop(vec![])]).collect();
     table.chains.insert("from_vxlan".into(), Chain::of(rules));
 }
 

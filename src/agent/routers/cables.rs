@@ -1,5 +1,6 @@
 //! What a router is plugged into: the host, the other hosts' routers, and its ports.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 
 use futures_util::TryStreamExt;
@@ -16,16 +17,23 @@ use crate::types::{EniId, MacAddr, VpcId};
 
 /// Plugs one router in, from the host's side.
 pub struct Cables<'a> {
-    pub handle: &'a Handle,
-    pub config: &'a HostConfig,
-    pub namespace: &'a Namespace,
+    handle: &'a Handle,
+    config: &'a HostConfig,
+    namespace: &'a Namespace,
+    /// The names of the interfaces that are in it.
+    links: Vec<String>,
 }
 
 fn address(mac: MacAddr) -> LinkAttribute {
     LinkAttribute::Address(mac.0.to_vec())
 }
 
-impl Cables<'_> {
+impl<'a> Cables<'a> {
+    /// Looks at what is in the namespace.
+    pub fn of(handle: &'a Handle, config: &'a HostConfig, namespace: &'a Namespace) -> Self {
+        Self { handle, config, namespace, links: namespace.links() }
+    }
+
     /// The cable to the host. Both ends are down until they are behind their rules.
     ///
     /// # Errors
@@ -56,14 +64,20 @@ impl Cables<'_> {
         self.add(message, &name).await
     }
 
-    /// The VXLAN device: made from the host's namespace, whose packets its own are, and at home in the router's.
+    /// The VXLAN device: made from the host's namespace, whose packets its own are, and at home in the router's. One that is not
+    /// `known` to be as it must may be of another number, or another port, and listen where no rule looks.
     ///
     /// # Errors
     /// What netlink says.
-    pub async fn vxlan(&self, state: &HostState, vpc: &VpcSection) -> Result<(), String> {
+    pub async fn vxlan(&self, state: &HostState, vpc: &VpcSection, known: bool) -> Result<(), String> {
         let Some(own) = state.hosts.get(&state.host) else { return Ok(()) };
         if self.has(ROUTER_VXLAN) {
-            return Ok(());
+            let is =
+                || namespaces::vxlan_is(&self.namespace.name, vpc.vni, own.next_hop, self.config.vxlan_port);
+            if known || is() {
+                return Ok(());
+            }
+            namespaces::delete_link(&self.namespace.name, ROUTER_VXLAN);
         }
         let mut message = LinkMessage::default();
         let info = vec![
@@ -124,6 +138,13 @@ impl Cables<'_> {
 
     /// Whether the router has an interface of this name.
     fn has(&self, name: &str) -> bool {
-        self.namespace.has_link(name)
+        self.links.iter().any(|link| link == name)
+    }
+
+    /// Takes away ports of interfaces that no instance has any more: their driver does not find them on the host.
+    pub fn unplug(&self, attached: &BTreeSet<EniId>) {
+        let wanted: BTreeSet<_> = attached.iter().map(|eni| port_name(*eni)).collect();
+        let left = self.links.iter().filter(|link| link.starts_with(PORT_PREFIX) && !wanted.contains(*link));
+        left.for_each(|link| namespaces::delete_link(&self.namespace.name, link));
     }
 }

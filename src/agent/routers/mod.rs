@@ -39,8 +39,12 @@ pub struct Routers {
     config: Arc<HostConfig>,
     handle: Handle,
     lookups: Lookups,
+    /// What the routers must be, by the last state.
+    wanted: BTreeMap<VpcId, Router>,
     runners: BTreeMap<VpcId, Runner>,
     failures: Vec<Failure>,
+    /// The last generation that nothing was in the way of.
+    whole: u64,
     /// Whether namespaces of before have been looked for.
     swept: bool,
 }
@@ -54,7 +58,8 @@ impl Routers {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
         let lookups = lookup::start();
-        Ok(Self { config, handle, lookups, runners: BTreeMap::new(), failures: Vec::new(), swept: false })
+        let (wanted, runners, failures) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Ok(Self { config, handle, lookups, wanted, runners, failures, whole: 0, swept: false })
     }
 
     /// Follows the states until their sender is gone, and hands on what the host's own namespace must be. What that has
@@ -92,18 +97,21 @@ impl Routers {
             }
             let Some(state) = states.borrow_and_update().clone() else { continue };
             if told {
-                let cut = if state.vpcs.is_empty() { state.clone() } else { Arc::new(split::host(&state)) };
-                own.send_replace(Some(cut));
+                own.send_replace(Some(Arc::new(split::host(&state))));
+                self.wanted = split::routers(&state);
             }
-            self.follow(&state, &word).await;
-            report.send_replace(self.joined(&applied.borrow_and_update()));
+            let own_applied = applied.borrow_and_update().clone();
+            self.follow(&state, &own_applied, &word).await;
+            report.send_replace(self.joined(&own_applied));
         }
     }
 
     /// Brings the routers in step with the state.
-    async fn follow(&mut self, state: &Arc<HostState>, word: &watch::Sender<()>) {
+    async fn follow(&mut self, state: &Arc<HostState>, own: &Applied, word: &watch::Sender<()>) {
         self.failures.clear();
-        let wanted = split::routers(state);
+        let wanted = self.wanted.clone();
+        // VXLAN is heard by the host itself: not before its rules say from whom.
+        let guarded = own.generation > 0 && !own.failures.iter().any(|failure| failure.subject == "rules");
         let gone: Vec<_> = self.runners.keys().filter(|vpc| !wanted.contains_key(vpc)).copied().collect();
         for vpc in gone {
             self.runners.remove(&vpc);
@@ -113,7 +121,7 @@ impl Routers {
             self.sweep(&wanted);
         }
         for (vpc, router) in wanted {
-            if let Err(error) = self.router(state, vpc, router, word).await {
+            if let Err(error) = self.router(state, vpc, router, guarded, word).await {
                 self.failures.push(Failure { subject: format!("VPC {vpc}"), message: error });
             }
         }
@@ -141,14 +149,17 @@ impl Routers {
         state: &HostState,
         vpc: VpcId,
         router: Router,
+        guarded: bool,
         word: &watch::Sender<()>,
     ) -> Result<(), String> {
         let namespace = Namespace::ensure(&namespaces::name(&self.config, vpc))?;
-        let cables = cables::Cables { handle: &self.handle, config: &self.config, namespace: &namespace };
-        cables.transit(vpc).await?;
-        if let Some(section) = state.vpcs.get(&vpc) {
-            cables.vxlan(state, section).await?;
+        let cables = cables::Cables::of(&self.handle, &self.config, &namespace);
+        let mut plugged = cables.transit(vpc).await;
+        if let Some(section) = state.vpcs.get(&vpc).filter(|_| guarded) {
+            let known = self.runners.contains_key(&vpc);
+            plugged = plugged.and(cables.vxlan(state, section, known).await);
         }
+        // Rules go on whatever becomes of a cable.
         let same = |runner: &Runner| runner.namespace == namespace.id && runner.lives();
         if !self.runners.get(&vpc).is_some_and(same) {
             // The old one's thread ends with it.
@@ -157,14 +168,18 @@ impl Routers {
             self.runners.insert(vpc, runner);
         }
         let ports: Vec<_> = router.kernel.ports.keys().copied().collect();
+        let attached =
+            router.told.instances.values().flat_map(|instance| instance.interfaces.iter().copied());
+        let attached = attached.chain(ports.iter().copied()).collect();
         if let Some(runner) = self.runners.get_mut(&vpc) {
             runner.tell(router);
         }
-        cables.ports(&ports).await
+        cables.unplug(&attached);
+        plugged.and(cables.ports(&ports).await)
     }
 
     /// What the host has applied as a whole: what every part of it has.
-    fn joined(&self, own: &Applied) -> Applied {
+    fn joined(&mut self, own: &Applied) -> Applied {
         let mut all = own.clone();
         for runner in self.runners.values() {
             let applied = runner.applied();
@@ -177,17 +192,13 @@ impl Routers {
             all.pending.extend(applied.pending);
         }
         all.failures.extend(self.failures.iter().cloned());
-        if !self.failures.is_empty() {
-            // Nothing of a router that could not be made is applied; the last word of others may be older still.
-            all.generation = all.generation.min(self.told_before());
+        // Nothing of a router that could not be made is applied, nor is one gone that could not be deleted.
+        match self.failures.is_empty() {
+            true => self.whole = all.generation,
+            false => all.generation = all.generation.min(self.whole),
         }
         all.failures.sort();
         all.failures.dedup();
         all
-    }
-
-    /// A generation that every router has had, or none.
-    fn told_before(&self) -> u64 {
-        self.runners.values().map(|runner| runner.applied().generation).min().unwrap_or(0)
     }
 }

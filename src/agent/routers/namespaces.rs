@@ -1,12 +1,14 @@
 //! Network namespaces under names, as ip-netns(8) keeps them.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::agent::config::HostConfig;
+use crate::agent::names::ROUTER_VXLAN;
 use crate::types::VpcId;
 
 const FOLDER: &str = "/run/netns";
@@ -71,16 +73,17 @@ impl Namespace {
 }
 
 impl Namespace {
-    /// Whether an interface of this name is in it.
-    pub fn has_link(&self, link: &str) -> bool {
-        let (name, link) = (self.name.clone(), link.to_owned());
-        let Ok(file) = self.file() else { return false };
-        // Of its own, as a thread that has gone into a namespace is lost for anything else.
+    /// The names of the interfaces that are in it; none where it cannot be looked into.
+    pub fn links(&self) -> Vec<String> {
+        let Ok(file) = self.file() else { return Vec::new() };
+        // By a thread of its own, as one that has gone into a namespace is lost for anything else.
         let look = move || {
-            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET).is_ok()
-                && nix::net::if_::if_nametoindex(link.as_str()).is_ok()
+            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET).ok()?;
+            let found = nix::net::if_::if_nameindex().ok()?;
+            Some(found.iter().map(|link| link.name().to_string_lossy().into_owned()).collect::<Vec<_>>())
         };
-        std::thread::Builder::new().name(name).spawn(look).is_ok_and(|thread| thread.join().unwrap_or(false))
+        let thread = std::thread::Builder::new().name("fogbank-look".to_owned()).spawn(look);
+        thread.ok().and_then(|thread| thread.join().ok().flatten()).unwrap_or_default()
     }
 }
 
@@ -108,16 +111,35 @@ pub fn delete_link(namespace: &str, link: &str) {
     let _ = ip(&["-n", namespace, "link", "del", link]);
 }
 
+/// Whether a namespace's VXLAN device has this number, address and port.
+pub fn vxlan_is(namespace: &str, vni: u32, local: Ipv4Addr, port: u16) -> bool {
+    let shown = Command::new("timeout")
+        .args([PATIENCE, "ip", "-n", namespace, "-d", "-j", "link", "show", ROUTER_VXLAN])
+        .output();
+    let found =
+        shown.ok().and_then(|output| serde_json::from_slice::<serde_json::Value>(&output.stdout).ok());
+    let Some(found) = found else { return false };
+    let data = &found[0]["linkinfo"]["info_data"];
+    data["id"] == vni && data["local"] == local.to_string() && data["port"] == port
+}
+
+/// How long, in seconds, `ip` may take.
+const PATIENCE: &str = "5";
+
 /// Runs `ip` where process 1 mounts: under `ip netns exec`, or a service manager that shuts us in, mounts of ours would end
 /// with us, and the namespaces with them.
 fn ip(words: &[&str]) -> Result<(), String> {
     let mut command = match (fs::read_link("/proc/1/ns/mnt"), fs::read_link("/proc/self/ns/mnt")) {
         (Ok(first), Ok(own)) if first != own => {
-            let mut command = Command::new("nsenter");
-            command.args(["--mount=/proc/1/ns/mnt", "ip"]);
+            let mut command = Command::new("timeout");
+            command.args([PATIENCE, "nsenter", "--mount=/proc/1/ns/mnt", "ip"]);
             command
         }
-        _ => Command::new("ip"),
+        _ => {
+            let mut command = Command::new("timeout");
+            command.args([PATIENCE, "ip"]);
+            command
+        }
     };
     let output = command.args(words).output().map_err(|error| format!("cannot run ip: {error}"))?;
     if output.status.success() {

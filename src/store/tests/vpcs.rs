@@ -49,6 +49,22 @@ pub const CALLS: &[&[(&str, &str)]] = &[
         ("DestinationCidrBlock", "0.0.0.0/0"),
     ],
     &[("Action", "DeleteRoute"), ("RouteTableId", "$rtb"), ("DestinationCidrBlock", "0.0.0.0/0")],
+    &[("Action", "CreateNatGateway"), ("SubnetId", "$subnet"), ("AllocationId", "$address")],
+    &[
+        ("Action", "CreateNatGateway"),
+        ("SubnetId", "$subnet"),
+        ("AllocationId", "$address"),
+        ("ClientToken", "once"),
+        ("TagSpecification.1.ResourceType", "natgateway"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+    ],
+    &[("Action", "DeleteNatGateway"), ("NatGatewayId", "$nat")],
+    &[
+        ("Action", "CreateRoute"),
+        ("RouteTableId", "$rtb"),
+        ("NatGatewayId", "$nat"),
+        ("DestinationCidrBlock", "0.0.0.0/0"),
+    ],
     &[("Action", "AssociateVpcCidrBlock"), ("VpcId", "$vpc"), ("CidrBlock", "10.3.0.0/16")],
     &[("Action", "DisassociateVpcCidrBlock"), ("AssociationId", "$block")],
     &[("Action", "ModifyVpcAttribute"), ("VpcId", "$vpc"), ("EnableDnsSupport.Value", "false")],
@@ -68,6 +84,7 @@ pub fn fill(world: &World, value: &str, n: u8) -> Option<String> {
         "$vpc" => pick(world.vpcs.keys(), n, "vpc-00000000"),
         "$subnet" => pick(world.subnets.keys(), n, "subnet-00000000"),
         "$igw" => pick(world.internet_gateways.keys(), n, "igw-00000000"),
+        "$nat" => pick(world.nat_gateways.keys(), n, "nat-00000000"),
         "$rtb" => pick(world.route_tables.keys(), n, "rtb-00000000"),
         "$rtbassoc" => pick(world.route_table_associations.keys(), n, "rtbassoc-00000000"),
         "$dopt" => pick(world.dhcp_options.keys(), n, "dopt-00000000"),
@@ -109,6 +126,7 @@ pub fn check(world: &World) {
         Space::Network(name) => world.networks.contains_key(name),
         Space::Pool(id) => world.pools.contains_key(id),
     }));
+    nat_gateways(world);
     let mut attached = BTreeSet::new();
     for vpc in world.internet_gateways.values().filter_map(|gateway| gateway.vpc) {
         assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");
@@ -151,5 +169,29 @@ fn what_one_gives_up_another_takes_in_the_same_transaction() {
         bench.call("AttachInternetGateway", &attached(new)).unwrap();
         bench.call("AssociateAddress", &led(new)).unwrap();
         runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
+    }
+}
+
+/// What a NAT gateway has is there as long as it is, and it is at work where a host of its zone can have it.
+fn nat_gateways(world: &World) {
+    for row in world.nat_gateways.values() {
+        let eni = world.enis.get(&row.eni);
+        if row.deleted.is_some() {
+            assert!(eni.is_none() && row.host.is_none(), "{} is deleted and has something still", row.id);
+            continue;
+        }
+        let eni = eni.expect("a NAT gateway has its interface");
+        assert!(
+            eni.attachment.is_none() && eni.private_ips().eq([row.private_ip]) && eni.subnet == row.subnet
+        );
+        let led: Vec<_> = world.addresses_of(row.eni).map(|row| (row.id, row.public_ip)).collect();
+        assert_eq!(led, [(row.allocation, row.public_ip)], "one address leads to it");
+        let zone = &world.subnets[&row.subnet].zone;
+        let fit = |host: &Host| host.condition == Condition::Active && host.zone == *zone;
+        let on = row.host.as_ref().map(|name| &world.hosts[name]);
+        if world.hosts.values().any(|host| fit(host)) {
+            assert!(on.is_some_and(|host| fit(host)), "{} has another host to be at work on", row.id);
+        }
+        assert!(on.is_none_or(|host| host.condition != Condition::Failed), "{} is on a dead host", row.id);
     }
 }

@@ -3,6 +3,7 @@
 pub mod addresses;
 mod instances;
 mod interfaces;
+mod nat;
 mod templates;
 mod vpcs;
 
@@ -74,7 +75,8 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
         return Some(case);
     }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
-    if let Some(case) = vpcs::case(action, own)
+    if let Some(case) = nat::case(action, own)
+        .or_else(|| vpcs::case(action, own))
         .or_else(|| interfaces::case(action, own))
         .or_else(|| instances::case(action, own))
         .or_else(|| templates::case(action, own))
@@ -185,14 +187,17 @@ use Strange::{Nothing, Refused};
 
 /// What the account's own thing is answered with where another's is refused, if that is not success.
 pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
-    vpcs::own_refused(action, thing).or_else(|| interfaces::own_refused(action, thing))
+    vpcs::own_refused(action, thing)
+        .or_else(|| nat::own_refused(action, thing))
+        .or_else(|| interfaces::own_refused(action, thing))
 }
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 17] = [
+const RESOURCES: [(&str, &str); 18] = [
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
+    ("nat-gateway", "NatGatewayNotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
@@ -211,7 +216,10 @@ const RESOURCES: [(&str, &str); 17] = [
 
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
-    if let Some(found) = vpcs::strange(action, leaf).or_else(|| interfaces::strange(action, leaf)) {
+    if let Some(found) = nat::strange(action, leaf)
+        .or_else(|| vpcs::strange(action, leaf))
+        .or_else(|| interfaces::strange(action, leaf))
+    {
         return found;
     }
     if leaf.name.starts_with("LaunchTemplateData.") {
@@ -284,7 +292,8 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
-    if let Some(code) = vpcs::malformed(kind).or_else(|| interfaces::malformed(kind)) {
+    let code = vpcs::malformed(kind).or_else(|| nat::malformed(kind)).or_else(|| interfaces::malformed(kind));
+    if let Some(code) = code {
         return Some(code);
     }
     Some(match kind {

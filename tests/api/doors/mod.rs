@@ -16,7 +16,7 @@ mod spec;
 use std::collections::BTreeSet;
 
 use cases::{Case, case};
-use own::{Cloud, Pairs, borrowed};
+use own::{Cloud, Pairs, borrowed, pairs};
 use spec::{Action, Spec};
 
 use crate::server::Reply;
@@ -83,6 +83,11 @@ fn every_action_opens_on_every_path_for_old_clients_and_new() {
     let mut changed = before.0;
     for (action, case) in doors.cases() {
         doors.succeeds(&action, &case);
+        if action.name == "AttachInternetGateway" {
+            // An account may have no more of them: the same one is to be deleted later.
+            let again = [pairs(&[("Action", "DetachInternetGateway")]), case.base[1..].to_vec()].concat();
+            assert_eq!(doors.cloud.call(&doors.cloud.his, &again).status, 200);
+        }
         let now = doors.cloud.generation();
         let writes = action.writes && case.changes;
         assert!(if writes { now > changed } else { now >= changed }, "{} changed nothing", action.name);

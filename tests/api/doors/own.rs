@@ -2,6 +2,7 @@
 
 mod images;
 mod interfaces;
+mod nat;
 mod templates;
 mod vpcs;
 
@@ -100,10 +101,11 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 22] = [
+        const LISTS: [&str; 23] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
+            "DescribeNatGateways",
             "DescribeRouteTables",
             "DescribeAddresses",
             "DescribeAddressesAttribute",
@@ -167,6 +169,7 @@ impl Own {
         maker.acls();
         maker.images();
         maker.templates();
+        maker.nat();
         own
     }
 }

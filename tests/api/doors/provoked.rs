@@ -2,6 +2,7 @@
 
 mod instances;
 mod interfaces;
+mod nat;
 mod templates;
 mod vpcs;
 
@@ -53,6 +54,7 @@ impl Doors {
             ("AllocateAddress", "elastic-ip"),
             ("CreateDhcpOptions", "dhcp-options"),
             ("CreateInternetGateway", "internet-gateway"),
+            ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),
             ("CreateSubnet", "subnet"),
             ("CreateVpc", "vpc"),

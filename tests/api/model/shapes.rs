@@ -142,6 +142,7 @@ fn common(world: &World, own: &Interface) -> Vec<Tree> {
         leaf("privateDnsName", private_name(&own.ip)),
         leaf("sourceDestCheck", own.checked),
         leaf("interfaceType", "interface"),
+        list("ipv6AddressesSet", Vec::new()),
         group_set(world, Some(own)),
     ]
 }

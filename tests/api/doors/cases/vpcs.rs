@@ -4,7 +4,8 @@ use super::{Action, Case, Leaf, Own, Strange};
 
 pub fn case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Case::new(action, given);
-    let (vpc, plain, subnet) = (own.get("own-vpc"), own.get("plain-vpc"), own.get("free-subnet"));
+    let (vpc, plain, spare, subnet) =
+        (own.get("own-vpc"), own.get("plain-vpc"), own.get("spare-vpc"), own.get("free-subnet"));
     Some(match action {
         "CreateVpc" => case(&[("CidrBlock", "10.0.0.0/16")]),
         "DeleteVpc" => case(&[("VpcId", own.get("spare-vpc"))]),
@@ -28,7 +29,7 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
             case(&[("SubnetId", subnet), ("MapPublicIpOnLaunch.Value", "false")]).changes_nothing()
         }
         "CreateInternetGateway" => case(&[]),
-        "AttachInternetGateway" => case(&[("InternetGatewayId", own.get("free-gateway")), ("VpcId", plain)]),
+        "AttachInternetGateway" => case(&[("InternetGatewayId", own.get("spare-gateway")), ("VpcId", spare)]),
         "DetachInternetGateway" => case(&[("InternetGatewayId", own.get("gateway")), ("VpcId", vpc)]),
         "DeleteInternetGateway" => case(&[("InternetGatewayId", own.get("spare-gateway"))]),
         "CreateDhcpOptions" => case(&[
@@ -46,7 +47,7 @@ fn route_case(action: &str, own: &Own) -> Option<Case> {
     let (table, gateway) = (own.get("table"), own.get("gateway"));
     let route = |destination| [("RouteTableId", table), ("DestinationCidrBlock", destination)];
     let to = |case: Case, first: &'static str| {
-        let others = ["GatewayId", "InstanceId", "NetworkInterfaceId"];
+        let others = ["GatewayId", "InstanceId", "NatGatewayId", "NetworkInterfaceId"];
         others.into_iter().filter(|other| *other != first).fold(case, |case, other| case.or(other, first))
     };
     Some(match action {

@@ -3,7 +3,7 @@
 use super::Maker;
 
 impl Maker<'_> {
-    /// One VPC with everything in it, one that is empty, and one to delete.
+    /// One VPC with everything in it, one with a gateway alone, and one to delete.
     pub fn vpcs(&mut self) {
         for thing in ["own-vpc", "plain-vpc", "spare-vpc"] {
             self.make(thing, "vpcId", &[("Action", "CreateVpc"), ("CidrBlock", "10.0.0.0/16")]);
@@ -48,11 +48,18 @@ impl Maker<'_> {
     }
 
     fn gateways(&mut self, vpc: &str) {
-        for thing in ["gateway", "free-gateway", "spare-gateway"] {
+        for thing in ["gateway", "plain-gateway", "spare-gateway"] {
             self.make(thing, "internetGatewayId", &[("Action", "CreateInternetGateway")]);
         }
-        let gateway = self.own.get("gateway").to_owned();
-        self.call(&[("Action", "AttachInternetGateway"), ("InternetGatewayId", &gateway), ("VpcId", vpc)]);
+        let plain = self.own.get("plain-vpc").to_owned();
+        for (thing, vpc) in [("gateway", vpc), ("plain-gateway", &plain)] {
+            let gateway = self.own.get(thing).to_owned();
+            self.call(&[
+                ("Action", "AttachInternetGateway"),
+                ("InternetGatewayId", &gateway),
+                ("VpcId", vpc),
+            ]);
+        }
     }
 
     fn tables(&mut self, vpc: &str) {

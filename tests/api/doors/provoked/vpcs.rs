@@ -51,7 +51,7 @@ impl Doors {
     }
 
     pub fn in_the_way_of_vpcs(&mut self) {
-        let names = ["own-vpc", "plain-vpc", "own-subnet", "table", "gateway", "free-gateway", "used-block"];
+        let names = ["own-vpc", "spare-vpc", "own-subnet", "table", "gateway", "spare-gateway", "used-block"];
         let [vpc, plain, subnet, table, gateway, free, block] = names.map(|thing| self.his(thing));
         let first = vpc.replacen("vpc-", "vpc-cidr-assoc-", 1);
         let none = "acl-0123456789abcdef0";
