@@ -197,7 +197,6 @@ mod tests {
             ranges: vec!["10.0.0.4-10.0.0.99".parse().unwrap()],
             reserved: vec!["10.0.0.40-10.0.0.43".parse().unwrap()],
             turned: BTreeSet::new(),
-            shared: BTreeSet::new(),
         }
     }
 
