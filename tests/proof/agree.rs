@@ -14,8 +14,8 @@ use crate::tracer::{Arrival, Segments, reversed};
 use crate::worlds::{Made, make, make_with_vpcs};
 
 /// Worlds of a run, and packets of each: a million packets in all, answers and errors not counted.
-const WORLDS: u64 = 2_000;
-const PACKETS: usize = 500;
+const WORLDS: u64 = 1_000;
+const PACKETS: usize = 1_000;
 
 #[test]
 fn a_million_packets_are_judged_alike() {

@@ -80,9 +80,9 @@ impl Ends<'_> {
     fn acl(&self, eni: &Eni, direction: Direction, packet: &Packet) -> bool {
         let subnet = &self.world.subnets[&eni.subnet];
         let peer = if direction == Direction::Egress { packet.destination } else { packet.source };
-        // A DHCP client asks whomever it likes.
+        // A DHCP client asks everybody.
         let dhcp = Transport::Udp { from: 68, to: 67 };
-        if direction == Direction::Egress && packet.transport == dhcp {
+        if direction == Direction::Egress && packet.transport == dhcp && peer.is_broadcast() {
             return true;
         }
         if subnet.cidr.contains(peer) || self.is_served(eni, peer) {

@@ -196,6 +196,7 @@ fn within(world: &World, own: &Interface) -> Vec<Tree> {
 pub fn interface(world: &World, own: &Interface) -> Vec<Tree> {
     let more = vec![
         leaf("availabilityZone", ZONE),
+        leaf("availabilityZoneId", ZONE_ID),
         leaf("requesterManaged", false),
         tag_set("tagSet", &world.tags_of(&own.id)),
     ];

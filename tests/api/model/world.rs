@@ -9,6 +9,8 @@ use super::{addresses, attributes, edits, groups, insights, instances, keys, rul
 
 pub const REGION: &str = "us-east-1";
 pub const ZONE: &str = "us-east-1a";
+/// The number of the only zone (`regions::zone_id`).
+pub const ZONE_ID: &str = "use1-az1";
 
 #[derive(Clone, Debug)]
 pub struct Account {
