@@ -46,8 +46,9 @@ fn interface(params: &Params, faults: &mut Faults) -> (Params, Vec<String>, Vec<
         !ids.is_empty() || !names.is_empty() || params.has("SubnetId") || params.has("PrivateIpAddress");
     faults.add_if(both, COMBINATION);
     let public = first.flag("AssociatePublicIpAddress") == Some(true);
-    let second = listed.len() > 1 || first.number("DeviceIndex").unwrap_or(0) != 0;
-    faults.add_if(public || second, "UnsupportedOperation");
+    faults.add_if(public, "UnsupportedOperation");
+    // The histories list one, and that is the instance's first.
+    faults.add_if(first.number("DeviceIndex").unwrap_or(0) != 0, VALUE);
     (first.clone(), first.list("SecurityGroupId"), Vec::new())
 }
 

@@ -115,14 +115,18 @@ fn writing() -> Vec<String> {
 /// Actions that the model leaves to the doors and to tests of their own.
 #[rustfmt::skip]
 const UNKNOWN: &[&str] = &[
-    "AssociateDhcpOptions", "AssociateRouteTable", "AssociateVpcCidrBlock", "AttachInternetGateway",
-    "CreateDefaultSubnet", "CreateDefaultVpc", "CreateDhcpOptions", "CreateInternetGateway", "CreateLaunchTemplate",
-    "CreateLaunchTemplateVersion", "CreateRoute", "CreateRouteTable", "CreateSubnet", "CreateVpc",
-    "DeleteDhcpOptions", "DeleteInternetGateway", "DeleteLaunchTemplate", "DeleteLaunchTemplateVersions",
-    "DeleteRoute", "DeleteRouteTable", "DeleteSubnet", "DeleteVpc", "DeregisterImage", "DetachInternetGateway",
-    "DisassociateRouteTable", "DisassociateVpcCidrBlock", "ModifyImageAttribute", "ModifyLaunchTemplate",
-    "ModifySubnetAttribute", "ModifyVpcAttribute", "ModifyVpcTenancy", "RegisterImage", "ReplaceRoute",
-    "ReplaceRouteTableAssociation",
+    "AssignPrivateIpAddresses", "AssociateDhcpOptions", "AssociateRouteTable", "AssociateVpcCidrBlock",
+    "AttachInternetGateway", "AttachNetworkInterface", "CreateDefaultSubnet", "CreateDefaultVpc", "CreateDhcpOptions",
+    "CreateInternetGateway", "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateNatGateway",
+    "CreateNetworkAcl", "CreateNetworkAclEntry", "CreateNetworkInterface", "CreateRoute", "CreateRouteTable",
+    "CreateSubnet", "CreateVpc", "DeleteDhcpOptions", "DeleteInternetGateway", "DeleteLaunchTemplate",
+    "DeleteLaunchTemplateVersions", "DeleteNatGateway", "DeleteNetworkAcl", "DeleteNetworkAclEntry",
+    "DeleteNetworkInterface", "DeleteRoute", "DeleteRouteTable", "DeleteSubnet", "DeleteVpc", "DeregisterImage",
+    "DetachInternetGateway", "DetachNetworkInterface", "DisassociateRouteTable", "DisassociateVpcCidrBlock",
+    "ModifyImageAttribute", "ModifyLaunchTemplate", "ModifyNetworkInterfaceAttribute", "ModifySubnetAttribute",
+    "ModifyVpcAttribute", "ModifyVpcTenancy", "RegisterImage", "ReplaceNetworkAclAssociation",
+    "ReplaceNetworkAclEntry", "ReplaceRoute", "ReplaceRouteTableAssociation", "ResetNetworkInterfaceAttribute",
+    "UnassignPrivateIpAddresses",
     // It never succeeds.
     "MonitorInstances",
 ];
