@@ -214,7 +214,7 @@ def test_killed_while_instances_start_and_end_they_start_and_end(lab, ec2):
         reply = ec2.run_instances(ImageId=lab.image, MinCount=3, MaxCount=3, UserData=USER_DATA)
         ids = [instance["InstanceId"] for instance in reply["Instances"]]
         restart()
-        until(lambda: all("user-data done" in console(ec2, one) for one in ids), 40)
+        until(lambda: all("user-data done" in console(ec2, one) for one in ids), 90)
         assert {describe(ec2, one)["State"]["Name"] for one in ids} == {"running"}
         pids = [init_pid(one) for one in ids]
         ec2.terminate_instances(InstanceIds=ids)

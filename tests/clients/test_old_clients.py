@@ -80,7 +80,7 @@ def test_libcloud_makes_a_network_with_a_node_and_takes_it_away(driver, lab, ec2
     assert driver.ex_detach_network_interface(attachment, force=True)
     assert driver.ex_associate_address_with_node(node, address, domain="vpc")
     assert driver.ex_describe_addresses_for_node(node) == [address.ip]
-    until(lambda: lab.exec("internet", "ping", "-c1", "-W1", address.ip).returncode == 0, 20)
+    until(lambda: lab.exec("internet", "ping", "-c1", "-W1", address.ip).returncode == 0, 60)
 
     held = next(one for one in driver.ex_describe_all_addresses() if one.ip == address.ip)
     assert driver.ex_disassociate_address(held, domain="vpc") and driver.ex_release_address(held, domain="vpc")
