@@ -27,6 +27,19 @@ fn table<'w>(view: &View<'w>, id: RouteTableId) -> Result<(&'w Arc<RouteTable>, 
     Ok((table, vpc))
 }
 
+/// The table and the next hop of a route that may be made or replaced.
+fn allowed<'w>(
+    view: &View<'w>,
+    id: RouteTableId,
+    destination: Cidr4,
+    targets: &Targets,
+) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
+    let (table, vpc) = table(view, id)?;
+    let to = next_hop(view, table, targets)?;
+    check_destination(vpc, destination, to)?;
+    Ok((table, to))
+}
+
 pub fn create_route(
     decision: &mut Decision,
     request: &CreateRouteRequest,
@@ -38,10 +51,8 @@ pub fn create_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let (table, vpc) = table(&view, request.route_table_id)?;
     let destination = request.destination_cidr_block;
-    let to = next_hop(&view, table, &targets)?;
-    check_destination(vpc, destination, to)?;
+    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
@@ -68,10 +79,8 @@ pub fn replace_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let (table, vpc) = table(&view, request.route_table_id)?;
     let destination = request.destination_cidr_block;
-    let to = next_hop(&view, table, &targets)?;
-    check_destination(vpc, destination, to)?;
+    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
             "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
