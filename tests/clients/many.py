@@ -68,6 +68,8 @@ class Many(Lab):
     def settle(self, *without):
         """Waits until every host has applied everything and complains of nothing."""
 
+        unsettled = ["nothing was heard of the hosts"]
+
         def settled():
             try:
                 rows = [row for name, row in self.hosts().items() if name not in without]
@@ -76,9 +78,13 @@ class Many(Lab):
                 return False
             # That another one had announced an address of its own a host says for a while after.
             real = lambda row: [failure for failure in row["failures"] if "announced it too" not in failure["message"]]
-            return all(row["lag"] == 0 and not real(row) for row in rows)
+            unsettled[:] = [row for row in rows if row["lag"] or real(row)]
+            return not unsettled
 
-        until(settled, 30)
+        try:
+            until(settled, 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {unsettled}") from None
         for server in (0, 1):
             until(lambda: self.answers(server))
 
