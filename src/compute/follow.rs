@@ -122,12 +122,13 @@ impl<D: Driver> Follower<D> {
         let wanted = steps::wanted(state);
         let ids: BTreeSet<_> = wanted.keys().chain(found.keys()).copied().collect();
         for id in &ids {
-            match steps::next(wanted.get(id).copied(), found.get(id)) {
+            let there = found.get(id);
+            let runs = there.is_some_and(|found| found.life == Life::Running);
+            let plug = || (runs && cables::cables(state, &found, *id).is_some()).then_some(Step::Plug);
+            match steps::next(wanted.get(id).copied(), there).or_else(plug) {
                 Some(step) => self.begin(*id, step, state, &found),
-                None if found.get(id).is_some_and(|found| found.life == Life::Running) => {
-                    self.begin(*id, Step::Plug, state, &found);
-                }
-                None => {}
+                // What failed has come about all the same: a start that took too long, a stop of one that then ended.
+                None => drop(self.trouble.remove(id)),
             }
         }
         self.trouble.retain(|id, _| ids.contains(id));
@@ -159,13 +160,7 @@ impl<D: Driver> Follower<D> {
         let cables = match step {
             // Another one lets go of them first.
             Step::Start if ports.iter().any(|port| cables::held(found, id, port.eni)) => return,
-            Step::Plug => match cables::cables(state, found, id) {
-                Some(cables) => cables,
-                None => {
-                    self.trouble.retain(|of, trouble| *of != id || trouble.step != Step::Plug);
-                    return;
-                }
-            },
+            Step::Plug => cables::cables(state, found, id).unwrap_or_default(),
             _ => Cables::default(),
         };
         let driver = Arc::clone(&self.driver);
@@ -215,4 +210,66 @@ impl<D: Driver> Follower<D> {
 
 fn failure(id: InstanceId, trouble: &Trouble) -> Failure {
     Failure { subject: Failure::of_instance(id), message: trouble.message.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::control::testing::{Bench, run_request};
+    use crate::plan::{InstanceSection, PortSection, host_state};
+    use crate::query::api::Writes;
+
+    /// Starts what it is told to, and says that it could not.
+    #[derive(Default)]
+    struct Slow(Mutex<Vec<Found>>);
+
+    impl Driver for Slow {
+        fn list(&self) -> io::Result<Vec<Found>> {
+            Ok(self.0.lock().unwrap().clone())
+        }
+
+        async fn start(
+            &self,
+            instance: Arc<InstanceSection>,
+            ports: Vec<Arc<PortSection>>,
+        ) -> Result<(), String> {
+            let plugs = ports.iter().map(|port| cables::Plug::from(&**port)).collect();
+            let found = Found { id: instance.id, boot: instance.boot, life: Life::Running, plugs };
+            self.0.lock().unwrap().push(found);
+            Err("not ready in time".to_owned())
+        }
+
+        async fn plug(&self, _: InstanceId, _: Cables) -> Result<(), String> {
+            Ok(())
+        }
+
+        async fn stop(&self, _: InstanceId) -> Result<(), String> {
+            Ok(())
+        }
+
+        async fn destroy(&self, _: InstanceId) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn console(&self, _: InstanceId) -> Option<Arc<[u8]>> {
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn what_failed_and_came_about_all_the_same_is_complained_of_no_more() {
+        let mut bench = Bench::small();
+        bench.attempt(|decision| decision.run_instances(&run_request())).unwrap();
+        let state = Arc::new(host_state(&bench.world, "node1"));
+        let mut follower = Follower::new(Slow::default());
+        assert_eq!(follower.follow(&state).failures, []);
+        let done = follower.work.join_next_with_id().await.unwrap();
+        follower.done(done);
+        assert_eq!(follower.trouble.len(), 1);
+        let said = follower.follow(&state);
+        assert_eq!((said.failures, said.instances[0].phase), (Vec::new(), Phase::Running));
+    }
 }
