@@ -144,6 +144,18 @@ pub fn request(action: &Action) -> String {
     for (name, field) in &action.request {
         code += &decode_field(name, field);
     }
-    code += "        };\n        node.finish()?;\n        Ok(request)\n    }\n}\n\n";
+    code += "        };\n        node.finish()?;\n        Ok(request)\n    }\n";
+    if action.paged {
+        code += &page(action);
+    }
+    code += "}\n\n";
     code
+}
+
+/// A request's method that gives its page.
+fn page(action: &Action) -> String {
+    let filters = if action.filters.is_empty() { "&[]" } else { "&self.filters" };
+    format!(
+        "\n    /// The page that is asked for.\n    pub fn page(&self) -> Page<'_> {{\n        Page {{ max_results: self.max_results, next_token: self.next_token.as_deref(), filters: {filters} }}\n    }}\n"
+    )
 }

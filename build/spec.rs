@@ -111,6 +111,7 @@ pub struct Action {
     pub errors: Vec<String>,
     pub filters: Vec<String>,
     pub sts: bool,
+    pub paged: bool,
     pub request: Fields,
     pub response: Fields,
 }
@@ -200,6 +201,7 @@ fn action(path: &Path) -> Action {
     let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a file name in UTF-8").to_owned();
     let file: ActionFile = parse(path);
     let (mut request, mut response) = (fields(path, file.request), fields(path, file.response));
+    let paged = file.paged.is_some();
     if let Some(Paged { min, max }) = file.paged {
         let kind = |kind: &str| Field { kind: Some(kind.to_owned()), ..Field::default() };
         request.push(("max_results".into(), Field { min: Some(min), max: Some(max), ..kind("integer") }));
@@ -215,6 +217,7 @@ fn action(path: &Path) -> Action {
         errors: file.errors,
         filters: file.filters,
         sts: file.namespace.as_deref() == Some("sts"),
+        paged,
         request,
         response,
     }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::page::Page;
 use super::{Decision, View, addresses};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -54,9 +53,7 @@ pub fn describe_addresses_attribute(
     let named = addresses::of_caller(view)
         .filter(|address| address.domain_name.is_some())
         .filter(|address| wanted.is_empty() || wanted.contains(&address.id));
-    let page =
-        Page { max_results: request.max_results, next_token: request.next_token.as_deref(), filters: &[] };
-    let (found, next_token) = page.cut(named, |address| address.id.to_string())?;
+    let (found, next_token) = request.page().cut(named, |address| address.id.to_string())?;
     let addresses = found.into_iter().map(|address| attribute(address)).collect();
     Ok(DescribeAddressesAttributeResponse { addresses, next_token })
 }

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use super::page::Page;
 use super::{Decision, View, addresses, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -130,9 +129,7 @@ pub fn describe_address_transfers(
         }
     }
     let rows = rows.into_iter().filter(|row| wanted.is_empty() || wanted.contains(&row.allocation));
-    let page =
-        Page { max_results: request.max_results, next_token: request.next_token.as_deref(), filters: &[] };
-    let (found, next_token) = page.cut(rows, |row| row.allocation.to_string())?;
+    let (found, next_token) = request.page().cut(rows, |row| row.allocation.to_string())?;
     let address_transfers = found.into_iter().map(|row| shape(row)).collect();
     Ok(DescribeAddressTransfersResponse { address_transfers, next_token })
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::filter::{self, Values};
-use super::page::Page;
 use super::quotas::QUOTAS;
 use super::{Decision, View, defaults, tags, vpcs};
 use crate::query::api::*;
@@ -142,12 +141,7 @@ pub fn describe_internet_gateways(
             let resource = Some(ResourceId::InternetGateway(row.id));
             filter::matches(view.world, resource, &request.filters, |name| attribute(row, name))
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let internet_gateways = found.into_iter().map(|row| shape(view.world, row)).collect();
     Ok(DescribeInternetGatewaysResponse { internet_gateways, next_token })
 }

@@ -29,7 +29,6 @@ pub mod nat_gateways;
 pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
-pub mod page;
 pub mod quotas;
 pub mod reach;
 pub mod regions;

@@ -1,6 +1,5 @@
 //! CreateTags, DeleteTags, DescribeTags.
 
-use super::page::Page;
 use super::{Decision, View, filter, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -169,17 +168,12 @@ fn of_others(world: &World, resource: ResourceId) -> Owned<'_> {
 }
 
 pub fn describe_tags(view: &View, request: &DescribeTagsRequest) -> Result<DescribeTagsResponse, Fault> {
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
     let mut own: Vec<&Tag> =
         view.world.tags.values().map(|tag| &**tag).filter(|tag| tag.owner == view.caller.owner).collect();
     own.retain(|tag| matches(view, tag, &request.filters));
     // In the order of the texts that page tokens are made of.
     own.sort_by_key(|tag| place(tag));
-    let (tags, next_token) = page.cut(own.into_iter(), |tag| place(tag))?;
+    let (tags, next_token) = request.page().cut(own.into_iter(), |tag| place(tag))?;
     let tags = tags.into_iter().map(|tag| output::TagDescription {
         resource_id: tag.resource,
         resource_type: tag.resource.kind().to_owned(),

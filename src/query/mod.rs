@@ -6,6 +6,7 @@
 
 mod fault;
 mod form;
+mod page;
 #[allow(dead_code)]
 mod scalar;
 #[allow(dead_code)]
@@ -21,6 +22,7 @@ pub mod api {
     pub use super::fault::Fault;
     pub use super::form::Filter;
     use super::form::{Node, missing};
+    use super::page::Page;
     use super::xml::Xml;
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
@@ -36,6 +38,7 @@ pub mod api {
 pub use api::{Action, COMMON_FAULTS, FaultCode, Reads, Response, Writes, dispatch_read, dispatch_write};
 pub use fault::Fault;
 pub use form::{Filter, MAX_PAIRS};
+pub use page::Page;
 pub use scalar::{from_base64, to_base64};
 
 use form::Node;

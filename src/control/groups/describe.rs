@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::find;
-use crate::control::page::Page;
 use crate::control::{View, filter, rules, tags};
 use crate::query::api::*;
 use crate::query::{Fault, Filter};
@@ -21,16 +20,11 @@ pub fn describe_security_groups(
     for name in &request.group_names {
         wanted.push(find::by_name(view, name)?.id);
     }
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
     let groups = find::of_caller(view)
         .into_iter()
         .filter(|group| wanted.is_empty() || wanted.contains(&group.id))
         .filter(|group| matches(view, group, &request.filters));
-    let (groups, next_token) = page.cut(groups, |group| group.id.to_string())?;
+    let (groups, next_token) = request.page().cut(groups, |group| group.id.to_string())?;
     let security_groups = groups.into_iter().map(|group| describe(view, group)).collect();
     Ok(DescribeSecurityGroupsResponse { security_groups, next_token })
 }

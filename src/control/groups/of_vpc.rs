@@ -1,7 +1,6 @@
 //! The groups of one VPC, and what peering would make of them.
 
 use super::find;
-use crate::control::page::Page;
 use crate::control::{View, filter, tags};
 use crate::query::Fault;
 use crate::query::api::*;
@@ -25,10 +24,9 @@ pub fn describe_stale_security_groups(
     request: &DescribeStaleSecurityGroupsRequest,
 ) -> Result<DescribeStaleSecurityGroupsResponse, Fault> {
     super::vpc(view, Some(request.vpc_id))?;
-    let page =
-        Page { max_results: request.max_results, next_token: request.next_token.as_deref(), filters: &[] };
-    let (stale_security_group_set, next_token) =
-        page.cut(std::iter::empty(), |group: &output::StaleSecurityGroup| group.group_id.to_string())?;
+    let (stale_security_group_set, next_token) = request
+        .page()
+        .cut(std::iter::empty(), |group: &output::StaleSecurityGroup| group.group_id.to_string())?;
     Ok(DescribeStaleSecurityGroupsResponse { stale_security_group_set, next_token })
 }
 
@@ -48,12 +46,7 @@ pub fn get_security_groups_for_vpc(
             _ => Vec::new(),
         })
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (groups, next_token) = page.cut(matching, |group| group.id.to_string())?;
+    let (groups, next_token) = request.page().cut(matching, |group| group.id.to_string())?;
     let shape = |group: &std::sync::Arc<crate::world::Group>| output::SecurityGroupForVpc {
         description: group.description.to_string(),
         group_name: group.name.to_string(),

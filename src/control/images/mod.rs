@@ -13,7 +13,6 @@ pub use register::{deregister_image, register_image, remove, with_copies};
 use std::sync::Arc;
 
 use super::filter::Values;
-use super::page::Page;
 use super::{View, filter, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -68,12 +67,7 @@ pub fn describe_images(
                 attribute(view, image, name)
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |image| image.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |image| image.id.to_string())?;
     Ok(DescribeImagesResponse {
         images: found.into_iter().map(|image| shape(view, image)).collect(),
         next_token,

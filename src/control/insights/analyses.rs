@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::finding::Finding;
 use super::{MAX_ANALYSES, paths, shape};
 use crate::control::idempotency::Once;
-use crate::control::page::Page;
 use crate::control::{Decision, View, filter, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -103,12 +102,7 @@ pub fn describe_network_insights_analyses(
         })
         .collect();
     matching.sort_unstable_by_key(|row| row.id);
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching.into_iter(), |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching.into_iter(), |row| row.id.to_string())?;
     let shapes: Result<_, _> = found.into_iter().map(|row| shape::analysis(view.world, row)).collect();
     Ok(DescribeNetworkInsightsAnalysesResponse { network_insights_analyses: shapes?, next_token })
 }

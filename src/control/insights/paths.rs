@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{MAX_PATHS, shape};
 use crate::control::idempotency::Once;
-use crate::control::page::Page;
 use crate::control::{Decision, View, filter, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -125,12 +124,7 @@ pub fn describe_network_insights_paths(
                 }
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let network_insights_paths = found.into_iter().map(|row| shape::path(view.world, row)).collect();
     Ok(DescribeNetworkInsightsPathsResponse { network_insights_paths, next_token })
 }

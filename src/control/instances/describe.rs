@@ -1,6 +1,5 @@
 //! DescribeInstances.
 
-use super::super::page::Page;
 use super::super::{View, filter};
 use super::facts::Facts;
 use super::{find_all, of_owner, shape};
@@ -27,12 +26,7 @@ pub fn describe_instances(
         let resource = ResourceId::Instance(facts.row.id);
         filter::matches(view.world, Some(resource), &request.filters, |name| facts.attribute(name))
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |facts| {
+    let (found, next_token) = request.page().cut(matching, |facts| {
         format!("{} {:08} {}", facts.row.reservation, facts.row.launch_index, facts.row.id)
     })?;
     Ok(DescribeInstancesResponse { reservations: reservations(&found), next_token })

@@ -1,7 +1,6 @@
 //! MonitorInstances, UnmonitorInstances and DescribeInstanceCreditSpecifications: what there is to say of instances
 //! whose use of a host is neither measured nor limited.
 
-use super::super::page::Page;
 use super::super::{Decision, View, filter};
 use super::{find_all, kinds, of_owner};
 use crate::query::api::*;
@@ -55,12 +54,7 @@ pub fn describe_instance_credit_specifications(
     let matching = rows
         .into_iter()
         .filter(|row| filter::matches(view.world, None, &request.filters, |_| vec![row.id.to_string()]));
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let told = found.iter().map(|row| output::InstanceCreditSpecification {
         instance_id: row.id,
         cpu_credits: "unlimited".into(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::super::page::Page;
 use super::super::{View, filter};
 use super::{find_all, of_owner, shape};
 use crate::query::Fault;
@@ -103,12 +102,7 @@ pub fn describe_instance_status(
                 attribute(row, checks, name)
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |(row, _)| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |(row, _)| row.id.to_string())?;
     let instance_statuses = found
         .iter()
         .map(|(row, checks)| output::InstanceStatus {

@@ -4,7 +4,6 @@
 //! its own, recovery. How fast its network is nobody says: that is the host's affair.
 
 use super::super::filter::Values;
-use super::super::page::Page;
 use super::super::{View, filter, regions};
 use super::kinds::Kind;
 use crate::query::api::*;
@@ -32,12 +31,7 @@ pub fn describe_instance_types(
         .into_iter()
         .map(|kind| info(&kind))
         .filter(|info| filter::matches(view.world, None, &request.filters, |name| attribute(info, name)));
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (instance_types, next_token) = page.cut(matching, |info| info.instance_type.clone())?;
+    let (instance_types, next_token) = request.page().cut(matching, |info| info.instance_type.clone())?;
     Ok(DescribeInstanceTypesResponse { instance_types, next_token })
 }
 
@@ -170,13 +164,9 @@ pub fn describe_instance_type_offerings(
             _ => vec![(*location).clone()],
         })
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
     // A blank comes before all that a name may have: by name, then by location.
-    let (found, next_token) = page.cut(matching, |(name, location)| format!("{name} {location}"))?;
+    let (found, next_token) =
+        request.page().cut(matching, |(name, location)| format!("{name} {location}"))?;
     let told = found.into_iter().map(|(name, location)| output::InstanceTypeOffering {
         instance_type: name.clone(),
         location_type: location_type.into(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::super::idempotency::Once;
-use super::super::page::Page;
 use super::super::{Decision, View, filter, tags};
 use super::{MAX_TEMPLATES, by_id, by_name, data, named, of_owner, shape, version, versions_of};
 use crate::query::api::*;
@@ -101,12 +100,7 @@ pub fn describe_launch_templates(
             _ => Vec::new(),
         })
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let launch_templates = found.into_iter().map(|row| shape::template(view.world, row)).collect();
     Ok(DescribeLaunchTemplatesResponse { launch_templates, next_token })
 }

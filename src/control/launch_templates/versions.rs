@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::super::idempotency::Once;
 use super::super::instances::{facts::Facts, find};
-use super::super::page::Page;
 use super::super::{Decision, View, filter};
 use super::{MAX_VERSIONS, data, latest, named, number, of_owner, shape, version, versions_of};
 use crate::query::api::*;
@@ -83,12 +82,7 @@ pub fn describe_launch_template_versions(
             matching.push(told);
         }
     }
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (launch_template_versions, next_token) = page.cut(matching.into_iter(), |told| {
+    let (launch_template_versions, next_token) = request.page().cut(matching.into_iter(), |told| {
         format!("{} {:020}", told.launch_template_id, u64::MAX - told.version_number.cast_unsigned())
     })?;
     Ok(DescribeLaunchTemplateVersionsResponse { launch_template_versions, next_token })

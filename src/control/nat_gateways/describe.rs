@@ -2,7 +2,6 @@
 
 use super::find;
 use crate::control::filter::{self, Values};
-use crate::control::page::Page;
 use crate::control::{View, tags};
 use crate::query::Fault;
 use crate::query::api::*;
@@ -22,12 +21,7 @@ pub fn describe_nat_gateways(
         let resource = Some(ResourceId::NatGateway(row.id));
         filter::matches(world, resource, &request.filters, |name| attribute(row, name))
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let nat_gateways = found.into_iter().map(|row| shape(world, row)).collect();
     Ok(DescribeNatGatewaysResponse { nat_gateways, next_token })
 }

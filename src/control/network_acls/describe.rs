@@ -2,7 +2,6 @@
 
 use super::{associations_of, entries_of, find, of_caller};
 use crate::control::filter::{self, Values};
-use crate::control::page::Page;
 use crate::control::{View, tags};
 use crate::query::Fault;
 use crate::query::api::*;
@@ -28,12 +27,7 @@ pub fn describe_network_acls(
             let resource = ResourceId::NetworkAcl(acl.network_acl_id);
             filter::matches(view.world, Some(resource), &request.filters, |name| attribute(acl, name))
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (network_acls, next_token) = page.cut(matching, |acl| acl.network_acl_id.to_string())?;
+    let (network_acls, next_token) = request.page().cut(matching, |acl| acl.network_acl_id.to_string())?;
     Ok(DescribeNetworkAclsResponse { network_acls, next_token })
 }
 

@@ -19,7 +19,6 @@ pub use private::{Asked, Taken, assign_private_ip_addresses, unassign_private_ip
 
 use std::sync::Arc;
 
-use super::page::Page;
 use super::{View, filter, nat_gateways};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -71,12 +70,7 @@ pub fn describe_network_interfaces(
                 interface.attribute(world, name)
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (interfaces, next_token) = page.cut(of_owner, |interface| interface.eni.id.to_string())?;
+    let (interfaces, next_token) = request.page().cut(of_owner, |interface| interface.eni.id.to_string())?;
     Ok(DescribeNetworkInterfacesResponse {
         network_interfaces: interfaces.iter().map(|interface| interface.shape(world)).collect(),
         next_token,

@@ -3,7 +3,6 @@
 use super::{associations_of, find, shape};
 use crate::control::filter::Values;
 use crate::control::idempotency::Once;
-use crate::control::page::Page;
 use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, filter, tags, vpcs};
 use crate::query::api::*;
@@ -83,12 +82,8 @@ pub fn describe_route_tables(
         let resource = Some(ResourceId::RouteTable(table.route_table_id));
         filter::matches(world, resource, &request.filters, |name| attribute(table, name))
     });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (route_tables, next_token) = page.cut(matching, |table| table.route_table_id.to_string())?;
+    let (route_tables, next_token) =
+        request.page().cut(matching, |table| table.route_table_id.to_string())?;
     Ok(DescribeRouteTablesResponse { route_tables, next_token })
 }
 

@@ -1,6 +1,5 @@
 //! DescribeSecurityGroupRules, and a rule as answers carry it.
 
-use crate::control::page::Page;
 use crate::control::{View, filter, groups, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode, Filter};
@@ -15,11 +14,6 @@ pub fn describe_security_group_rules(
     for id in wanted {
         find(view, *id)?;
     }
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
     let mut rules: Vec<_> = groups::of_caller(view)
         .into_iter()
         .flat_map(|group| view.world.rules_of(group.id))
@@ -27,7 +21,7 @@ pub fn describe_security_group_rules(
         .filter(|rule| matches(view, rule, &request.filters))
         .collect();
     rules.sort_unstable_by_key(|rule| rule.id);
-    let (rules, next_token) = page.cut(rules.into_iter(), |rule| rule.id.to_string())?;
+    let (rules, next_token) = request.page().cut(rules.into_iter(), |rule| rule.id.to_string())?;
     let security_group_rules = rules.into_iter().map(|row| rule(view.world, row)).collect();
     Ok(DescribeSecurityGroupRulesResponse { security_group_rules, next_token })
 }

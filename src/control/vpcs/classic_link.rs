@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::find;
-use crate::control::page::Page;
 use crate::control::{View, defaults, filter, tags};
 use crate::query::Fault;
 use crate::query::api::*;
@@ -43,9 +42,7 @@ pub fn describe_vpc_classic_link_dns_support(
     request: &DescribeVpcClassicLinkDnsSupportRequest,
 ) -> Result<DescribeVpcClassicLinkDnsSupportResponse, Fault> {
     let vpcs = named(view, &request.vpc_ids)?;
-    let page =
-        Page { max_results: request.max_results, next_token: request.next_token.as_deref(), filters: &[] };
-    let (found, next_token) = page.cut(vpcs.into_iter(), |vpc| vpc.id.to_string())?;
+    let (found, next_token) = request.page().cut(vpcs.into_iter(), |vpc| vpc.id.to_string())?;
     let vpcs = found
         .into_iter()
         .map(|vpc| output::ClassicLinkDnsSupport { vpc_id: vpc.id, classic_link_dns_supported: false });

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::{find, find_subnet};
 use crate::control::filter::Values;
-use crate::control::page::Page;
 use crate::control::{View, defaults, filter, regions, tags};
 use crate::query::Fault;
 use crate::query::api::*;
@@ -25,12 +24,7 @@ pub fn describe_vpcs(view: &View, request: &DescribeVpcsRequest) -> Result<Descr
                 vpc_attribute(vpc, name)
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |vpc| vpc.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |vpc| vpc.id.to_string())?;
     Ok(DescribeVpcsResponse {
         vpcs: found.into_iter().map(|vpc| vpc_shape(world, vpc)).collect(),
         next_token,
@@ -113,12 +107,7 @@ pub fn describe_subnets(
                 subnet_attribute(world, subnet, name)
             })
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |subnet| subnet.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |subnet| subnet.id.to_string())?;
     let subnets = found.into_iter().map(|subnet| subnet_shape(world, subnet)).collect();
     Ok(DescribeSubnetsResponse { subnets, next_token })
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::{changeable, find, has_dependencies};
 use crate::control::filter::Values;
-use crate::control::page::Page;
 use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, filter, operator, tags};
 use crate::query::api::*;
@@ -173,12 +172,7 @@ pub fn describe_dhcp_options(
             let resource = Some(ResourceId::DhcpOptions(row.id));
             filter::matches(view.world, resource, &request.filters, |name| attribute(row, name))
         });
-    let page = Page {
-        max_results: request.max_results,
-        next_token: request.next_token.as_deref(),
-        filters: &request.filters,
-    };
-    let (found, next_token) = page.cut(matching, |row| row.id.to_string())?;
+    let (found, next_token) = request.page().cut(matching, |row| row.id.to_string())?;
     let dhcp_options = found.into_iter().map(|row| shape(view, row)).collect();
     Ok(DescribeDhcpOptionsResponse { dhcp_options, next_token })
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::query::{Fault, FaultCode, Filter};
+use super::{Fault, FaultCode, Filter};
 use crate::types::Digest;
 
 /// Of a hash, in hexadecimal digits.
