@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::agent::config::HostConfig;
+use crate::control::quotas::Quotas;
 use crate::feed::FeedConfig;
 
 /// Where the file is looked for when no `--config` is given.
@@ -24,6 +25,9 @@ pub struct Config {
     /// Further regions that signatures may name, each with resources of its own; the hosts are the same.
     #[serde(default)]
     pub regions: Vec<String>,
+    /// How much of what each account may have in each region.
+    #[serde(default)]
+    pub quotas: Quotas,
     /// `postgres://…`, which several servers may share; SQLite in the state folder without it.
     pub database: Option<String>,
     #[serde(default)]

@@ -34,7 +34,7 @@ pub fn describe_account_attributes(
     Ok(DescribeAccountAttributesResponse { account_attributes: shown.map(attribute).collect() })
 }
 
-/// There are no quotas: what limits an account is what the operator gave to all.
+/// What limits an account are its quotas, and what the operator gave to all.
 fn value(view: &View, name: &str) -> String {
     let world = view.world;
     match name {
@@ -43,7 +43,12 @@ fn value(view: &View, name: &str) -> String {
             defaults::vpc(world, &view.caller.owner).map_or_else(|| "none".into(), |vpc| vpc.id.to_string())
         }
         "max-instances" => world.flat_networks().map(|row| row.range.count()).sum::<u64>().to_string(),
-        "vpc-max-security-groups-per-interface" => super::instances::MAX_GROUPS.to_string(),
-        _ => world.pools.values().map(|pool| pool.range.count()).sum::<u64>().to_string(),
+        "vpc-max-security-groups-per-interface" => {
+            view.caller.quotas.security_groups_per_interface.to_string()
+        }
+        _ => {
+            let there = world.pools.values().map(|pool| pool.range.count()).sum::<u64>();
+            there.min(view.caller.quotas.elastic_addresses as u64).to_string()
+        }
     }
 }

@@ -81,6 +81,7 @@ pub fn accept_address_transfer(
     request: &AcceptAddressTransferRequest,
 ) -> Result<AcceptAddressTransferResponse, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["elastic-ip"], "elastic-ip")?;
+    addresses::within_quota(&decision.view())?;
     let (address, offer) = offered(decision, request.address)?;
     let ip = address.public_ip;
     if address.association.is_some() {

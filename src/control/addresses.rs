@@ -19,6 +19,7 @@ pub fn allocate_address(
             .with("Addresses belong to a VPC here: leave Domain out, or give vpc"));
     }
     let tags = tags::at_creation(&request.tag_specifications, &["elastic-ip"], "elastic-ip")?;
+    within_quota(&decision.view())?;
     let named = request.public_ipv4_pool.as_deref();
     let pool = match (request.address, named) {
         (Some(address), None) => {
@@ -275,6 +276,17 @@ pub fn withdraw(decision: &mut Decision, address: &Address) {
 }
 
 /// The caller's addresses, by allocation id.
+/// # Errors
+/// The caller has as many addresses as it may have.
+pub fn within_quota(view: &View) -> Result<(), Fault> {
+    match of_caller(view).count() < view.caller.quotas.elastic_addresses {
+        true => Ok(()),
+        false => {
+            Err(FaultCode::AddressLimitExceeded.with("The maximum number of addresses has been reached."))
+        }
+    }
+}
+
 pub fn of_caller<'w>(view: &View<'w>) -> impl Iterator<Item = &'w Arc<Address>> {
     let (owner, world) = (view.caller.owner.clone(), view.world);
     let first = (owner.clone(), AllocationId::from_random(0));

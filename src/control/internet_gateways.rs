@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::filter::{self, Values};
-use super::quotas::QUOTAS;
 use super::{Decision, View, defaults, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -40,7 +39,7 @@ pub fn create_internet_gateway(
     request: &CreateInternetGatewayRequest,
 ) -> Result<CreateInternetGatewayResponse, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["internet-gateway"], "internet-gateway")?;
-    if of_caller(&decision.view()).count() >= QUOTAS.internet_gateways {
+    if of_caller(&decision.view()).count() >= decision.caller.quotas.internet_gateways {
         return Err(FaultCode::InternetGatewayLimitExceeded
             .with("The maximum number of internet gateways has been reached."));
     }

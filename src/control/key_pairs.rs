@@ -10,7 +10,6 @@ use crate::types::*;
 use crate::world::{Key, KeyPair, KeyType};
 
 /// Key pairs of one account in one region, as in EC2.
-const MAX_KEY_PAIRS: usize = 5000;
 
 impl KeyType {
     /// EC2's name.
@@ -74,9 +73,11 @@ fn check_name(decision: &Decision, name: &str) -> Result<(), Fault> {
     if by_name(&decision.view(), name).is_some() {
         return Err(FaultCode::InvalidKeyPairDuplicate.with(format!("The keypair '{name}' already exists")));
     }
-    if of_caller(&decision.view()).count() >= MAX_KEY_PAIRS {
-        return Err(FaultCode::ResourceLimitExceeded
-            .with(format!("There are {MAX_KEY_PAIRS} key pairs: delete one first")));
+    let most = decision.caller.quotas.key_pairs;
+    if of_caller(&decision.view()).count() >= most {
+        return Err(
+            FaultCode::ResourceLimitExceeded.with(format!("There are {most} key pairs: delete one first"))
+        );
     }
     Ok(())
 }

@@ -65,6 +65,7 @@ pub struct Caller {
     pub access_key: Arc<str>,
     /// The host, and port, under which the caller reached us: the request's Host.
     pub endpoint: Arc<str>,
+    pub quotas: Arc<quotas::Quotas>,
 }
 
 /// What a read sees: one published World and the hosts' reports.

@@ -28,6 +28,7 @@ impl Bench {
             owner: owner.clone(),
             access_key: "AKIAEXAMPLE".into(),
             endpoint: "127.0.0.1:8773".into(),
+            quotas: Arc::default(),
         };
         let now = Micros(1_700_000_000_000_000);
         let mut bench = Self {

@@ -18,6 +18,7 @@ use super::request_id::RequestId;
 use super::shares::Shares;
 use super::throttle::Throttle;
 use super::{call, reply};
+use crate::control::quotas::Quotas;
 use crate::query::FaultCode;
 use crate::types::AccountId;
 
@@ -25,6 +26,7 @@ use crate::types::AccountId;
 pub(super) struct Door<B> {
     pub config: ApiConfig,
     pub regions: Regions,
+    pub quotas: Arc<Quotas>,
     pub backend: Arc<B>,
     pub metrics: Metrics,
     pub connections: Arc<Connections>,

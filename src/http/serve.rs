@@ -30,6 +30,7 @@ use super::shares::Shares;
 use super::stall::Unstalled;
 use super::throttle::Throttle;
 use super::tls::{self, TlsError};
+use crate::control::quotas::Quotas;
 
 /// Request line and headers together; a presigned RunInstances with user-data needs most of it.
 const MAX_HEAD: usize = 64 * 1024;
@@ -88,7 +89,7 @@ impl Server {
     pub async fn run<B: Backend>(
         self,
         backend: Arc<B>,
-        regions: Regions,
+        (regions, quotas): (Regions, Quotas),
         stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let Self { config, listener, metrics_listener, tls, .. } = self;
@@ -97,6 +98,7 @@ impl Server {
         let door = Arc::new(Door {
             config,
             regions,
+            quotas: Arc::new(quotas),
             backend,
             metrics: Metrics::default(),
             connections,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::auth::sign::{Signed, Signer};
 use crate::auth::{Key, Secret};
+use crate::control::quotas::Quotas;
 use crate::control::{Caller, Status};
 use crate::query::{Action, Fault, FaultCode};
 use crate::types::{AccountId, Micros};
@@ -91,7 +92,7 @@ fn start(config: ApiConfig, writes: Writes) -> Running {
     let backend = Arc::clone(&fake);
     let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()]);
     let served = tokio::spawn(async move {
-        server.run(backend, regions, async { drop(stopped.await) }).await.unwrap();
+        server.run(backend, (regions, Quotas::default()), async { drop(stopped.await) }).await.unwrap();
     });
     Running { address, metrics, fake, stop: Some(stop), served }
 }

@@ -1,5 +1,7 @@
 //! Runs an operator's command on the writer.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::cli::*;
@@ -53,7 +55,8 @@ impl Operator {
         decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, String> {
         let owner = Owner { account: AccountId::from_random(0), region: self.region.clone() };
-        let caller = Caller { owner, access_key: "operator".into(), endpoint: "".into() };
+        let caller =
+            Caller { owner, access_key: "operator".into(), endpoint: "".into(), quotas: Arc::default() };
         self.handle.submit(caller, false, decide).await.map_err(|fault| fault.message)
     }
 

@@ -94,7 +94,7 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
     let regions = Regions::new(operator.region, operator.others);
     let door = Door { handle, hub: hub.clone(), apply_wait: config.api.apply_wait() };
-    let api = api.run(Arc::new(door), regions, stop);
+    let api = api.run(Arc::new(door), (regions, config.quotas), stop);
     match host {
         Some(host) => tokio::select! {
             served = api => Ok(served?),

@@ -19,7 +19,6 @@ use crate::types::*;
 use crate::world::{Group, Key, Rule, Vpc, World};
 
 /// Groups of one VPC; EC2's quota is 2,500 in a region.
-const MAX_GROUPS: usize = 2500;
 const MAX_TEXT: usize = 255;
 
 pub fn create_security_group(
@@ -30,7 +29,7 @@ pub fn create_security_group(
     let name = checked_name(&request.group_name)?;
     check_description(&request.description, "security group")?;
     let vpc = vpc(&decision.view(), request.vpc_id)?.id;
-    check_unique(&decision.world, vpc, name)?;
+    check_unique(&decision.view(), vpc, name)?;
     let (id, owner) = (decision.env.id(GroupId::from_random), decision.caller.owner.clone());
     let security_group_arn = arn(&owner, id);
     decision.put(Group {
@@ -114,18 +113,19 @@ fn checked_name(text: &str) -> Result<&str, Fault> {
 }
 
 /// "Names are case-insensitive and must be unique within the VPC" (API_CreateSecurityGroup).
-fn check_unique(world: &World, vpc: VpcId, name: &str) -> Result<(), Fault> {
+fn check_unique(view: &View, vpc: VpcId, name: &str) -> Result<(), Fault> {
     let mut count = 0;
-    for group in find::in_vpc(world, vpc) {
+    for group in find::in_vpc(view.world, vpc) {
         if group.name.eq_ignore_ascii_case(name) {
             return Err(FaultCode::InvalidGroupDuplicate
                 .with(format!("The security group '{name}' already exists for VPC '{vpc}'")));
         }
         count += 1;
     }
-    if count >= MAX_GROUPS {
+    let most = view.caller.quotas.security_groups_per_vpc;
+    if count >= most {
         return Err(FaultCode::SecurityGroupLimitExceeded
-            .with(format!("The VPC {vpc} has {MAX_GROUPS} security groups: delete one first")));
+            .with(format!("The VPC {vpc} has {most} security groups: delete one first")));
     }
     Ok(())
 }

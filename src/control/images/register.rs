@@ -13,9 +13,6 @@ use crate::query::{Fault, FaultCode};
 use crate::types::{ImageId, ResourceId};
 use crate::world::{Image, Key, World};
 
-/// How many images an account may have of its own.
-pub const MAX_IMAGES: usize = 200;
-
 pub fn register_image(
     decision: &mut Decision,
     request: &RegisterImageRequest,
@@ -79,10 +76,11 @@ fn free(decision: &Decision, name: &str) -> Result<(), Fault> {
         return Err(FaultCode::InvalidAMINameDuplicate
             .with(format!("AMI name {name} is already in use by AMI {}", other.id)));
     }
-    match own().count() {
-        ..MAX_IMAGES => Ok(()),
-        _ => Err(FaultCode::ResourceLimitExceeded
-            .with(format!("There are {MAX_IMAGES} images of your own: deregister one first"))),
+    let most = decision.caller.quotas.images;
+    match own().count() < most {
+        true => Ok(()),
+        false => Err(FaultCode::ResourceLimitExceeded
+            .with(format!("There are {most} images of your own: deregister one first"))),
     }
 }
 
@@ -280,7 +278,7 @@ mod tests {
     #[test]
     fn there_are_so_many_and_no_more() {
         let mut bench = Bench::small();
-        for n in 0..MAX_IMAGES {
+        for n in 0..bench.caller.quotas.images {
             register(&mut bench, &format!("image {n}"), "/images/busybox").unwrap();
         }
         let fault = register(&mut bench, "one more", "/images/busybox").unwrap_err();

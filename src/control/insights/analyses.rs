@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::finding::Finding;
-use super::{MAX_ANALYSES, paths, shape};
+use super::{paths, shape};
 use crate::control::idempotency::Once;
 use crate::control::{Decision, View, filter, tags};
 use crate::query::api::*;
@@ -38,9 +38,10 @@ fn start(
     let tags = tags::at_creation(&request.tag_specifications, &[KIND], KIND)?;
     let view = decision.view();
     let path = paths::find(&view, request.network_insights_path_id)?;
-    if of_caller(&view).count() >= MAX_ANALYSES {
+    let most = view.caller.quotas.network_insights_analyses;
+    if of_caller(&view).count() >= most {
         return Err(FaultCode::ResourceLimitExceeded
-            .with(format!("There are {MAX_ANALYSES} network insights analyses: delete some first")));
+            .with(format!("There are {most} network insights analyses: delete some first")));
     }
     let (path, finding) = (path.id, Finding::of(&view, path));
     let row = InsightsAnalysis {

@@ -16,7 +16,3 @@ pub use analyses::{
 pub use paths::{
     create_network_insights_path, delete_network_insights_path, describe_network_insights_paths,
 };
-
-/// Paths, and analyses of all of them, of one account in one region.
-const MAX_PATHS: usize = 100;
-const MAX_ANALYSES: usize = 1000;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{MAX_PATHS, shape};
+use super::shape;
 use crate::control::idempotency::Once;
 use crate::control::{Decision, View, filter, tags};
 use crate::query::api::*;
@@ -42,9 +42,10 @@ fn create(
         return Err(FaultCode::MissingParameter
             .with("The request must contain the parameter Destination or DestinationIp"));
     }
-    if of_caller(&view).count() >= MAX_PATHS {
+    let most = view.caller.quotas.network_insights_paths;
+    if of_caller(&view).count() >= most {
         return Err(FaultCode::ResourceLimitExceeded
-            .with(format!("There are {MAX_PATHS} network insights paths: delete one first")));
+            .with(format!("There are {most} network insights paths: delete one first")));
     }
     let row = InsightsPath {
         id: decision.env.id(InsightsPathId::from_random),

@@ -25,7 +25,7 @@ pub use describe::describe_instances;
 pub use launch::run_instances;
 pub use metadata::modify_instance_metadata_options;
 pub use monitoring::{describe_instance_credit_specifications, monitor_instances, unmonitor_instances};
-pub use options::{InterfaceOptions, MAX_GROUPS, groups, launchable};
+pub use options::{InterfaceOptions, groups, launchable};
 pub use power::{reboot_instances, start_instances, stop_instances, terminate_instances};
 pub use status::{describe_instance_status, get_console_output};
 pub use types::{describe_instance_type_offerings, describe_instance_types};

@@ -13,9 +13,6 @@ use crate::world::{KeyPair, MetadataOptions};
 /// "User data is limited to 16 KB, in raw form, before it is base64-encoded" (EC2 User Guide).
 const MAX_USER_DATA: usize = 16 * 1024;
 
-/// EC2's default quota "security groups per network interface".
-pub const MAX_GROUPS: usize = 5;
-
 /// What is the same for all instances of one launch.
 #[derive(Debug)]
 pub struct Options {
@@ -248,9 +245,10 @@ pub fn groups(view: &View, vpc: VpcId, wanted: &InterfaceOptions) -> Result<Arc<
     }
     groups.sort_unstable();
     groups.dedup();
-    if groups.len() > MAX_GROUPS {
+    let most = view.caller.quotas.security_groups_per_interface;
+    if groups.len() > most {
         return Err(FaultCode::SecurityGroupsPerInterfaceLimitExceeded
-            .with(format!("A network interface has at most {MAX_GROUPS} security groups")));
+            .with(format!("A network interface has at most {most} security groups")));
     }
     Ok(groups.into())
 }

@@ -28,8 +28,6 @@ use crate::world::{LaunchTemplate, LaunchTemplateVersion, World};
 
 /// EC2's default quotas
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/launch-template-restrictions.html>).
-const MAX_TEMPLATES: usize = 5_000;
-const MAX_VERSIONS: usize = 10_000;
 
 /// The caller's template, by its id or its name.
 ///

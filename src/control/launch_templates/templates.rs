@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::idempotency::Once;
 use super::super::{Decision, View, filter, tags};
-use super::{MAX_TEMPLATES, by_id, by_name, data, named, of_owner, shape, version, versions_of};
+use super::{by_id, by_name, data, named, of_owner, shape, version, versions_of};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::{LaunchTemplateId, ResourceId};
@@ -39,9 +39,10 @@ fn create(
         return Err(FaultCode::InvalidLaunchTemplateNameAlreadyExistsException
             .with("Launch template name already in use."));
     }
-    if of_owner(&decision.world, &decision.caller.owner).count() >= MAX_TEMPLATES {
+    let most = decision.caller.quotas.launch_templates;
+    if of_owner(&decision.world, &decision.caller.owner).count() >= most {
         return Err(FaultCode::ResourceLimitExceeded
-            .with(format!("There are {MAX_TEMPLATES} launch templates: delete one first")));
+            .with(format!("There are {most} launch templates: delete one first")));
     }
     let row = LaunchTemplate {
         id: decision.env.id(LaunchTemplateId::from_random),

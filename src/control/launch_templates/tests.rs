@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control::Decision;
+use crate::control::quotas::Quotas;
 use crate::control::testing::Bench;
 use crate::query::api::*;
 use crate::query::{self, Filter};
@@ -303,12 +304,12 @@ fn there_are_so_many_templates_and_versions_and_no_more() {
     let id = create(&mut bench, "web", &[("LaunchTemplateData.KeyName", "k")]).unwrap();
     let template = bench.world.launch_templates[&id].clone();
     let version = bench.world.launch_template_versions[&(id, 1)].clone();
-    let most = MAX_VERSIONS as u64;
+    let most = Quotas::default().versions_per_launch_template as u64;
     bench.decide(|decision| {
         for number in 2..=most {
             decision.put(LaunchTemplateVersion { number, ..(*version).clone() });
         }
-        for n in 2..=MAX_TEMPLATES as u64 {
+        for n in 2..=Quotas::default().launch_templates as u64 {
             let (id, name) = (LaunchTemplateId::from_random(n), format!("one {n}").into());
             decision.put(LaunchTemplate { id, name, ..(*template).clone() });
         }

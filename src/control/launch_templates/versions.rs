@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::idempotency::Once;
 use super::super::instances::{facts::Facts, find};
 use super::super::{Decision, View, filter};
-use super::{MAX_VERSIONS, data, latest, named, number, of_owner, shape, version, versions_of};
+use super::{data, latest, named, number, of_owner, shape, version, versions_of};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::world::{Key, LaunchTemplate, LaunchTemplateVersion};
@@ -41,11 +41,10 @@ fn create(
         pairs = data::over(data::kept(source)?, &pairs);
     }
     data::check(&pairs)?;
-    if versions_of(&decision.world, template.id).count() >= MAX_VERSIONS {
-        return Err(FaultCode::ResourceLimitExceeded.with(format!(
-            "The launch template {} has {MAX_VERSIONS} versions: delete one first",
-            template.id
-        )));
+    let most = decision.caller.quotas.versions_per_launch_template;
+    if versions_of(&decision.world, template.id).count() >= most {
+        return Err(FaultCode::ResourceLimitExceeded
+            .with(format!("The launch template {} has {most} versions: delete one first", template.id)));
     }
     let row = LaunchTemplateVersion {
         template: template.id,

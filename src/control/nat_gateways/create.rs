@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{describe, find, place};
 use crate::control::idempotency::Once;
 use crate::control::network_interfaces::Asked;
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, addresses, internet_gateways, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -52,7 +51,7 @@ fn create(
         return Err(FaultCode::GatewayNotAttached
             .with(format!("Network {} has no Internet gateway attached", subnet.vpc)));
     }
-    if count_in(&view, &subnet.zone) >= QUOTAS.nat_gateways_per_zone {
+    if count_in(&view, &subnet.zone) >= decision.caller.quotas.nat_gateways_per_zone {
         return Err(FaultCode::NatGatewayLimitExceeded.with(
             "Performing this operation would exceed the limit of NAT gateways in the Availability Zone",
         ));

@@ -2,7 +2,6 @@
 
 use super::{entries_of, find};
 use crate::control::Decision;
-use crate::control::quotas::QUOTAS;
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -34,7 +33,7 @@ pub fn create_network_acl_entry(
         return Err(FaultCode::NetworkAclEntryAlreadyExists
             .with(format!("The network acl entry identified by {} already exists.", wanted.number)));
     }
-    let most = QUOTAS.entries_per_network_acl;
+    let most = decision.caller.quotas.entries_per_network_acl;
     if entries_of(&decision.world, acl.id).filter(of_direction).count() >= most {
         return Err(FaultCode::NetworkAclEntryLimitExceeded.with(format!(
             "The network ACL {} has {most} {} entries: delete one first",

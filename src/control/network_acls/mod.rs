@@ -13,7 +13,6 @@ pub use entries::{create_network_acl_entry, delete_network_acl_entry, replace_ne
 use std::sync::Arc;
 
 use super::idempotency::Once;
-use super::quotas::QUOTAS;
 use super::{Decision, View, defaults, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -45,7 +44,7 @@ fn create(
 ) -> Result<Arc<NetworkAcl>, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["network-acl"], "network-acl")?;
     let vpc = vpcs::find(&decision.view(), request.vpc_id)?.id;
-    let most = QUOTAS.network_acls_per_vpc;
+    let most = decision.caller.quotas.network_acls_per_vpc;
     if of_vpc(&decision.world, vpc).count() >= most {
         return Err(FaultCode::NetworkAclLimitExceeded
             .with(format!("The VPC {vpc} has {most} network ACLs: delete one first")));

@@ -46,24 +46,24 @@ fn find_own(view: &View, id: EniId) -> Result<Arc<Eni>, Fault> {
     nat_gateways::is_not_managed(view.world, id).map(|()| eni)
 }
 
+fn of_caller<'w>(view: &View<'w>) -> impl Iterator<Item = &'w Arc<Eni>> {
+    let (owner, world) = (view.caller.owner.clone(), view.world);
+    let first = (owner.clone(), EniId::from_random(0));
+    let owned = world.index.enis_by_owner.range(first..).take_while(move |(of, _)| *of == owner);
+    owned.filter_map(|(_, id)| world.enis.get(id))
+}
+
 pub fn describe_network_interfaces(
     view: &View,
     request: &DescribeNetworkInterfacesRequest,
 ) -> Result<DescribeNetworkInterfacesResponse, Fault> {
     let world = view.world;
-    let owner = &view.caller.owner;
-    for id in &request.network_interface_ids {
+    let wanted = &request.network_interface_ids;
+    for id in wanted {
         find(view, *id)?;
     }
-    let of_owner = world
-        .index
-        .enis_by_owner
-        .range((owner.clone(), EniId::from_random(0))..)
-        .take_while(|(of, _)| of == owner)
-        .filter(|(_, id)| {
-            request.network_interface_ids.is_empty() || request.network_interface_ids.contains(id)
-        })
-        .filter_map(|(_, id)| world.enis.get(id))
+    let of_owner = of_caller(view)
+        .filter(|eni| wanted.is_empty() || wanted.contains(&eni.id))
         .map(|eni| Interface::of(world, eni.clone()))
         .filter(|interface| {
             filter::matches(world, Some(interface.resource()), &request.filters, |name| {

@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{apart, find};
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, nat_gateways, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -57,10 +56,10 @@ pub fn create_route(
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
     }
-    if view.world.routes_of(table.id).count() >= QUOTAS.routes_per_table {
+    if view.world.routes_of(table.id).count() >= view.caller.quotas.routes_per_table {
         return Err(FaultCode::RouteLimitExceeded.with(format!(
             "The maximum number of routes in {} has been reached: {}",
-            table.id, QUOTAS.routes_per_table
+            table.id, view.caller.quotas.routes_per_table
         )));
     }
     let (table, owner, created) = (table.id, table.owner.clone(), decision.env.now);

@@ -3,7 +3,6 @@
 use super::{associations_of, find, shape};
 use crate::control::filter::Values;
 use crate::control::idempotency::Once;
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, filter, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -40,7 +39,7 @@ fn create(
     let vpc = vpcs::find(&view, request.vpc_id)?.id;
     let full =
         || FaultCode::RouteTableLimitExceeded.with("The maximum number of route tables has been reached.");
-    if view.world.route_tables_of(vpc).count() >= QUOTAS.route_tables_per_vpc {
+    if view.world.route_tables_of(vpc).count() >= view.caller.quotas.route_tables_per_vpc {
         return Err(full());
     }
     let owner = decision.caller.owner.clone();

@@ -21,9 +21,6 @@ use crate::types::*;
 use crate::world::{Group, Rule};
 use parse::{Flat, Wanted};
 
-/// Rules of one group in one direction: EC2's quota is 60, which it raises up to 1,000.
-const MAX_RULES: usize = 1000;
-
 pub fn authorize_security_group_ingress(
     decision: &mut Decision,
     request: &AuthorizeSecurityGroupIngressRequest,
@@ -102,9 +99,10 @@ fn check_new(
                 .with(format!("The same permission must not appear multiple times: \"{new}\"")));
         }
     }
-    if rules.len() > MAX_RULES {
+    let most = decision.caller.quotas.rules_per_security_group;
+    if rules.len() > most {
         return Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
-            "The maximum number of rules per security group has been reached: {MAX_RULES} in each direction"
+            "The maximum number of rules per security group has been reached: {most} in each direction"
         )));
     }
     Ok(())

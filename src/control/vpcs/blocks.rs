@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{all_off, changeable, describe, find, vpc};
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -28,10 +27,11 @@ pub fn associate_vpc_cidr_block(
     let vpc = find(&view, request.vpc_id)?.clone();
     changeable(&vpc, "blocks")?;
     let cidr = checked(&view, &vpc, request.cidr_block)?;
-    if vpc.cidrs().count() >= QUOTAS.blocks_per_vpc {
+    let most = decision.caller.quotas.blocks_per_vpc;
+    if vpc.cidrs().count() >= most {
         return Err(FaultCode::CidrLimitExceeded.with(format!(
             "This network '{}' has met its maximum number of allowed CIDRs: {}",
-            vpc.id, QUOTAS.blocks_per_vpc
+            vpc.id, most
         )));
     }
     let block = Block { id: decision.env.id(VpcCidrAssociationId::from_random), cidr };

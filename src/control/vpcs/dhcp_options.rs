@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::{changeable, find, has_dependencies};
 use crate::control::filter::Values;
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, filter, operator, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -55,7 +54,7 @@ pub fn create_dhcp_options(
         keys.push(key);
         set(&mut row, key, &configuration.values)?;
     }
-    if of_caller(&decision.view()).count() >= QUOTAS.dhcp_options {
+    if of_caller(&decision.view()).count() >= decision.caller.quotas.dhcp_options {
         return Err(FaultCode::DhcpOptionsLimitExceeded
             .with("The maximum number of DHCP options sets has been reached."));
     }

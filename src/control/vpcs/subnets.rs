@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{all_off, belongings, changeable, describe, find, find_subnet, has_dependencies};
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, operator, regions, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -23,7 +22,7 @@ pub fn create_subnet(
     let cidr = checked_block(&view, &vpc, request.cidr_block)?;
     let asked = (request.availability_zone.as_deref(), request.availability_zone_id.as_deref());
     let zone = zone(&view, asked)?;
-    if defaults::subnets_of(view.world, vpc.id).count() >= QUOTAS.subnets_per_vpc {
+    if defaults::subnets_of(view.world, vpc.id).count() >= decision.caller.quotas.subnets_per_vpc {
         return Err(FaultCode::SubnetLimitExceeded.with("The maximum number of subnets has been reached."));
     }
     let id = decision.env.id(SubnetId::from_random);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{all_off, belongings, changeable, describe, find, has_dependencies, next_number};
-use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, defaults, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -31,7 +30,7 @@ pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result
     defaults::ensure(decision, &owner);
     let dhcp_options = defaults::vpc(&decision.world, &owner).map(|vpc| vpc.dhcp_options);
     let full = || FaultCode::VpcLimitExceeded.with("The maximum number of VPCs has been reached.");
-    if defaults::vpcs_of(&decision.world, &owner).count() >= QUOTAS.vpcs {
+    if defaults::vpcs_of(&decision.world, &owner).count() >= decision.caller.quotas.vpcs {
         return Err(full());
     }
     let used: Vec<u32> = decision.world.index.vpcs_by_vni.iter().map(|(vni, _)| *vni).collect();

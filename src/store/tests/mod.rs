@@ -33,6 +33,7 @@ pub fn caller() -> Caller {
         owner: Owner { account: account(), region: "us-east-1".into() },
         access_key: "AKIATEST".into(),
         endpoint: "127.0.0.1:8773".into(),
+        quotas: Arc::default(),
     }
 }
 

@@ -18,6 +18,14 @@ pub type Pairs = Vec<(String, String)>;
 
 /// A public half of an SSH key, as ImportKeyPair takes it.
 const LINE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPOnFFiOgl9BUxHlvjSsZ3w3fHX9QOxqOoU135Iq9awX me@here";
+/// Little enough to be used up.
+const QUOTAS: &str = "quotas.elastic_addresses = 60
+quotas.key_pairs = 60
+quotas.network_insights_analyses = 60
+quotas.network_insights_paths = 60
+quotas.network_interfaces = 150
+quotas.security_groups_per_vpc = 100
+";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server, and who is at it.
@@ -61,7 +69,7 @@ pub fn date(seconds: i64) -> String {
 impl Cloud {
     pub fn start(of: &str) -> Self {
         let folder = Folder::new(of);
-        let server = Server::start(&folder.0, None, &Settings::default());
+        let server = Server::start(&folder.0, None, &Settings { head: QUOTAS, ..Settings::default() });
         server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
         server.operate(&["pool", "add", "--name", "public", "--range", "203.0.113.1-203.0.113.250"]);
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);

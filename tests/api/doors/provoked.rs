@@ -223,8 +223,8 @@ impl Doors {
                     pairs(&[("Action", &name), ("GroupId", &group), ("IpPermissions.1.IpProtocol", "-1")]);
                 [head, (from..to).map(range).collect()].concat()
             };
-            assert_eq!(self.cloud.call(&self.cloud.his, &many(0, 500)).status, 200);
-            self.refused(&self.action(&name), &many(500, 1001), "RulesPerSecurityGroupLimitExceeded");
+            assert_eq!(self.cloud.call(&self.cloud.his, &many(0, 30)).status, 200);
+            self.refused(&self.action(&name), &many(30, 61), "RulesPerSecurityGroupLimitExceeded");
         }
     }
 
@@ -242,10 +242,11 @@ impl Doors {
         let (one, other, path) = (self.his("instance"), self.his("other-instance"), self.his("path"));
         let line = public_key();
         let named = |name: &str, of: &str, n: usize| ((*name).to_owned(), format!("{of} {n}"));
-        let crowds: [Crowd; 4] = [
+        let subnet = self.his("subnet");
+        let crowds: [Crowd; 6] = [
             (
                 "CreateNetworkInsightsPath",
-                100,
+                60,
                 "ResourceLimitExceeded",
                 Box::new(move |_| {
                     path_between(&one, &other).map(|(name, value)| (name.to_owned(), value)).to_vec()
@@ -253,13 +254,13 @@ impl Doors {
             ),
             (
                 "StartNetworkInsightsAnalysis",
-                1000,
+                60,
                 "ResourceLimitExceeded",
                 Box::new(move |_| pairs(&[("NetworkInsightsPathId", &path)])),
             ),
             (
                 "CreateSecurityGroup",
-                2500,
+                100,
                 "SecurityGroupLimitExceeded",
                 Box::new(move |n| {
                     [pairs(&[("GroupDescription", "d")]), vec![named("GroupName", "crowd", n)]].concat()
@@ -267,11 +268,18 @@ impl Doors {
             ),
             (
                 "ImportKeyPair",
-                5000,
+                60,
                 "ResourceLimitExceeded",
                 Box::new(move |n| {
                     [pairs(&[("PublicKeyMaterial", &line)]), vec![named("KeyName", "crowd", n)]].concat()
                 }),
+            ),
+            ("AllocateAddress", 60, "AddressLimitExceeded", Box::new(|_| Pairs::new())),
+            (
+                "CreateNetworkInterface",
+                150,
+                "NetworkInterfaceLimitExceeded",
+                Box::new(move |_| pairs(&[("SubnetId", &subnet)])),
             ),
         ];
         for (name, most, code, given) in crowds {
@@ -281,6 +289,9 @@ impl Doors {
         }
         let one_more = [("KeyName", "one more")].to_vec();
         self.all_refused(&[("CreateKeyPair", "ResourceLimitExceeded", one_more)]);
+        let action = self.action("AcceptAddressTransfer");
+        let case = super::case(&action.name, &self.cloud.his).unwrap();
+        self.refused(&action, &case.base, "AddressLimitExceeded");
     }
 
     pub fn idle_and_dead(&mut self) {
