@@ -37,7 +37,8 @@ def section(name, spec):
         if spec.get(key):
             lines.append(f"- {title}: {', '.join(spec[key])}")
     if "enforced" in spec:
-        lines.append(f"- Enforced: {spec['enforced']}")
+        effect = spec["enforced"]
+        lines.append("- Enforced: nothing to; answers change" if effect == "-" else f"- Enforced: {effect}")
     return "\n".join(lines) + "\n"
 
 

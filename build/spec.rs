@@ -89,6 +89,7 @@ struct ActionFile {
     #[serde(default)]
     filters: Vec<String>,
     paged: Option<Paged>,
+    enforced: Option<String>,
     namespace: Option<String>,
     #[serde(default)]
     request: toml::Table,
@@ -209,6 +210,8 @@ fn action(path: &Path) -> Action {
         response.push(("next_token".into(), Field { optional: true, ..kind("string") }));
     }
     assert!(["read", "write"].contains(&file.kind.as_str()), "{name}: kind is read or write");
+    let told = file.enforced.is_some();
+    assert_eq!(file.kind == "write", told, "{name}: a write says what is enforced, and nothing else does");
     Action {
         name,
         doc: file.doc,
