@@ -349,7 +349,8 @@ impl Reconciler {
                         due = Instant::now();
                     }
                     let shared = self.side == Side::Host && self.mapped.is_some();
-                    if shared && self.obstacles.refresh(FULL).await {
+                    let vxlan = has_routers(&states).then_some(self.config.vxlan_port);
+                    if shared && self.obstacles.refresh(vxlan, FULL).await {
                         due = Instant::now();
                     }
                 }
@@ -434,6 +435,11 @@ impl Reconciler {
 fn unread(error: &rtnetlink::Error) -> Applied {
     let failure = Failure { subject: "host".into(), message: format!("netlink: {error}") };
     Applied { failures: vec![failure], ..Applied::default() }
+}
+
+/// Whether the host has routers of VPCs: their packets come through its own rules, and others'.
+fn has_routers(states: &watch::Receiver<Option<Arc<HostState>>>) -> bool {
+    states.borrow().as_ref().is_some_and(|state| !state.vpcs.is_empty())
 }
 
 /// What challenges say next; nothing without any.

@@ -80,6 +80,6 @@ async fn findings(config: &Config) -> Vec<Finding> {
         Err(_) => None,
     };
     all.extend(routes::findings(host, networks));
-    all.extend(firewall::findings().await);
+    all.extend(firewall::findings(host).await);
     all
 }

@@ -317,8 +317,15 @@ fn interfaces_come_and_go_while_an_instance_runs() {
     // A server that comes anew finds it plugged.
     bench.start(with_second());
     bench.reaches(1, Phase::Running);
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(bench.guest("cat /sys/class/net/eth1/ifindex"), index);
+    let third = PortSection { instance: id(), device_index: 2, ..state::port(3, &[]) };
+    bench.want(state::with_ports(wanted(true, 1, STOCK_IMAGE), &[second.clone(), third.clone()]));
+    assert!(within(LONG, || has(&bench, "eth2", third.mac)), "one more is plugged");
+    assert_eq!(bench.guest("cat /sys/class/net/eth1/ifindex"), index, "and no other");
+
+    // What somebody pulls out is plugged again.
+    bench.host.sh(&format!("ip link del {}", port_name(second.eni)));
+    assert!(within(LONG, || has(&bench, "eth1", second.mac)), "it is plugged again");
+    assert_ne!(bench.guest("cat /sys/class/net/eth1/ifindex"), index);
 
     // At another place it is another interface.
     let moved = PortSection { device_index: 3, ..second.clone() };

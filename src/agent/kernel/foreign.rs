@@ -14,37 +14,38 @@ use nftables::types::{NfChainPolicy, NfFamily, NfHook};
 
 use super::inspect;
 use super::program::{NftError, nft};
-use crate::agent::names::{PORT_PREFIX, TABLE};
+use crate::agent::names::{PORT_PREFIX, TABLE, TRANSIT_PREFIX};
 use crate::plan::Failure;
 
-/// The chains in the way, as failures to report.
+/// The chains in the way, as failures to report. `vxlan` is the port between VPCs' routers, where there are any here.
 ///
 /// # Errors
 /// `nft` cannot be run.
-pub async fn obstacles() -> Result<Vec<Failure>, NftError> {
+pub async fn obstacles(vxlan: Option<u16>) -> Result<Vec<Failure>, NftError> {
     // Terse: the elements of sets can be many, and nothing here looks at them.
     let text = nft(&["-j", "-t", "list", "ruleset"], &[]).await?;
-    Ok(in_the_way(&String::from_utf8_lossy(&text)))
+    Ok(in_the_way(&String::from_utf8_lossy(&text), vxlan))
 }
 
 /// The obstacles as last seen. Looking costs one `nft` process, which may take a second beside
 /// another program's large sets: it is done when somebody changed rules, and not often.
 #[derive(Debug, Default)]
 pub struct Obstacles {
-    seen: Option<(Instant, u32)>,
+    seen: Option<(Instant, (u32, Option<u16>))>,
     pub failures: Vec<Failure>,
 }
 
 impl Obstacles {
     /// Looks again if there is reason to; says whether something else was found than before.
-    pub async fn refresh(&mut self, not_within: Duration) -> bool {
+    pub async fn refresh(&mut self, vxlan: Option<u16>, not_within: Duration) -> bool {
         let Ok(generation) = inspect::generation() else { return false };
-        let fresh = |seen: &(Instant, u32)| seen.1 == generation || seen.0.elapsed() < not_within;
+        let now = (generation, vxlan);
+        let fresh = |(at, seen): &(Instant, _)| *seen == now || at.elapsed() < not_within;
         if self.seen.as_ref().is_some_and(fresh) {
             return false;
         }
-        self.seen = Some((Instant::now(), generation));
-        let failures = obstacles().await.unwrap_or_else(|error| {
+        self.seen = Some((Instant::now(), now));
+        let failures = obstacles(vxlan).await.unwrap_or_else(|error| {
             let message = format!("cannot be looked at: {error}");
             vec![Failure { subject: "other programs' firewall".into(), message }]
         });
@@ -56,7 +57,7 @@ impl Obstacles {
 
 /// What `nft -j list ruleset` says, as far as it is understood: an object of a kind unknown to the
 /// `nftables` crate is passed over, as it can be no base chain.
-fn in_the_way(text: &str) -> Vec<Failure> {
+fn in_the_way(text: &str, vxlan: Option<u16>) -> Vec<Failure> {
     let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     let objects = document["nftables"].as_array().cloned().unwrap_or_default();
     let objects: Vec<NfListObject<'_>> =
@@ -76,9 +77,9 @@ fn in_the_way(text: &str) -> Vec<Failure> {
         judges_us(chain)
             && chain.table != TABLE
             && ends_in_drop(chain, &rules)
-            && !lets_us_pass(chain, &rules)
+            && !lets_us_pass(chain, &rules, vxlan)
     };
-    let found: BTreeSet<Failure> = chains.filter(drops).map(failure).collect();
+    let found: BTreeSet<Failure> = chains.filter(drops).map(|chain| failure(chain, vxlan)).collect();
     found.into_iter().collect()
 }
 
@@ -104,22 +105,37 @@ fn is_in(rule: &Rule<'_>, chain: &Chain<'_>) -> bool {
     rule.family == chain.family && rule.table == chain.table
 }
 
-/// Whether some rule of that table accepts by our ports' names: then somebody has thought of us.
-fn lets_us_pass(chain: &Chain<'_>, rules: &[&Rule<'_>]) -> bool {
-    rules.iter().filter(|rule| is_in(rule, chain)).any(|rule| {
-        let accepts = rule.expr.iter().any(|statement| matches!(statement, Statement::Accept(_)));
+/// Whether rules of that table accept by our interfaces' names, and VXLAN by its port: then somebody has thought of us.
+fn lets_us_pass(chain: &Chain<'_>, rules: &[&Rule<'_>], vxlan: Option<u16>) -> bool {
+    let accepts =
+        |rule: &&&Rule<'_>| rule.expr.iter().any(|statement| matches!(statement, Statement::Accept(_)));
+    let accepting: Vec<_> = rules.iter().filter(|rule| is_in(rule, chain)).filter(accepts).collect();
+    let named = |what: &str| {
         let names =
-            serde_json::to_string(&rule.expr).is_ok_and(|text| text.contains(&format!("\"{PORT_PREFIX}")));
-        accepts && names
-    })
+            |rule: &&&&Rule<'_>| serde_json::to_string(&rule.expr).is_ok_and(|text| text.contains(what));
+        accepting.iter().any(|rule| names(&rule))
+    };
+    let port = |port: u16| match chain.hook {
+        Some(NfHook::Input) => named(&port.to_string()),
+        _ => named(&format!("\"{TRANSIT_PREFIX}")),
+    };
+    named(&format!("\"{PORT_PREFIX}")) && vxlan.is_none_or(port)
 }
 
-fn failure(chain: &Chain<'_>) -> Failure {
+fn failure(chain: &Chain<'_>, vxlan: Option<u16>) -> Failure {
     let family = if chain.family == NfFamily::IP { "ip" } else { "inet" };
     let (table, name) = (&chain.table, &chain.name);
     let (what, also) = match chain.hook {
-        Some(NfHook::Input) => ("DHCP, DNS and metadata of instances", String::new()),
-        _ => ("packets to and from instances", format!(", and the same with oifname \"{PORT_PREFIX}*\"")),
+        Some(NfHook::Input) => {
+            let also =
+                vxlan.map(|port| format!(", and the same with `udp dport {port}`, for VPCs between hosts"));
+            ("DHCP, DNS and metadata of instances", also.unwrap_or_default())
+        }
+        _ => {
+            let also = vxlan.map(|_| format!(", and both with \"{TRANSIT_PREFIX}*\", for VPCs"));
+            let also = also.unwrap_or_default();
+            ("packets to and from instances", format!(", and the same with oifname \"{PORT_PREFIX}*\"{also}"))
+        }
     };
     Failure {
         subject: format!("firewall chain {family} {table} {name}"),
@@ -145,8 +161,12 @@ mod tests {
     }
 
     fn subjects(objects: &[Value]) -> Vec<String> {
+        subjects_with(objects, None)
+    }
+
+    fn subjects_with(objects: &[Value], vxlan: Option<u16>) -> Vec<String> {
         let text = json!({"nftables": objects}).to_string();
-        in_the_way(&text).into_iter().map(|failure| failure.subject).collect()
+        in_the_way(&text, vxlan).into_iter().map(|failure| failure.subject).collect()
     }
 
     #[test]
@@ -158,6 +178,24 @@ mod tests {
             {"accept": null}
         ]);
         assert!(subjects(&[forward, rule("filter", "DOCKER-USER", &ours)]).is_empty());
+    }
+
+    #[test]
+    fn with_routers_their_cables_and_vxlan_are_to_be_let_through_too() {
+        let accept = |left: Value, right: Value| json!([{"match": {"op": "==", "left": left, "right": right}}, {"accept": null}]);
+        let by_name = |name: &str| accept(json!({"meta": {"key": "iifname"}}), json!(name));
+        let forward = chain("filter", "FORWARD", "forward", "drop");
+        let input = chain("filter", "INPUT", "input", "drop");
+        let ports = rule("filter", "FORWARD", &by_name("fbp*"));
+        let both = ["firewall chain ip filter FORWARD", "firewall chain ip filter INPUT"];
+        assert_eq!(subjects_with(&[forward.clone(), input.clone(), ports.clone()], Some(4799)), both);
+        let cables = rule("filter", "FORWARD", &by_name("fbt*"));
+        let left =
+            subjects_with(&[forward.clone(), input.clone(), ports.clone(), cables.clone()], Some(4799));
+        assert_eq!(left, both[1..]);
+        let dport = accept(json!({"payload": {"protocol": "udp", "field": "dport"}}), json!(4799));
+        let vxlan = rule("filter", "INPUT", &dport);
+        assert!(subjects_with(&[forward, input, ports, cables, vxlan], Some(4799)).is_empty());
     }
 
     #[test]

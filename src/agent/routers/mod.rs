@@ -163,7 +163,12 @@ impl Routers {
         let same = |runner: &Runner| runner.namespace == namespace.id && runner.lives();
         if !self.runners.get(&vpc).is_some_and(same) {
             // The old one's thread ends with it.
-            self.runners.remove(&vpc);
+            if let Some(old) = self.runners.remove(&vpc)
+                && !old.lives()
+            {
+                let message = format!("its router is begun anew: {}", old.reason());
+                self.failures.push(Failure { subject: format!("VPC {vpc}"), message });
+            }
             let runner = Runner::start(vpc, &namespace, &self.config, &self.lookups, word.clone())?;
             self.runners.insert(vpc, runner);
         }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ pub struct Runner {
     kernel: watch::Sender<Option<Arc<HostState>>>,
     told: watch::Sender<Option<Arc<HostState>>>,
     applied: watch::Receiver<Applied>,
+    thread: JoinHandle<Result<(), String>>,
     /// What it is at, and the last generation that asked for the same.
     current: Option<Router>,
     generation: u64,
@@ -52,18 +53,29 @@ impl Runner {
         let life = Life { vpc, config, kernel_states, told_states, sender, lookups: lookups.clone(), word };
         let file = namespace.file()?;
         let begin = move || {
-            if let Err(error) = life.run(&file) {
+            life.run(&file).map_err(|error| {
                 tracing::warn!(%vpc, %error, "the router's thread has ended");
-            }
+                error.to_string()
+            })
         };
         let name = "fogbank-router".to_owned();
-        thread::Builder::new().name(name).spawn(begin).map_err(|error| format!("no thread: {error}"))?;
-        Ok(Self { namespace: namespace.id, kernel, told, applied, current: None, generation: 0 })
+        let thread =
+            thread::Builder::new().name(name).spawn(begin).map_err(|error| format!("no thread: {error}"))?;
+        Ok(Self { namespace: namespace.id, kernel, told, applied, thread, current: None, generation: 0 })
     }
 
     /// Whether the thread has not ended.
     pub fn lives(&self) -> bool {
         self.applied.has_changed().is_ok()
+    }
+
+    /// Why a thread that does not live any more has ended by itself.
+    pub fn reason(self) -> String {
+        match self.thread.join() {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => error,
+            Err(_) => "it panicked".to_owned(),
+        }
     }
 
     /// What it must be now. A state that differs in its generation alone is no work.

@@ -118,7 +118,7 @@ impl Driver for Namespaces {
         };
         let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<InstanceId>().ok());
         let found = |id| match Record::read(&self.folder(id)) {
-            Some(record) => Found { id, boot: record.boot, life: record.life(), plugs: record.ports },
+            Some(record) => Found { id, boot: record.boot, life: record.life(), plugs: record.plugs() },
             None => Found { id, boot: 0, life: super::Life::Interrupted, plugs: Vec::new() },
         };
         Ok(ids.map(found).collect())

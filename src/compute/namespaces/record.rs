@@ -59,6 +59,18 @@ impl Record {
         same.then_some(self.pid)
     }
 
+    /// The cables that are there still: whoever deletes the host's end, or the namespace that it is in, takes both.
+    ///
+    /// A guest may rename its interfaces: one is lost only where there are too few.
+    pub fn plugs(self) -> Vec<Plug> {
+        let Some(devices) = self.running_pid().and_then(devices) else { return self.ports };
+        if devices.len() >= self.ports.len() {
+            return self.ports;
+        }
+        let there = |plug: &Plug| devices.iter().any(|name| *name == format!("eth{}", plug.device_index));
+        self.ports.into_iter().filter(there).collect()
+    }
+
     pub fn life(&self) -> Life {
         match (self.running_pid().is_some(), self.went && self.host_boot == host_boot()) {
             (true, true) => Life::Running,
@@ -71,6 +83,13 @@ impl Record {
 
 fn host_boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The interfaces in a process's network namespace but its loopback (proc_pid_net(5)).
+fn devices(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/net/dev")).ok()?;
+    let names = text.lines().skip(2).filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
+    Some(names.filter(|name| *name != "lo").map(str::to_owned).collect())
 }
 
 /// Field 22 of /proc/PID/stat (proc_pid_stat(5)); `None` for what is gone or a zombie.
