@@ -197,6 +197,7 @@ fn addresses(world: &World, host: &str) -> BTreeMap<Ipv4Addr, Arc<AddressSection
         // Into an isolated VPC nothing leads that has no place in transit.
         let vpc = world.enis.get(&eni).and_then(|eni| world.vpcs.get(&eni.vpc));
         let transit = match vpc.filter(|vpc| vpc.vni.is_some()) {
+            Some(vpc) if vpcs::rests(world, vpc.id, eni) => return None,
             Some(vpc) => Some(TransitSection { vpc: vpc.id, address: transit(row.transit?) }),
             None => None,
         };

@@ -94,6 +94,12 @@ fn route(world: &World, row: &Route) -> RouteSection {
     RouteSection { destination: row.destination, to }
 }
 
+/// Whether the interface is a NAT gateway's that is not at work: its elastic address leads nowhere, and is nobody else's.
+pub fn rests(world: &World, vpc: VpcId, eni: EniId) -> bool {
+    let mut gateways = world.nat_gateways_of(vpc).filter(|row| row.eni == eni);
+    gateways.any(|row| nat(world, row).is_none())
+}
+
 /// `None` for one that is not at work: deleted, or where its host has not got its addresses yet.
 fn nat(world: &World, row: &NatGateway) -> Option<(NatGatewayId, NatSection)> {
     let address = world.addresses.get(&row.allocation).filter(|_| row.deleted.is_none())?;

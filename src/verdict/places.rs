@@ -117,6 +117,10 @@ pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<N
     places.iter().all(claimed).then(|| (row.clone(), host))
 }
 
+fn is_of_nat_gateway(world: &World, eni: EniId) -> bool {
+    world.nat_gateways.values().any(|row| row.eni == eni)
+}
+
 /// Where the elastic address leads; `None` where nobody answers for it.
 pub fn elastic(world: &World, ip: Ipv4Addr) -> Option<Elastic> {
     let row = world.addresses.values().find(|row| row.public_ip == ip)?;
@@ -134,7 +138,10 @@ fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
     let eni = world.enis.get(&row.association?.eni);
     // Into an isolated VPC no way leads without a place between host and router.
     let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();
-    leads.then(|| claim.host.clone())
+    // Nor does one lead to a NAT gateway that is not at work.
+    let nat = eni.and_then(|eni| world.nat_gateways.values().find(|row| row.eni == eni.id));
+    let works = nat.is_none_or(|row| nat_gateway(world, row.vpc, row.id).is_some());
+    (leads && works).then(|| claim.host.clone())
 }
 
 /// The elastic address that a private address of the interface is, outside; where asked for, only one that a host answers
@@ -146,12 +153,13 @@ pub fn outside_of(world: &World, id: EniId, private: Ipv4Addr, answered: bool) -
 }
 
 /// What an isolated VPC's internet gateway makes of a private source on a host: the elastic address that this host answers
-/// for.
+/// for. A NAT gateway's is nobody's who sends under the gateway's private address.
 pub fn outside_of_vpc(world: &World, vpc: VpcId, host: &str, private: Ipv4Addr) -> Option<Ipv4Addr> {
     let of = |row: &&Arc<Address>| {
         let to = row.association.filter(|to| to.private_ip == private);
         let eni = to.and_then(|to| world.enis.get(&to.eni));
-        eni.is_some_and(|eni| eni.vpc == vpc) && holder(world, row).is_some_and(|holder| *holder == *host)
+        eni.is_some_and(|eni| eni.vpc == vpc && !is_of_nat_gateway(world, eni.id))
+            && holder(world, row).is_some_and(|holder| *holder == *host)
     };
     world.addresses.values().find(of).map(|row| row.public_ip)
 }

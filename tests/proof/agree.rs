@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fogbank::verdict::{Origin, Outcome, Packet, Place, Transport, verdict};
+use fogbank::verdict::{Origin, Outcome, Packet, Place, Trace, Transport, verdict};
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
-use crate::returns::{Ends, way_back};
+use crate::returns::{Ends, nat_gateway, way_back};
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
 use crate::worlds::{Made, make, make_with_vpcs};
@@ -38,7 +38,8 @@ fn a_million_packets_are_judged_alike() {
     println!("{packets} packets in {} worlds, {passed} of them arrived", seeds.len());
     assert!(passed * 10 > packets, "too few arrive for the test to mean anything");
     let endings = endings.into_inner().unwrap();
-    let missing: Vec<_> = ENDINGS.iter().filter(|ending| !endings.contains(**ending)).collect();
+    let missing: Vec<_> =
+        ENDINGS.iter().chain(&BY_NAT).filter(|ending| !endings.contains(**ending)).collect();
     assert!(seeds.len() == 1 || missing.is_empty(), "no packet ended as {missing:?}, only as {endings:?}");
 }
 
@@ -52,13 +53,21 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
     for _ in 0..PACKETS {
         let case = palette.case(&mut dice, &made);
         segments.forget();
-        let outcome = agrees(seed, &made, &mut segments, &case);
-        passed += u64::from(matches!(outcome, Outcome::Reaches(..)));
-        here.insert(ending(&outcome));
+        let trace = agrees(seed, &made, &mut segments, &case);
+        let arrives = matches!(trace.outcome, Outcome::Reaches(..));
+        passed += u64::from(arrives);
+        here.insert(ending(&trace.outcome));
+        if arrives && let Some(id) = nat_gateway(&trace) {
+            let host = made.world.nat_gateways[&id].host.clone().unwrap();
+            here.insert(if trace.hops[0].host == host { BY_NAT[0] } else { BY_NAT[1] }.into());
+        }
     }
     endings.lock().unwrap().extend(here);
     (PACKETS as u64, passed)
 }
+
+/// By way of a NAT gateway on the sender's host, and on another one.
+const BY_NAT: [&str; 2] = ["a NAT gateway here", "a NAT gateway there"];
 
 /// Every way to end: a run in which one is missing proves less than it says.
 const ENDINGS: [&str; 27] = [
@@ -101,8 +110,8 @@ fn ending(outcome: &Outcome) -> String {
     }
 }
 
-/// How it ends; that both say the same is asserted.
-fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outcome {
+/// By the World; that the rules say the same is asserted.
+fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Trace {
     let entry = case.entry.as_deref();
     let wanted = verdict(&made.world, &made.facts, &case.origin, case.packet, entry);
     let parcel = Parcel::of(case.packet, None, case.fragmented);
@@ -114,7 +123,7 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outco
         )
     };
     match (&wanted.outcome, &got) {
-        (Outcome::Blocked(_), Arrival::Nowhere(_)) => return wanted.outcome,
+        (Outcome::Blocked(_), Arrival::Nowhere(_)) => return wanted,
         (Outcome::Reaches(place, packet), Arrival::At(there, looking, _)) => {
             if place != there {
                 fail("it arrives elsewhere");
@@ -136,7 +145,7 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Outco
             answers(segments, &ends, case, place, *packet, &fail);
         }
     }
-    wanted.outcome
+    wanted
 }
 
 /// Broadcasts are answered in other ways, a packet that another host was handed is a lie, and how a host itself speaks

@@ -150,9 +150,13 @@ impl Palette {
     }
 }
 
-/// Whether the address is what the sender is outside, or who it says that it is.
+/// Whether the address is what the sender is outside, by a NAT gateway too, or who it says that it is.
 fn is_its_own(made: &Made, id: EniId, source: Ipv4Addr, ip: Ipv4Addr) -> bool {
-    let of = |row: &&Arc<Address>| row.association.is_some_and(|to| to.eni == id || to.private_ip == source);
+    let vpc = made.world.enis[&id].vpc;
+    let nat = |eni| made.world.nat_gateways_of(vpc).any(|gateway| gateway.eni == eni);
+    let of = |row: &&Arc<Address>| {
+        row.association.is_some_and(|to| to.eni == id || to.private_ip == source || nat(to.eni))
+    };
     made.world.addresses.values().filter(of).any(|row| row.public_ip == ip)
 }
 

@@ -16,6 +16,7 @@ mod flows;
 mod frames;
 mod history;
 mod kernel;
+mod nat;
 mod replay;
 mod returns;
 mod stage;

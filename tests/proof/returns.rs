@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use fogbank::types::{Direction, EniId, IcmpMatch, Traffic};
-use fogbank::verdict::{Interface, Origin, Packet, Place, Trace, Transport};
+use fogbank::types::{Direction, EniId, IcmpMatch, NatGatewayId, Traffic};
+use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
 use fogbank::world::{Eni, NextHop, Space, Vpc, World};
 
 use crate::worlds::Made;
@@ -12,6 +12,14 @@ use crate::worlds::Made;
 pub fn way_back(made: &Made, trace: &Trace) -> bool {
     let known = |host: &str| made.world.hosts[host].flat_mac.is_some();
     trace.hops.len() < 2 || trace.hops.iter().all(|hop| known(&hop.host))
+}
+
+/// The NAT gateway that a question was led to.
+pub fn nat_gateway(trace: &Trace) -> Option<NatGatewayId> {
+    trace.hops.iter().find_map(|hop| match hop.route?.leads {
+        Leads::To(NextHop::NatGateway(id)) => Some(id),
+        _ => None,
+    })
 }
 
 /// Both ends of a question that has arrived.
@@ -55,7 +63,15 @@ impl Ends<'_> {
             Origin::Interface(id) => self.acl(self.eni(*id), Direction::Ingress, seen),
             _ => true,
         };
-        leaves && enters
+        leaves && enters && self.through_nat(answer, seen)
+    }
+
+    /// The subnet of a NAT gateway is one more that an answer enters and leaves.
+    fn through_nat(&self, answer: &Packet, seen: &Packet) -> bool {
+        nat_gateway(self.trace).is_none_or(|id| {
+            let eni = self.eni(self.world.nat_gateways[&id].eni);
+            self.acl(eni, Direction::Ingress, answer) && self.acl(eni, Direction::Egress, seen)
+        })
     }
 
     /// Whether the route of an answer goes where the question came from.

@@ -20,17 +20,17 @@ fn block(base: [u8; 4], length: u8) -> Cidr4 {
 }
 
 /// A VPC by its number.
-struct Made {
-    number: usize,
-    id: VpcId,
-    owner: Owner,
-    subnets: Vec<SubnetId>,
+pub struct MadeVpc {
+    pub number: usize,
+    pub id: VpcId,
+    pub owner: Owner,
+    pub subnets: Vec<SubnetId>,
     groups: Vec<(usize, GroupId)>,
 }
 
-impl Made {
+impl MadeVpc {
     /// An id's number that no other VPC's things have.
-    fn seed(&self, n: usize) -> u64 {
+    pub fn seed(&self, n: usize) -> u64 {
         (self.number * 100 + n) as u64
     }
 }
@@ -40,14 +40,15 @@ impl Maker<'_> {
     pub fn vpcs(&mut self) {
         self.acls_of_flat_subnets();
         let count = 1 + self.dice.below(3);
-        let made: Vec<Made> = (0..count).map(|n| self.vpc(n + 1)).collect();
+        let made: Vec<MadeVpc> = (0..count).map(|n| self.vpc(n + 1)).collect();
         let mut enis = Vec::new();
         for vpc in &made {
             enis.extend(self.instances_of(vpc));
         }
         self.gateways(&made);
+        let nat = self.nat_gateways(&made);
         for vpc in &made {
-            self.route_tables(vpc, &enis);
+            self.route_tables(vpc, &enis, &nat);
             self.acls(vpc);
         }
         self.elastic(&enis);
@@ -56,7 +57,7 @@ impl Maker<'_> {
         }
     }
 
-    fn vpc(&mut self, number: usize) -> Made {
+    fn vpc(&mut self, number: usize) -> MadeVpc {
         let account = self.dice.below(self.accounts);
         let (id, owner) = (VpcId::from_random(100 + number as u64), owner(account));
         let base = *self.dice.pick(&BLOCKS);
@@ -76,7 +77,7 @@ impl Maker<'_> {
             vni: Some(number as u32),
             created: Micros(0),
         });
-        let mut made = Made { number, id, owner, subnets: Vec::new(), groups: Vec::new() };
+        let mut made = MadeVpc { number, id, owner, subnets: Vec::new(), groups: Vec::new() };
         for n in 0..1 + self.dice.below(SUBNETS) {
             let base = if second && n == SUBNETS - 1 { MORE } else { base };
             self.subnet_of(&mut made, n, Ipv4Addr::from(base).to_bits() + 64 * n as u32);
@@ -90,7 +91,7 @@ impl Maker<'_> {
         made
     }
 
-    fn subnet_of(&mut self, made: &mut Made, n: usize, base: u32) {
+    fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
         let id = SubnetId::from_random(1000 + made.seed(n));
         let (network, at): (Arc<str>, _) = (id.to_string().into(), |n: u32| Ipv4Addr::from_bits(base + n));
         let cidr = Cidr4::new(at(0), 26).unwrap();
@@ -121,7 +122,7 @@ impl Maker<'_> {
         made.subnets.push(id);
     }
 
-    fn instances_of(&mut self, made: &Made) -> Vec<EniId> {
+    fn instances_of(&mut self, made: &MadeVpc) -> Vec<EniId> {
         let count = 1 + self.dice.below(5);
         let mut enis = Vec::new();
         for n in 0..count {
@@ -148,7 +149,7 @@ impl Maker<'_> {
     }
 
     /// A gateway for each VPC: attached to it, to nothing, or to another one.
-    fn gateways(&mut self, made: &[Made]) {
+    fn gateways(&mut self, made: &[MadeVpc]) {
         for vpc in made {
             let id = InternetGatewayId::from_random(vpc.number as u64);
             let to = match self.dice.below(8) {
@@ -160,13 +161,13 @@ impl Maker<'_> {
         }
     }
 
-    fn route_tables(&mut self, made: &Made, enis: &[EniId]) {
+    fn route_tables(&mut self, made: &MadeVpc, enis: &[EniId], nat: &[NatGatewayId]) {
         let tables = 1 + self.dice.below(3);
         for n in 0..tables {
             let (id, owner) = (RouteTableId::from_random(made.seed(n)), made.owner.clone());
             let number = n as u16 + 1;
             self.put(RouteTable { id, owner, vpc: made.id, number, created: Micros(0) });
-            self.routes(made, id, enis);
+            self.routes(made, id, enis, nat);
         }
         let associate = |maker: &mut Self, n: usize, table: usize, subnet: Option<SubnetId>| {
             let id = RouteTableAssociationId::from_random(made.seed(n));
@@ -183,14 +184,18 @@ impl Maker<'_> {
         }
     }
 
-    fn routes(&mut self, made: &Made, table: RouteTableId, enis: &[EniId]) {
+    fn routes(&mut self, made: &MadeVpc, table: RouteTableId, enis: &[EniId], nat: &[NatGatewayId]) {
         let put = |maker: &mut Self, destination: Cidr4, to: NextHop| {
             let (owner, created) = (made.owner.clone(), Micros(0));
             maker.put(Route { table, owner, destination, to, created });
         };
         let gateway = NextHop::InternetGateway(InternetGatewayId::from_random(made.number as u64));
         if !self.dice.once_in(4) {
-            let to = if self.dice.once_in(6) { NextHop::Interface(*self.dice.pick(enis)) } else { gateway };
+            let to = match self.dice.below(6) {
+                0 => NextHop::Interface(*self.dice.pick(enis)),
+                1 | 2 => self.one_of(made, nat).unwrap_or(gateway),
+                _ => gateway,
+            };
             put(self, "0.0.0.0/0".parse().unwrap(), to);
         }
         let places: [(Ipv4Addr, u8); 5] = [
@@ -201,18 +206,23 @@ impl Maker<'_> {
             (Ipv4Addr::new(172, 16, 0, 0), 12),
         ];
         for (at, length) in places {
-            let to = match self.dice.below(8) {
+            let to = match self.dice.below(9) {
+                0 if self.dice.once_in(2) => NextHop::NatGateway(NatGatewayId::from_random(GONE)),
                 0 => NextHop::InternetGateway(InternetGatewayId::from_random(GONE)),
                 1 => NextHop::Interface(EniId::from_random(GONE)),
                 2 | 3 => NextHop::Interface(*self.dice.pick(enis)),
                 4 => gateway,
+                5 => match self.one_of(made, nat) {
+                    Some(to) => to,
+                    None => continue,
+                },
                 _ => continue,
             };
             put(self, Cidr4::new(at, length).unwrap(), to);
         }
     }
 
-    fn acls(&mut self, made: &Made) {
+    fn acls(&mut self, made: &MadeVpc) {
         let count = 1 + self.dice.below(3);
         for n in 0..count {
             self.acl(NetworkAclId::from_random(made.seed(n)), &made.owner, made.id, n == 0);
@@ -309,7 +319,7 @@ impl Maker<'_> {
         }
     }
 
-    fn rules_of(&mut self, made: &Made) {
+    fn rules_of(&mut self, made: &MadeVpc) {
         let interesting = crate::worlds::interesting(&self.world);
         let first = 1000 * made.number;
         for n in 0..self.dice.below(10) {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::model::*;
-use super::render::{address, any_port, name, number, range};
+use super::render::{Side, address, any_port, name, number, range};
 use super::subnets;
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{AclEntrySection, HostState, SubnetSection};
@@ -37,7 +37,7 @@ const fn port(direction: Direction) -> Field {
 }
 
 /// Adds the chains of both directions. Subnets whose ACL lets everything pass have none.
-pub fn render(state: &HostState, table: &mut Table) {
+pub fn render(state: &HostState, side: Side, table: &mut Table) {
     for (direction, hook) in [
         (Direction::Egress, ("filter", "prerouting", -160)),
         (Direction::Ingress, ("filter", "postrouting", 140)),
@@ -54,7 +54,10 @@ pub fn render(state: &HostState, table: &mut Table) {
         table.sets.insert(map.clone(), Set::verdicts("ifname", verdicts));
         let dispatch = Rule::then(vec![any_port(port(direction))], Action::Dispatch(port(direction), map));
         table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, vec![dispatch]));
-        through_gateways(state, direction, &judged, table);
+        // On the host's side they are addresses in transit, which no entry is about.
+        if side.is_router() {
+            through_gateways(state, direction, &judged, table);
+        }
         let mut acls = BTreeSet::new();
         for id in judged {
             let Some(subnet) = state.subnets.get(&id) else { continue };

@@ -142,7 +142,7 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
     dnat(&mut inet);
     input(state, host, &mut inet);
     paths::render(state, host, &mut inet);
-    acls::render(state, &mut inet);
+    acls::render(state, host.side, &mut inet);
     match host.side {
         Side::Host => transit::render(state, host, &mut inet),
         Side::Router(_) => subnets::render(state, &mut inet),

@@ -36,9 +36,11 @@ pub fn render(state: &HostState, table: &mut Table) {
 
 /// What goes through between the other hosts' routers and the outside: to NAT gateways, and the answers.
 pub fn forward(host: &Host) -> Vec<Rule> {
-    let to_gateway = Match::within(&[Field::NextHop], "nat_gateways");
+    let to_gateway = || Match::within(&[Field::NextHop], "nat_gateways");
     vec![
-        Rule::accept(vec![host.flat(Field::InInterface), host.public(Field::OutInterface), to_gateway]),
+        // A NAT gateway knows nothing of what came in by an internet gateway: that has no answers this way.
+        Rule::drop(vec![host.public(Field::OutInterface), to_gateway(), Match::Dnat(true)]),
+        Rule::accept(vec![host.flat(Field::InInterface), host.public(Field::OutInterface), to_gateway()]),
         Rule::goto(vec![host.public(Field::InInterface), host.flat(Field::OutInterface)], "from_outside"),
     ]
 }

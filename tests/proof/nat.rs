@@ -1,0 +1,107 @@
+//! NAT gateways for random worlds: at work, on the way to another host, deleted, or with nowhere to go.
+
+use std::net::Ipv4Addr;
+
+use fogbank::types::*;
+use fogbank::world::*;
+
+use crate::vpcs::MadeVpc;
+use crate::worlds::{Maker, POOL, name};
+
+/// The pool's other addresses are for instances.
+const MOST: usize = 3;
+
+impl Maker<'_> {
+    /// A gateway or two in some of the VPCs; the ids of all, for routes.
+    pub fn nat_gateways(&mut self, made: &[MadeVpc]) -> Vec<NatGatewayId> {
+        let mut ids = Vec::new();
+        for vpc in made {
+            for n in 0..self.dice.below(3) {
+                if ids.len() < MOST && self.next_elastic().is_some() {
+                    ids.push(self.nat_gateway(vpc, n));
+                }
+            }
+        }
+        ids
+    }
+
+    /// A gateway of the VPC, and rarely that of another one, which is nobody's way out here.
+    pub fn one_of(&mut self, made: &MadeVpc, all: &[NatGatewayId]) -> Option<NextHop> {
+        let strange = self.dice.once_in(8);
+        let fits = |id: &NatGatewayId| strange || self.world.nat_gateways[id].vpc == made.id;
+        let fit: Vec<_> = all.iter().copied().filter(fits).collect();
+        (!fit.is_empty()).then(|| NextHop::NatGateway(*self.dice.pick(&fit)))
+    }
+
+    fn next_elastic(&self) -> Option<(u64, Ipv4Addr)> {
+        let range: Range4 = POOL.parse().unwrap();
+        let (n, first) = (self.world.addresses.len() as u64, range.first().to_bits());
+        (n < range.count()).then(|| (n, Ipv4Addr::from_bits(first + n as u32)))
+    }
+
+    fn nat_gateway(&mut self, made: &MadeVpc, n: usize) -> NatGatewayId {
+        let (number, public_ip) = self.next_elastic().unwrap();
+        let id = NatGatewayId::from_random(made.seed(n));
+        let subnet = self.world.subnets[self.dice.pick(&made.subnets)].clone();
+        let private_ip = Ipv4Addr::from_bits(subnet.cidr.network().to_bits() + 20 + n as u32);
+        let host = Some(name(self.dice.below(self.hosts))).filter(|_| !self.dice.once_in(16));
+        let deleted = self.dice.once_in(16).then_some(Micros(0));
+        let eni = EniId::from_random(0xf000 + made.seed(n));
+        let allocation = AllocationId::from_random(number + 1);
+        let pool = PoolId::from_random(1);
+        self.put(NatGateway {
+            id,
+            owner: made.owner.clone(),
+            vpc: made.id,
+            subnet: subnet.id,
+            eni,
+            private_ip,
+            allocation,
+            public_ip,
+            host: host.clone(),
+            client_token: None,
+            created: Micros(0),
+            deleted,
+        });
+        let association = AssociationId::from_random(number + 1);
+        let association = Association { id: association, eni, private_ip };
+        let transit = (!self.dice.once_in(16)).then_some(number as u16 + 1);
+        self.put(Address {
+            id: allocation,
+            owner: made.owner.clone(),
+            public_ip,
+            pool,
+            association: Some(association).filter(|_| deleted.is_none()),
+            transit,
+            domain_name: None,
+            allocated: Micros(0),
+        });
+        if deleted.is_some() {
+            return id;
+        }
+        self.put(Eni {
+            id: eni,
+            owner: made.owner.clone(),
+            vpc: made.id,
+            subnet: subnet.id,
+            network: subnet.network.clone(),
+            description: "".into(),
+            mac: MacAddr([2, 0, 0, 1, made.number as u8, n as u8]),
+            private_ip,
+            secondary_ips: [].into(),
+            groups: [].into(),
+            source_dest_check: false,
+            attachment: None,
+            created: Micros(0),
+        });
+        let Some(host) = host else { return id };
+        for (space, ip) in
+            [(Space::Pool(pool), public_ip), (Space::Network(subnet.network.clone()), private_ip)]
+        {
+            if !self.dice.once_in(16) {
+                self.claim(space, ip, host.clone());
+            }
+        }
+        id
+    }
+}
