@@ -132,8 +132,12 @@ fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
     let claim =
         world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
     let eni = world.enis.get(&row.association?.eni);
-    // Into an isolated VPC no way leads without a place between host and router.
-    let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();
+    // Into an isolated VPC no way leads without a place between host and router, and a gateway.
+    let open = |vpc: VpcId| world.internet_gateways.values().any(|gateway| gateway.vpc == Some(vpc));
+    let leads = match eni.and_then(|eni| isolated(world, eni)) {
+        Some(vpc) => row.transit.is_some() && open(vpc.id),
+        None => true,
+    };
     leads.then(|| claim.host.clone())
 }
 
