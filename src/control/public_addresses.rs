@@ -115,3 +115,6 @@ fn has_reason(world: &World, row: &Address) -> bool {
     let runs = instance.is_some_and(|instance| matches!(instance.state, Pending | Running));
     runs && addresses::at(world, to.eni, to.private_ip).iter().all(|other| other.id == row.id)
 }
+
+#[cfg(test)]
+mod tests;
