@@ -45,7 +45,7 @@ pub fn allocate_address(
         })?;
     let id = decision.env.id(AllocationId::from_random);
     let (owner, allocated) = (decision.caller.owner.clone(), decision.env.now);
-    let (association, transit, domain_name) = (None, None, None);
+    let (association, transit, domain_name, automatic) = (None, None, None, false);
     decision.put(Address {
         id,
         owner,
@@ -54,6 +54,7 @@ pub fn allocate_address(
         association,
         transit,
         domain_name,
+        automatic,
         allocated,
     });
     decision.tag(ResourceId::Address(id), &tags)?;
@@ -70,14 +71,15 @@ fn not_to_be_had(address: Ipv4Addr) -> Fault {
     FaultCode::InvalidAddressNotFound.with(format!("Address '{address}' not available."))
 }
 
-/// The caller's address by allocation id or by public address; exactly one of the two is given.
+/// The caller's address by allocation id or by public address; exactly one of the two is given. One that came by itself is
+/// nobody's.
 pub fn find(
     view: &View,
     id: Option<AllocationId>,
     public_ip: Option<Ipv4Addr>,
 ) -> Result<Arc<Address>, Fault> {
-    let of_caller =
-        |id: &AllocationId| view.world.addresses.get(id).filter(|row| row.owner == view.caller.owner);
+    let own = |row: &&Arc<Address>| row.owner == view.caller.owner && !row.automatic;
+    let of_caller = |id: &AllocationId| view.world.addresses.get(id).filter(own);
     match (id, public_ip) {
         (Some(id), None) => of_caller(&id).cloned().ok_or_else(|| no_allocation(id)),
         (None, Some(ip)) => {
@@ -184,9 +186,9 @@ pub fn associate_address(
         }
     }
     internet_gateways::is_public(view.world, eni.vpc)?;
-    // An interface's private address has one elastic address; the new one takes the old one's place.
+    // An interface's private address has one public address; the new one takes the old one's place.
     for other in at(&decision.world, eni.id, private_ip) {
-        if request.allow_reassociation == Some(false) {
+        if !other.automatic && request.allow_reassociation == Some(false) {
             let id = other.association.map(|association| association.id.to_string()).unwrap_or_default();
             return Err(FaultCode::ResourceAlreadyAssociated
                 .with(format!("resource {} is already associated with associate-id {id}", eni.id)));
@@ -205,7 +207,7 @@ fn is_not_managed(world: &World, address: &Address) -> Result<(), Fault> {
     address.association.map_or(Ok(()), |to| nat_gateways::is_not_managed(world, to.eni))
 }
 
-/// The elastic addresses that lead to a private address of an interface.
+/// The public addresses that lead to a private address of an interface.
 pub fn at(world: &World, eni: EniId, private_ip: Ipv4Addr) -> Vec<Arc<Address>> {
     let leads = |row: &&Arc<Address>| row.association.is_some_and(|to| to.private_ip == private_ip);
     world.addresses_of(eni).filter(leads).cloned().collect()
@@ -275,7 +277,6 @@ pub fn withdraw(decision: &mut Decision, address: &Address) {
     }
 }
 
-/// The caller's addresses, by allocation id.
 /// # Errors
 /// The caller has as many addresses as it may have.
 pub fn within_quota(view: &View) -> Result<(), Fault> {
@@ -287,11 +288,12 @@ pub fn within_quota(view: &View) -> Result<(), Fault> {
     }
 }
 
+/// The caller's elastic addresses, by allocation id.
 pub fn of_caller<'w>(view: &View<'w>) -> impl Iterator<Item = &'w Arc<Address>> {
     let (owner, world) = (view.caller.owner.clone(), view.world);
     let first = (owner.clone(), AllocationId::from_random(0));
     let owned = world.index.addresses_by_owner.range(first..).take_while(move |(of, _)| *of == owner);
-    owned.filter_map(|(_, id)| world.addresses.get(id))
+    owned.filter_map(|(_, id)| world.addresses.get(id)).filter(|row| !row.automatic)
 }
 
 pub fn describe_addresses(

@@ -29,6 +29,7 @@ pub mod nat_gateways;
 pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
+pub mod public_addresses;
 pub mod quotas;
 pub mod reach;
 pub mod regions;
@@ -121,9 +122,10 @@ impl<'a> Decision<'a> {
     }
 
     /// The World after the decision, and the changes that lead to it; claims, places in transit and those of
-    /// NAT gateways follow by themselves.
+    /// NAT gateways, and public addresses that come by themselves, follow.
     pub fn finish(mut self) -> (World, Vec<Change>) {
         let before = std::mem::take(&mut self.before);
+        public_addresses::settle(&mut self);
         transit::settle(&mut self);
         nat_gateways::place::settle(&mut self);
         claims::settle(&mut self, &before);

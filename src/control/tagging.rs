@@ -128,9 +128,11 @@ fn of_vpcs(world: &World, resource: ResourceId) -> Owned<'_> {
 fn of_others(world: &World, resource: ResourceId) -> Owned<'_> {
     use FaultCode::*;
     match resource {
-        ResourceId::Address(id) => {
-            (world.addresses.get(&id).map(|row| &row.owner), InvalidAllocationIDNotFound, "allocation")
-        }
+        ResourceId::Address(id) => (
+            world.addresses.get(&id).filter(|row| !row.automatic).map(|row| &row.owner),
+            InvalidAllocationIDNotFound,
+            "allocation",
+        ),
         ResourceId::Instance(id) => {
             (world.instances.get(&id).map(|row| &row.owner), InvalidInstanceIDNotFound, "instance")
         }

@@ -196,8 +196,9 @@ fn addresses(world: &World, host: &str) -> BTreeMap<Ipv4Addr, Arc<AddressSection
         let (public_ip, private_ip, eni) = (claim.address, association.private_ip, association.eni);
         // Into an isolated VPC nothing leads that has no place in transit.
         let vpc = world.enis.get(&eni).and_then(|eni| world.vpcs.get(&eni.vpc));
+        // Nor into one without an internet gateway, where addresses come by themselves all the same.
         let transit = match vpc.filter(|vpc| vpc.vni.is_some()) {
-            Some(vpc) if vpcs::rests(world, vpc.id, eni) => return None,
+            Some(vpc) if !is_public(world, vpc.id) || vpcs::rests(world, vpc.id, eni) => return None,
             Some(vpc) => Some(TransitSection { vpc: vpc.id, address: transit(row.transit?) }),
             None => None,
         };
@@ -205,6 +206,11 @@ fn addresses(world: &World, host: &str) -> BTreeMap<Ipv4Addr, Arc<AddressSection
     };
     let claims = world.claims_of(host).filter(|claim| claim.leaving.is_none());
     claims.filter(|claim| matches!(claim.space, Space::Pool(_))).filter_map(section).collect()
+}
+
+fn is_public(world: &World, vpc: VpcId) -> bool {
+    let first = (vpc, InternetGatewayId::from_random(0));
+    world.index.internet_gateways_by_vpc.range(first..).next().is_some_and(|(of, _)| *of == vpc)
 }
 
 /// `None` for what should not exist on the host any more.
@@ -312,6 +318,7 @@ mod tests {
             }),
             transit: None,
             domain_name: None,
+            automatic: false,
             allocated: bench.now,
         });
     }

@@ -136,8 +136,12 @@ fn holder(world: &World, row: &Address) -> Option<Arc<str>> {
     let claim =
         world.claims.get(&(Space::Pool(row.pool), row.public_ip)).filter(|claim| claim.leaving.is_none())?;
     let eni = world.enis.get(&row.association?.eni);
-    // Into an isolated VPC no way leads without a place between host and router.
-    let leads = row.transit.is_some() || eni.and_then(|eni| isolated(world, eni)).is_none();
+    // Into an isolated VPC no way leads without a place between host and router, and a gateway.
+    let open = |vpc: VpcId| world.internet_gateways.values().any(|gateway| gateway.vpc == Some(vpc));
+    let leads = match eni.and_then(|eni| isolated(world, eni)) {
+        Some(vpc) => row.transit.is_some() && open(vpc.id),
+        None => true,
+    };
     // Nor does one lead to a NAT gateway that is not at work.
     let nat = eni.and_then(|eni| world.nat_gateways.values().find(|row| row.eni == eni.id));
     let works = nat.is_none_or(|row| nat_gateway(world, row.vpc, row.id).is_some());

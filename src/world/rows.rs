@@ -344,6 +344,8 @@ pub struct Eni {
     pub secondary_ips: Arc<[Ipv4Addr]>,
     pub groups: Arc<[GroupId]>,
     pub source_dest_check: bool,
+    /// Whether an instance that starts with it alone gets a public address.
+    pub auto_public: bool,
     pub attachment: Option<Attachment>,
     pub created: Micros,
 }
@@ -376,6 +378,9 @@ pub struct Address {
     pub transit: Option<u16>,
     /// The name that reverse DNS has for it, in lower case and without its last dot.
     pub domain_name: Option<Arc<str>>,
+    /// EC2's own: an instance has it while it runs, and nobody can call it his
+    /// (see [`crate::control::public_addresses`]).
+    pub automatic: bool,
     pub allocated: Micros,
 }
 

@@ -201,6 +201,34 @@ def test_there_is_no_way_out_but_by_gateway_route_and_address(vpcs, open_vpc):
     until(lambda: page(vpcs, "internet", second) == name(other), 10)
 
 
+def test_a_public_address_comes_and_goes_with_its_instance(vpcs, open_vpc):
+    """A subnet gives them: a page is served under one, and after a stop and a start under another."""
+    _, _, _, (one, _, _), _ = open_vpc
+    ec2, subnet = vpcs.ec2, one["SubnetId"]
+    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": True})
+    assert ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["MapPublicIpOnLaunch"]
+    (instance,) = vpcs.launch((subnet, "host2"))
+    ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": False})
+    id, first = instance["InstanceId"], instance["PublicIpAddress"]
+    until(lambda: page(vpcs, "internet", first) == name(instance), 10)
+    assert vpcs.exec(id, "wget", "-q", "-O", "-", "http://169.254.169.254/latest/meta-data/public-ipv4").stdout == first
+    association = instance["NetworkInterfaces"][0]["Association"]
+    assert (association["PublicIp"], association["IpOwnerId"]) == (first, "amazon")
+    assert first not in [address["PublicIp"] for address in ec2.describe_addresses()["Addresses"]]
+    ec2.stop_instances(InstanceIds=[id])
+    ec2.get_waiter("instance_stopped").wait(InstanceIds=[id], WaiterConfig={"Delay": 1})
+    assert "PublicIpAddress" not in describe(ec2, id)
+    never(vpcs, "internet", first)
+    ec2.start_instances(InstanceIds=[id])
+    second = describe(ec2, id)["PublicIpAddress"]
+    assert second != first
+    # User-data runs at the first boot alone.
+    until(lambda: vpcs.exec(id, "httpd", "-p", "80", "-h", "/srv/www").returncode == 0)
+    until(lambda: page(vpcs, "internet", second) == name(instance), 10)
+    ec2.terminate_instances(InstanceIds=[id])
+    until(lambda: page(vpcs, "internet", second, seconds=1) is None)
+
+
 def test_elastic_addresses_lead_from_flat_networks_into_vpcs_and_back(vpcs, open_vpc):
     _, _, _, (one, other, _), (first, second, _) = open_vpc
     group = vpcs.ec2.create_security_group(GroupName="flat", Description="flat")["GroupId"]

@@ -231,8 +231,18 @@ impl Changing<'_> {
         let id = AllocationId::from_random(at as u64 + 1);
         let owner = eni.owner.clone();
         let association = Some(association);
-        let (transit, domain_name, allocated) = (None, None, Micros(0));
-        self.maker.put(Address { id, owner, public_ip, pool, association, transit, domain_name, allocated });
+        let (transit, domain_name, automatic, allocated) = (None, None, false, Micros(0));
+        self.maker.put(Address {
+            id,
+            owner,
+            public_ip,
+            pool,
+            association,
+            transit,
+            domain_name,
+            automatic,
+            allocated,
+        });
     }
 
     fn disassociate(&mut self) {

@@ -67,6 +67,7 @@ impl Maker<'_> {
         let association = Association { id: association, eni, private_ip };
         let transit = (!self.dice.once_in(16)).then_some(number as u16 + 1);
         self.put(Address {
+            automatic: false,
             id: allocation,
             owner: made.owner.clone(),
             public_ip,
@@ -80,6 +81,7 @@ impl Maker<'_> {
             return id;
         }
         self.put(Eni {
+            auto_public: false,
             id: eni,
             owner: made.owner.clone(),
             vpc: made.id,

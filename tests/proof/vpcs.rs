@@ -310,6 +310,7 @@ impl Maker<'_> {
                 association: Some(Association { id, eni, private_ip }),
                 transit,
                 domain_name: None,
+                automatic: false,
                 allocated: Micros(0),
             });
             let instance = self.world.instances[&row.attachment.unwrap().instance].clone();

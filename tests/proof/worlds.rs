@@ -306,6 +306,7 @@ impl<'a> Maker<'a> {
             secondary_ips: [].into(),
             groups: groups.into(),
             source_dest_check: true,
+            auto_public: false,
             attachment: Some(attachment),
             created: Micros(0),
         });
@@ -336,8 +337,18 @@ impl<'a> Maker<'a> {
             });
             let (id, account) = (AllocationId::from_random(n as u64 + 1), self.dice.below(self.accounts));
             let owner = eni.as_ref().map_or_else(|| owner(account), |eni| eni.owner.clone());
-            let (transit, domain_name, allocated) = (None, None, Micros(0));
-            self.put(Address { id, owner, public_ip, pool, association, transit, domain_name, allocated });
+            let (transit, domain_name, automatic, allocated) = (None, None, false, Micros(0));
+            self.put(Address {
+                id,
+                owner,
+                public_ip,
+                pool,
+                association,
+                transit,
+                domain_name,
+                automatic,
+                allocated,
+            });
             let Some(eni) = eni else { continue };
             let instance = self.world.instances[&eni.attachment.unwrap().instance].clone();
             let network = self.networks.iter().find(|network| network.name == eni.network).unwrap();

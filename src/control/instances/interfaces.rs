@@ -87,9 +87,10 @@ fn by_interface(
     if one.network_card_index.unwrap_or(0) != 0 {
         return Err(FaultCode::InvalidParameterValue.with("There is one network card, with index 0"));
     }
-    if one.associate_public_ip_address == Some(true) {
-        return Err(FaultCode::UnsupportedOperation.with(
-            "AssociatePublicIpAddress=true is not supported: use AllocateAddress and AssociateAddress",
+    let public = one.associate_public_ip_address;
+    if public == Some(true) && !alone {
+        return Err(FaultCode::InvalidParameterCombination.with(
+            "The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces",
         ));
     }
     let wanted = InterfaceOptions {
@@ -105,6 +106,7 @@ fn by_interface(
         description: one.description.as_deref().unwrap_or_default().into(),
         delete_on_termination: one.delete_on_termination.unwrap_or(true),
         existing: None,
+        public,
     };
     match one.network_interface_id {
         None => Ok(wanted),
@@ -122,11 +124,12 @@ fn existing(
     let said = one.subnet_id.is_some()
         || !one.group_ids.is_empty()
         || one.description.is_some()
+        || wanted.public == Some(true)
         || wanted.addresses != Asked::default();
     if said {
         return Err(FaultCode::InvalidParameterCombination.with(
-            "A network interface may not specify a network interface ID and a subnet, security groups, a description or \
-             private addresses",
+            "A network interface may not specify a network interface ID and a subnet, security groups, a description, \
+             private addresses or a public one",
         ));
     }
     if one.delete_on_termination == Some(true) {

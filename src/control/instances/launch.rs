@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::idempotency::Once;
 use super::super::network_interfaces::Taken;
+use super::super::public_addresses::Public;
 use super::super::{Decision, View, launch_templates};
 use super::facts::Facts;
 use super::options::{self, InterfaceOptions, Options};
@@ -84,16 +85,23 @@ impl Launch {
         let (min, max) = (u32::try_from(min).unwrap_or(u32::MAX), u32::try_from(max).unwrap_or(0));
         for index in 0..max {
             let host = hosts.take().ok_or_else(|| place::no_capacity(&first.zone))?;
-            match self.addresses(decision, &plugs)? {
-                Some(places) => {
-                    let Some((subnet, _)) = places.first() else { return Ok(()) };
-                    let instance = self.instance(decision, index, host, subnet)?;
-                    for (plug, (subnet, ips)) in plugs.iter().zip(&places) {
-                        self.interface(decision, instance, plug, subnet, ips.as_ref())?;
-                    }
-                }
+            let places = match self.addresses(decision, &plugs)? {
+                Some(places) => places,
                 None if index >= min => return Ok(()),
                 None => return Err(self.no_address(index)),
+            };
+            let Some((subnet, _)) = places.first() else { return Ok(()) };
+            let public = match public(decision, &plugs, subnet) {
+                Ok(public) => public,
+                Err(_) if index >= min => {
+                    give_back(decision, places);
+                    return Ok(());
+                }
+                Err(fault) => return Err(fault),
+            };
+            let instance = self.instance(decision, index, host, subnet)?;
+            for (plug, (subnet, ips)) in plugs.iter().zip(&places) {
+                self.interface(decision, instance, plug, subnet, ips.as_ref(), public)?;
             }
         }
         Ok(())
@@ -129,10 +137,7 @@ impl Launch {
             match address(decision, plug.wanted, &subnets)? {
                 Some(place) => places.push(place),
                 None => {
-                    for (subnet, ips) in places {
-                        let ips = ips.into_iter().flat_map(|ips| ips.all());
-                        ips.for_each(|ip| decision.give_back(Space::Network(subnet.network.clone()), ip));
-                    }
+                    give_back(decision, places);
                     return Ok(None);
                 }
             }
@@ -195,6 +200,7 @@ impl Launch {
         plug: &Plug,
         subnet: &Subnet,
         ips: Option<&Taken>,
+        public: Option<Public>,
     ) -> Result<(), Fault> {
         let wanted = plug.wanted;
         let now = decision.env.now;
@@ -224,9 +230,13 @@ impl Launch {
             secondary_ips: ips.secondary.clone().into(),
             groups: plug.groups.clone(),
             source_dest_check: true,
+            auto_public: public.is_some(),
             attachment,
             created: now,
         });
+        if let Some(public) = public {
+            public.lead_to(decision, id, ips.primary);
+        }
         decision.tag(ResourceId::NetworkInterface(id), &self.options.interface_tags)
     }
 }
@@ -241,6 +251,25 @@ struct Plug<'l> {
 
 /// Where an interface is, with the addresses that were taken for it; none for one that has its own.
 type Place = (Arc<Subnet>, Option<Taken>);
+
+/// The public address of an instance, where its interface or its subnet is to have one: "You cannot auto-assign a public
+/// IP address if you specify more than one network interface" nor for one that there is already
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/working-with-ip-addresses.html>).
+fn public(decision: &mut Decision, plugs: &[Plug], subnet: &Subnet) -> Result<Option<Public>, Fault> {
+    match plugs {
+        [only] if only.wanted.existing.is_none() && only.wanted.public.unwrap_or(subnet.map_public_ip) => {
+            Public::take(decision).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn give_back(decision: &mut Decision, places: Vec<Place>) {
+    for (subnet, ips) in places {
+        let ips = ips.into_iter().flat_map(|ips| ips.all());
+        ips.for_each(|ip| decision.give_back(Space::Network(subnet.network.clone()), ip));
+    }
+}
 
 /// The next private addresses, or the wanted ones; `None` when the subnets are full.
 fn address(

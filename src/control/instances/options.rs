@@ -52,6 +52,8 @@ pub struct InterfaceOptions {
     pub addresses: Asked,
     pub description: Arc<str>,
     pub delete_on_termination: bool,
+    /// Whether it gets a public address; `None`: as its subnet has it.
+    pub public: Option<bool>,
 }
 
 /// Checks a request against the World.

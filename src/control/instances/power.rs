@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Decision, lifecycle};
+use super::super::{Decision, lifecycle, public_addresses};
 use super::{find_all, shape};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -38,6 +38,7 @@ pub fn start_instances(
             launched: now,
             ..(**row).clone()
         });
+        public_addresses::at_start(decision, row.id)?;
     }
     Ok(StartInstancesResponse { instances: transitions(decision, &rows) })
 }

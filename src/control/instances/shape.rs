@@ -1,7 +1,7 @@
 //! An instance as the wire tells it.
 
 use super::super::network_interfaces::Interface;
-use super::super::tags;
+use super::super::{public_addresses, tags};
 use super::facts::{Facts, enabled, tokens};
 use super::kinds;
 use crate::query::api::output;
@@ -101,7 +101,7 @@ fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface
         one.address_at(private_ip).map(|address| output::InstanceNetworkInterfaceAssociation {
             public_ip: address.public_ip,
             public_dns_name: one.public_name_of(address),
-            ip_owner_id: address.owner.account,
+            ip_owner_id: public_addresses::owner(address),
         })
     };
     let private = |private_ip| output::InstancePrivateIpAddress {

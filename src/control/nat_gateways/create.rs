@@ -147,6 +147,7 @@ fn interface(
         secondary_ips: Arc::new([]),
         groups: Arc::new([]),
         source_dest_check: false,
+        auto_public: false,
         attachment: None,
         created: decision.env.now,
     };

@@ -20,6 +20,7 @@ pub fn describe_network_interface_attribute(
         source_dest_check: None,
         groups: Vec::new(),
         attachment: None,
+        associate_public_ip_address: None,
     };
     match request.attribute.as_str() {
         "description" => {
@@ -29,6 +30,7 @@ pub fn describe_network_interface_attribute(
             let value = Some(eni.source_dest_check);
             told.source_dest_check = Some(output::AttributeBooleanValue { value });
         }
+        "associatePublicIpAddress" => told.associate_public_ip_address = Some(eni.auto_public),
         "groupSet" => told.groups = interface.groups(view.world),
         _ => told.attachment = interface.attachment(),
     }
@@ -51,6 +53,10 @@ pub fn modify_network_interface_attribute(
         let wanted = InterfaceOptions { group_ids: request.group_ids.clone(), ..InterfaceOptions::default() };
         let groups = instances::groups(&decision.view(), eni.vpc, &wanted)?;
         given.push(("groupSet", Eni { groups, ..(*eni).clone() }));
+    }
+    // It counts from the next start on.
+    if let Some(auto_public) = request.associate_public_ip_address {
+        given.push(("associatePublicIpAddress", Eni { auto_public, ..(*eni).clone() }));
     }
     if let Some(new) = &request.attachment {
         let attachment = Some(changed_attachment(&eni, new)?);

@@ -67,6 +67,7 @@ fn create(
         secondary_ips: ips.secondary.into(),
         groups,
         source_dest_check: true,
+        auto_public: false,
         attachment: None,
         created: decision.env.now,
     };

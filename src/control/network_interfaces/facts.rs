@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::super::filter::Values;
-use super::super::{regions, tags};
+use super::super::{public_addresses, regions, tags};
 use crate::plan::dns;
 use crate::query::api::*;
 use crate::types::ResourceId;
@@ -13,7 +13,7 @@ use crate::world::{Address, Eni, World};
 /// An interface and what belongs to it.
 pub struct Interface {
     pub eni: Arc<Eni>,
-    /// The elastic addresses that lead to it.
+    /// The public addresses that lead to it.
     addresses: Vec<Arc<Address>>,
     pub zone: Arc<str>,
     domain: Arc<str>,
@@ -32,12 +32,12 @@ impl Interface {
         Self { eni, addresses, zone, domain, of_nat_gateway }
     }
 
-    /// The elastic address that leads to its primary private address.
+    /// The public address that leads to its primary private address.
     pub fn address(&self) -> Option<&Arc<Address>> {
         self.address_at(self.eni.private_ip)
     }
 
-    /// The elastic address that leads to one of its private addresses.
+    /// The public address that leads to one of its private addresses.
     pub fn address_at(&self, private_ip: Ipv4Addr) -> Option<&Arc<Address>> {
         let leads = |row: &&Arc<Address>| row.association.is_some_and(|at| at.private_ip == private_ip);
         self.addresses.iter().find(leads)
@@ -51,7 +51,7 @@ impl Interface {
         dns::private_name(private_ip, &self.domain)
     }
 
-    /// Empty where no elastic address leads to the primary private one, as in EC2.
+    /// Empty where no public address leads to the primary private one, as in EC2.
     pub fn public_name(&self) -> String {
         self.address().map_or_else(String::new, |address| self.public_name_of(address))
     }
@@ -137,9 +137,10 @@ impl Interface {
     fn association_attribute(&self, name: &str) -> Values {
         let one = |address: &Arc<Address>| {
             Some(match name {
+                "allocation-id" | "association-id" if address.automatic => return None,
                 "allocation-id" => address.id.to_string(),
                 "association-id" => address.association?.id.to_string(),
-                "ip-owner-id" | "owner-id" => address.owner.account.to_string(),
+                "ip-owner-id" | "owner-id" => public_addresses::owner(address),
                 "public-dns-name" => self.public_name_of(address),
                 "public-ip" => address.public_ip.to_string(),
                 _ => return None,
@@ -151,9 +152,9 @@ impl Interface {
     fn association(&self, private_ip: Ipv4Addr) -> Option<output::NetworkInterfaceAssociation> {
         let address = self.address_at(private_ip)?;
         Some(output::NetworkInterfaceAssociation {
-            allocation_id: address.id,
-            association_id: address.association?.id,
-            ip_owner_id: address.owner.account,
+            allocation_id: (!address.automatic).then_some(address.id),
+            association_id: address.association.map(|at| at.id).filter(|_| !address.automatic),
+            ip_owner_id: public_addresses::owner(address),
             public_dns_name: self.public_name_of(address),
             public_ip: address.public_ip,
         })

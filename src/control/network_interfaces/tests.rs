@@ -219,6 +219,7 @@ fn one_attribute_changes_at_a_time() {
         network_interface_id: eni,
         description: None,
         source_dest_check: None,
+        associate_public_ip_address: None,
         group_ids: Vec::new(),
         attachment: None,
     };

@@ -4,7 +4,7 @@ use super::{all_off, find, find_subnet};
 use crate::control::{Decision, View};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
-use crate::world::Vpc;
+use crate::world::{Subnet, Vpc};
 
 fn on(attribute: Option<&input::AttributeBooleanValue>) -> Option<bool> {
     attribute.and_then(|attribute| attribute.value)
@@ -71,14 +71,14 @@ pub fn describe_vpc_attribute(
     })
 }
 
-/// There is nothing yet that a subnet could be told to do: each attribute is off and stays so.
+/// Public addresses at launch are a subnet's to give; each other attribute is off and stays so.
 pub fn modify_subnet_attribute(
     decision: &mut Decision,
     request: &ModifySubnetAttributeRequest,
 ) -> Result<ModifySubnetAttributeResponse, Fault> {
-    find_subnet(&decision.view(), request.subnet_id)?;
+    let subnet = find_subnet(&decision.view(), request.subnet_id)?.clone();
+    let map_public_ip = on(request.map_public_ip_on_launch.as_ref());
     let switches = [
-        ("MapPublicIpOnLaunch.Value", on(request.map_public_ip_on_launch.as_ref())),
         ("AssignIpv6AddressOnCreation.Value", on(request.assign_ipv6_address_on_creation.as_ref())),
         ("MapCustomerOwnedIpOnLaunch.Value", on(request.map_customer_owned_ip_on_launch.as_ref())),
         ("EnableDns64.Value", on(request.enable_dns64.as_ref())),
@@ -94,8 +94,12 @@ pub fn modify_subnet_attribute(
     ];
     let mut given: Vec<(&str, bool)> =
         switches.iter().map(|(name, value)| (*name, value.is_some())).collect();
+    given.push(("MapPublicIpOnLaunch.Value", map_public_ip.is_some()));
     given.push(("PrivateDnsHostnameTypeOnLaunch", request.private_dns_hostname_type_on_launch.is_some()));
     exactly_one(&given)?;
     all_off(&switches)?;
+    if let Some(map_public_ip) = map_public_ip.filter(|new| *new != subnet.map_public_ip) {
+        decision.put(Subnet { map_public_ip, ..Subnet::clone(&subnet) });
+    }
     Ok(ModifySubnetAttributeResponse { result: true })
 }

@@ -306,8 +306,11 @@ fn attributes_are_changed_one_at_a_time() {
     );
     assert_eq!(told(&mut bench, "enableDnsSupport"), "false");
     let subnet = subnet(&mut bench, &id, "10.0.0.0/24");
-    let given = [("SubnetId", &*subnet), ("MapPublicIpOnLaunch.Value", "true")];
+    let given = [("SubnetId", &*subnet), ("EnableDns64.Value", "true")];
     assert_eq!(bench.refused("ModifySubnetAttribute", &given), UnsupportedOperation);
+    let given =
+        [("SubnetId", &*subnet), ("EnableDns64.Value", "false"), ("MapPublicIpOnLaunch.Value", "true")];
+    assert_eq!(bench.refused("ModifySubnetAttribute", &given), InvalidParameterCombination);
 }
 
 #[test]

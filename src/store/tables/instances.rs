@@ -94,6 +94,7 @@ table! { Eni, "network_interfaces", 1;
         secondary_ips: text(spaced(&row.secondary_ips)),
         security_groups: text(spaced(&row.groups)),
         source_dest_check: bool(row.source_dest_check),
+        auto_public: bool(row.auto_public),
         attachment: text_or_null(row.attachment.map(|at| at.id)),
         instance: text_or_null(row.attachment.map(|at| at.instance)),
         device_index: Cell::Int(row.attachment.map(|at| at.device_index.into())),
@@ -113,6 +114,7 @@ table! { Eni, "network_interfaces", 1;
         secondary_ips: words(row, "secondary_ips")?,
         groups: words(row, "security_groups")?,
         source_dest_check: row.bool("source_dest_check")?,
+        auto_public: row.bool("auto_public")?,
         attachment: attachment(row)?,
         created: row.micros("created")?,
     }

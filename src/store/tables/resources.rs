@@ -41,6 +41,7 @@ table! { Address, "addresses", 1;
         private_ip: text_or_null(row.association.map(|at| at.private_ip)),
         transit: Cell::Int(row.transit.map(i64::from)),
         domain_name: text_or_null(row.domain_name.as_ref()),
+        automatic: bool(row.automatic),
         allocated: int(row.allocated.0),
     };
     |row| Address {
@@ -57,6 +58,7 @@ table! { Address, "addresses", 1;
             None => None,
         },
         domain_name: row.maybe_str("domain_name")?,
+        automatic: row.bool("automatic")?,
         allocated: row.micros("allocated")?,
     }
 }

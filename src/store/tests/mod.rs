@@ -71,6 +71,7 @@ pub fn allocate(decision: &mut crate::control::Decision<'_>) -> Result<std::net:
         transit: None,
         association: None,
         domain_name: None,
+        automatic: false,
         allocated,
     });
     Ok(ip)

@@ -317,6 +317,7 @@ impl Doors {
                 vec![("AllocationId", &address), ("InstanceId", &dead)],
             ),
         ]);
+        self.no_public_address();
         // A host that is heard of again is back.
         self.cloud.agent.take();
         self.image_in_use();

@@ -20,7 +20,7 @@ pub fn allocate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         (None, None) => Ok(&world.pools[DEFAULT_POOL]),
     };
     if let Some(pool) = faults.note(pool) {
-        let taken = |ip: u32| world.addresses.iter().any(|address| address.ip == ip_text(ip));
+        let taken = |ip: u32| world.is_taken(&ip_text(ip));
         let full = (pool.range.0..=pool.range.1).all(taken);
         match wanted {
             Some(ip) => faults.add_if(!within(&pool, ip) || taken(ip), "InvalidAddress.NotFound"),
@@ -32,7 +32,7 @@ pub fn allocate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let (tags, pool) = (tags.unwrap(), pool.unwrap());
     let id = world.new_id(reply.at("allocationId"), "eipalloc");
     let told = reply.at("publicIp").to_owned();
-    let taken = world.addresses.iter().any(|address| address.ip == told);
+    let taken = world.is_taken(&told);
     let fits = ip(&told).is_some_and(|ip| within(&&pool, ip) && wanted.is_none_or(|wanted| wanted == ip));
     let ip = if fits && !taken { told } else { format!("a free address of {pool:?} instead of '{told}'") };
     let answer = vec![

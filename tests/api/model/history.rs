@@ -210,6 +210,10 @@ impl<'g> History<'g> {
     pub fn look(&mut self) -> Result<(), String> {
         self.invariants()?;
         for who in 0..self.keys.len() {
+            if self.world.has_unseen(who) {
+                let (_, tree) = self.ask(&Call::new(who, "DescribeNetworkInterfaces"));
+                self.world.learn_public(who, &tree);
+            }
             for kind in reads::KINDS {
                 let mut call = Call::new(who, kind.action);
                 if kind.action == "DescribeKeyPairs" {
@@ -217,7 +221,7 @@ impl<'g> History<'g> {
                 }
                 let (reply, tree) = self.ask(&call);
                 if kind.action == "DescribeSecurityGroupRules" {
-                    self.learn_rules(&tree);
+                    self.world.learn_rules(&tree);
                 }
                 let rows = kind.rows(&self.world, who);
                 let answer = kind.answer(&self.world, rows);
@@ -228,28 +232,12 @@ impl<'g> History<'g> {
         Ok(())
     }
 
-    /// The ids of rules that came with a group are seen here for the first time.
-    fn learn_rules(&mut self, tree: &Tree) {
-        for at in 0..self.world.rules.len() {
-            if self.world.rules[at].id.is_none() {
-                let rule = self.world.rules[at].clone();
-                let items = tree.items("securityGroupRuleSet");
-                let new = |item: &&&Tree| {
-                    rule.is(&self.world, item) && !self.world.seen.contains(item.at("securityGroupRuleId"))
-                };
-                if let Some(item) = items.iter().find(new) {
-                    let id = self.world.new_id(item.at("securityGroupRuleId"), "sgr");
-                    self.world.rules[at].id = Some(id);
-                }
-            }
-        }
-    }
-
     /// What has to hold of any state, whatever led to it.
     fn invariants(&self) -> Result<(), String> {
         let world = &self.world;
         let mut ips: Vec<_> = world.addresses.iter().map(|one| &one.ip).collect();
         ips.extend(world.interfaces.iter().map(|one| &one.ip));
+        ips.extend(world.interfaces.iter().filter_map(|one| one.public.as_ref()));
         let count = ips.len();
         ips.sort();
         ips.dedup();

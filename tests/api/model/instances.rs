@@ -45,8 +45,6 @@ fn interface(params: &Params, faults: &mut Faults) -> (Params, Vec<String>, Vec<
     let both =
         !ids.is_empty() || !names.is_empty() || params.has("SubnetId") || params.has("PrivateIpAddress");
     faults.add_if(both, COMBINATION);
-    let public = first.flag("AssociatePublicIpAddress") == Some(true);
-    faults.add_if(public, "UnsupportedOperation");
     // The histories list one, and that is the instance's first.
     faults.add_if(first.number("DeviceIndex").unwrap_or(0) != 0, VALUE);
     (first.clone(), first.list("SecurityGroupId"), Vec::new())
@@ -180,6 +178,8 @@ impl Launch {
         let interface = world.new_id(&part("networkInterfaceId"), "eni");
         let attachment = world.new_id(&part("attachment/attachmentId"), "eni-attach");
         let goes = self.asked.flag("DeleteOnTermination").unwrap_or(true);
+        let auto_public = self.asked.flag("AssociatePublicIpAddress") == Some(true);
+        let public = auto_public.then(|| world.new_public(&part("association/publicIp")));
         let (mac, ip) = (mac(world, part("macAddress")), self.private(world, part("privateIpAddress")));
         world.interfaces.push(Interface {
             who: self.who,
@@ -190,6 +190,8 @@ impl Launch {
             description: self.asked.one("Description").unwrap_or_default().to_owned(),
             checked: true,
             attachment: Some(Attachment { id: attachment, instance: id.clone(), goes_with_it: goes }),
+            auto_public,
+            public,
         });
         world.instances.push(Instance {
             who: self.who,
@@ -301,6 +303,10 @@ pub fn start(world: &mut World, call: &Call) -> Outcome {
             one.why = None;
             one.starts += 1;
             one.boot += 1;
+            let id = one.id.clone();
+            // None stays where an elastic address leads, see `World::settle`.
+            let own = world.interface_of(&id).map(|at| &mut world.interfaces[at]);
+            own.filter(|own| own.auto_public).into_iter().for_each(|own| own.public = Some(UNSEEN.into()));
         }
     }))
 }
@@ -401,5 +407,6 @@ impl World {
             (ShuttingDown, Heard::Gone) => self.terminated(at),
             _ => {}
         }
+        self.settle();
     }
 }

@@ -63,7 +63,7 @@ fn inner(chooser: &mut Chooser, mut call: Call) -> Call {
     if chooser.dice.once_in(3) {
         call.params.set(format!("{AT}.Description"), chooser.dice.pick(&["first", "<&>"]));
     }
-    if chooser.dice.once_in(10) {
+    if chooser.dice.once_in(3) {
         call.params.set(format!("{AT}.AssociatePublicIpAddress"), chooser.dice.pick(&["true", "false"]));
     }
     if chooser.dice.once_in(15) {

@@ -17,6 +17,7 @@ mod insights;
 mod instances;
 mod keys;
 mod launches;
+mod learning;
 mod line;
 mod permits;
 mod reads;

@@ -76,7 +76,7 @@ fn constant() -> Vec<Tree> {
 
 pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
     let interface = world.interface_of(&one.id).map(|at| &world.interfaces[at]);
-    let address = interface.and_then(|interface| world.address_at(&interface.id));
+    let public = interface.and_then(|interface| world.public_of(interface)).map(|(ip, _)| ip);
     let launched = format!("~time launch {} {}", one.id, one.starts);
     let (_, cores, threads) = KINDS.iter().find(|(name, ..)| *name == one.kind).unwrap();
     let (tokens, hops, endpoint, tags_told) = &one.metadata;
@@ -86,7 +86,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
         leaf("imageId", &world.image),
         of_state("instanceState", one.state),
         leaf("privateDnsName", interface.map_or_else(String::new, |own| private_name(&own.ip))),
-        leaf("dnsName", address.map_or_else(String::new, |address| public_name(&address.ip))),
+        leaf("dnsName", public.as_deref().map_or_else(String::new, public_name)),
         leaf("reason", transition(one)),
         leaf("amiLaunchIndex", one.index),
         leaf("instanceType", &one.kind),
@@ -120,7 +120,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
         tree.push(leaf("privateIpAddress", &own.ip));
         tree.push(leaf("sourceDestCheck", own.checked));
     }
-    tree.extend(address.map(|address| leaf("ipAddress", &address.ip)));
+    tree.extend(public.map(|ip| leaf("ipAddress", ip)));
     let tags = world.tags_of(&one.id);
     if !tags.is_empty() {
         tree.push(tag_set("tagSet", &tags));
@@ -164,13 +164,10 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
         }
         node("attachment", inner)
     });
-    let association = world.address_at(&own.id).map(|address| {
-        let mut inner = vec![
-            leaf("publicIp", &address.ip),
-            leaf("publicDnsName", public_name(&address.ip)),
-            leaf("ipOwnerId", &world.accounts[address.who].id),
-        ];
-        if long {
+    let association = world.public_of(own).map(|(ip, owner)| {
+        let mut inner =
+            vec![leaf("publicIp", &ip), leaf("publicDnsName", public_name(&ip)), leaf("ipOwnerId", owner)];
+        if let Some(address) = world.address_at(&own.id).filter(|_| long) {
             let (id, _) = address.association.as_ref().unwrap();
             inner.push(leaf("allocationId", &address.id));
             inner.push(leaf("associationId", id));

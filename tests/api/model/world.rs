@@ -115,7 +115,13 @@ pub struct Interface {
     /// Its source and destination are.
     pub checked: bool,
     pub attachment: Option<Attachment>,
+    /// Whether each start gives it a public address.
+    pub auto_public: bool,
+    /// The one that came by itself; [`UNSEEN`] until it was seen.
+    pub public: Option<String>,
 }
+
+pub const UNSEEN: &str = "?";
 
 #[derive(Clone, Debug)]
 pub struct Attachment {
@@ -200,6 +206,12 @@ pub type Outcome = Result<Vec<Tree>, Faults>;
 impl World {
     /// Does what a call asks for; the ids of what it makes are taken from the answer.
     pub fn perform(&mut self, call: &Call, reply: &Tree) -> Outcome {
+        let outcome = self.act(call, reply);
+        self.settle();
+        outcome
+    }
+
+    fn act(&mut self, call: &Call, reply: &Tree) -> Outcome {
         match call.action {
             "AllocateAddress" => addresses::allocate(self, call, reply),
             "AssociateAddress" => addresses::associate(self, call, reply),
@@ -238,6 +250,40 @@ impl World {
             "DeleteNetworkInsightsAnalysis" => insights::delete(self, call),
             other => panic!("the model does not know {other}"),
         }
+    }
+
+    /// "When you stop or terminate your instance, we release its public IP address", and an Elastic IP address takes its
+    /// place for good.
+    pub fn settle(&mut self) {
+        let keeps = |one: &Interface| {
+            let to = one.attachment.as_ref();
+            let of = |instance: &&Instance| to.is_some_and(|to| to.instance == instance.id);
+            let runs = |one: &Instance| matches!(one.state, State::Pending | State::Running);
+            self.instances.iter().find(of).is_some_and(runs) && self.address_at(&one.id).is_none()
+        };
+        let kept: Vec<bool> = self.interfaces.iter().map(keeps).collect();
+        let gone = self.interfaces.iter_mut().zip(kept).filter(|(_, kept)| !kept);
+        gone.for_each(|(one, _)| one.public = None);
+    }
+
+    /// The public address of an interface, and whose it is.
+    pub fn public_of(&self, one: &Interface) -> Option<(String, String)> {
+        let elastic = self.address_at(&one.id);
+        let elastic = elastic.map(|address| (address.ip.clone(), self.accounts[address.who].id.clone()));
+        elastic.or_else(|| one.public.clone().map(|ip| (ip, "amazon".to_owned())))
+    }
+
+    /// Whether somebody has a public address already.
+    pub fn is_taken(&self, ip: &str) -> bool {
+        self.addresses.iter().any(|address| address.ip == ip)
+            || self.interfaces.iter().any(|one| one.public.as_deref() == Some(ip))
+    }
+
+    /// An address that came by itself, as an answer tells it: a free one of the first pool.
+    pub fn new_public(&self, told: &str) -> String {
+        let range = self.pools[0].range;
+        let fits = ip(told).is_some_and(|ip| range.0 <= ip && ip <= range.1) && !self.is_taken(told);
+        if fits { told.to_owned() } else { format!("a free public address instead of '{told}'") }
     }
 
     /// An id that the answer tells, which has to be a new one of that kind.

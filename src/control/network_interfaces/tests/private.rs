@@ -185,10 +185,10 @@ fn each_private_address_has_an_elastic_one_of_its_own() {
     assert_eq!(code(lan.elastic(eni, ip("10.1.1.99"))), FaultCode::InvalidParameterValue);
     let shape = Interface::of(&lan.bench.world, lan.bench.world.enis[&eni].clone()).shape(&lan.bench.world);
     let told = shape.private_ip_addresses_set.iter().map(|one| {
-        (one.private_ip_address, one.primary, one.association.as_ref().map(|at| at.allocation_id))
+        (one.private_ip_address, one.primary, one.association.as_ref().and_then(|at| at.allocation_id))
     });
     assert_eq!(told.collect::<Vec<_>>(), [(primary, true, Some(a)), (second, false, Some(b))]);
-    assert_eq!(shape.association.map(|at| at.allocation_id), Some(a));
+    assert_eq!(shape.association.and_then(|at| at.allocation_id), Some(a));
     let c = lan.elastic(eni, second).unwrap();
     assert_eq!((lan.leads(a), lan.leads(b), lan.leads(c)), (Some((eni, primary)), None, Some((eni, second))));
 }

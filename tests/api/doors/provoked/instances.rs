@@ -49,6 +49,32 @@ impl Doors {
         self.refused(&self.action("RegisterImage"), &call(200), "ResourceLimitExceeded");
     }
 
+    /// The first pool by name has one address, and that is taken.
+    pub fn no_public_address(&mut self) {
+        let image = self.his("image");
+        let public = [
+            ("Action", "RunInstances"),
+            ("ImageId", &*image),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+            ("NetworkInterface.1.DeviceIndex", "0"),
+            ("NetworkInterface.1.AssociatePublicIpAddress", "true"),
+        ];
+        let made = self.cloud.done(&self.cloud.his, &public).text("instanceId").unwrap().to_owned();
+        self.cloud.until(&self.cloud.his, &made, "running");
+        self.cloud.done(&self.cloud.his, &[("Action", "StopInstances"), ("InstanceId.1", &made)]);
+        self.cloud.until(&self.cloud.his, &made, "stopped");
+        self.cloud.server.operate(&["pool", "add", "--name", "a", "--range", "192.0.2.2-192.0.2.2"]);
+        self.cloud.done(&self.cloud.his, &[("Action", "AllocateAddress")]);
+        let code = "InsufficientAddressCapacity";
+        self.all_refused(&[
+            ("RunInstances", code, public[1..].to_vec()),
+            ("StartInstances", code, vec![("InstanceId.1", &made)]),
+        ]);
+        let release = [("Action", "ReleaseAddress"), ("PublicIp", "192.0.2.2")];
+        self.cloud.done(&self.cloud.his, &release);
+    }
+
     /// While there may be more groups.
     pub fn groups_of_an_instance(&mut self) {
         let instance = self.his("instance");
