@@ -23,6 +23,7 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("RouteTableAssociationId", "InvalidAssociationID.Malformed", "association ID"),
     ("InternetGatewayId", "InvalidInternetGatewayId.Malformed", "internet gateway ID"),
     ("NatGatewayId", "NatGatewayMalformed", "NAT gateway ID"),
+    ("VpcPeeringConnectionId", "InvalidVpcPeeringConnectionId.Malformed", "VPC peering connection ID"),
     ("NetworkAclId", "InvalidNetworkAclId.Malformed", "network ACL ID"),
     ("NetworkAclAssociationId", "InvalidAssociationID.Malformed", "association ID"),
     ("ImageId", "InvalidAMIID.Malformed", "image ID"),

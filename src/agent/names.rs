@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::types::{EniId, MacAddr, VpcId};
+use crate::types::{EniId, MacAddr, VpcId, VpcPeeringConnectionId};
 
 /// Every interface whose name begins so is an instance's port.
 pub const PORT_PREFIX: &str = "fbp";
@@ -43,6 +43,19 @@ pub const ROUTER_VXLAN: &str = "fb-vxlan";
 /// The addresses of the two ends of the cable. Both are known for good: nobody asks.
 pub const TRANSIT_MAC: MacAddr = MacAddr([0x02, 0xfb, 0, 0, 0, 0x02]);
 pub const ROUTER_MAC: MacAddr = MacAddr([0x02, 0xfb, 0, 0, 0, 0x03]);
+
+/// Every interface of a router whose name begins so leads to the router of a peer VPC on the same host.
+pub const PEERING_PREFIX: &str = "fbx";
+
+/// Either end of the cable that stands for a peering connection, named as ports are.
+pub fn peering_name(id: VpcPeeringConnectionId) -> String {
+    let id = id.to_string();
+    format!("{PEERING_PREFIX}{}", &id[id.len().saturating_sub(12)..])
+}
+
+/// The address of both ends of such a cable, and what each end calls the other: a next hop that is in no packet.
+pub const PEERING_MAC: MacAddr = MacAddr([0x02, 0xfb, 0, 0, 0, 0x04]);
+pub const PEERING_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 253);
 
 /// What routers call the host: a next hop that is in no packet.
 pub const TRANSIT_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 254);

@@ -3,7 +3,7 @@
 use super::{
     Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
     instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
-    network_interfaces, regions, routes, rules, sts, tagging, volumes, vpcs,
+    network_interfaces, peerings, regions, routes, rules, sts, tagging, volumes, vpcs,
 };
 use crate::query::api::*;
 
@@ -57,6 +57,7 @@ reads! {
     launch_templates: get_launch_template_data, GetLaunchTemplateDataRequest, GetLaunchTemplateDataResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
+    peerings: describe_vpc_peering_connections, DescribeVpcPeeringConnectionsRequest, DescribeVpcPeeringConnectionsResponse;
     nat_gateways: describe_nat_gateways, DescribeNatGatewaysRequest, DescribeNatGatewaysResponse;
     routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
     vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
@@ -141,6 +142,11 @@ writes! {
     internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;
     nat_gateways: create_nat_gateway, CreateNatGatewayRequest, CreateNatGatewayResponse;
     nat_gateways: delete_nat_gateway, DeleteNatGatewayRequest, DeleteNatGatewayResponse;
+    peerings: accept_vpc_peering_connection, AcceptVpcPeeringConnectionRequest, AcceptVpcPeeringConnectionResponse;
+    peerings: create_vpc_peering_connection, CreateVpcPeeringConnectionRequest, CreateVpcPeeringConnectionResponse;
+    peerings: delete_vpc_peering_connection, DeleteVpcPeeringConnectionRequest, DeleteVpcPeeringConnectionResponse;
+    peerings: modify_vpc_peering_connection_options, ModifyVpcPeeringConnectionOptionsRequest, ModifyVpcPeeringConnectionOptionsResponse;
+    peerings: reject_vpc_peering_connection, RejectVpcPeeringConnectionRequest, RejectVpcPeeringConnectionResponse;
     routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
     routes: create_route, CreateRouteRequest, CreateRouteResponse;
     routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;

@@ -29,6 +29,7 @@ pub mod nat_gateways;
 pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
+pub mod peerings;
 pub mod public_addresses;
 pub mod quotas;
 pub mod reach;

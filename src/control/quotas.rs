@@ -16,6 +16,9 @@ pub struct Quotas {
     pub routes_per_table: usize,
     pub internet_gateways: usize,
     pub nat_gateways_per_zone: usize,
+    pub peerings_per_vpc: usize,
+    /// Those that a VPC has asked for and nobody has answered.
+    pub peering_requests_per_vpc: usize,
     pub dhcp_options: usize,
     pub network_acls_per_vpc: usize,
     /// Of each direction, besides the last one, which is always there.
@@ -46,6 +49,8 @@ impl Default for Quotas {
             routes_per_table: 50,
             internet_gateways: 5,
             nat_gateways_per_zone: 5,
+            peerings_per_vpc: 50,
+            peering_requests_per_vpc: 25,
             dhcp_options: 100,
             network_acls_per_vpc: 200,
             entries_per_network_acl: 20,

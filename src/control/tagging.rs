@@ -1,6 +1,6 @@
 //! CreateTags, DeleteTags, DescribeTags.
 
-use super::{Decision, View, filter, tags};
+use super::{Decision, View, filter, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -65,7 +65,14 @@ fn resources(decision: &Decision, ids: &[ResourceId]) -> Result<Vec<ResourceId>,
         return Err(missing("ResourceId"));
     }
     let view = decision.view();
-    ids.iter().map(|id| check(&view, *id).map(|()| *id)).collect()
+    let own = |id: &ResourceId| match *id {
+        // Each end has tags of its own.
+        ResourceId::VpcPeeringConnection(id) => {
+            peerings::find(&view, id).map(|row| row.resource(&view.caller.owner))
+        }
+        id => check(&view, id).map(|()| id),
+    };
+    ids.iter().map(own).collect()
 }
 
 fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
@@ -177,7 +184,7 @@ pub fn describe_tags(view: &View, request: &DescribeTagsRequest) -> Result<Descr
     own.sort_by_key(|tag| place(tag));
     let (tags, next_token) = request.page().cut(own.into_iter(), |tag| place(tag))?;
     let tags = tags.into_iter().map(|tag| output::TagDescription {
-        resource_id: tag.resource,
+        resource_id: tag.resource.told(),
         resource_type: tag.resource.kind().to_owned(),
         key: tag.key.to_string(),
         value: tag.value.to_string(),
@@ -186,13 +193,13 @@ pub fn describe_tags(view: &View, request: &DescribeTagsRequest) -> Result<Descr
 }
 
 fn place(tag: &Tag) -> String {
-    format!("{}/{}", tag.resource, tag.key)
+    format!("{}/{}", tag.resource.told(), tag.key)
 }
 
 fn matches(view: &View, tag: &Tag, filters: &[crate::query::Filter]) -> bool {
     filter::matches(view.world, None, filters, |name| match name {
         "key" => vec![tag.key.to_string()],
-        "resource-id" => vec![tag.resource.to_string()],
+        "resource-id" => vec![tag.resource.told().to_string()],
         "resource-type" => vec![tag.resource.kind().to_owned()],
         "value" => vec![tag.value.to_string()],
         // `tag:KEY` asks for the tag itself here, not for its resource.

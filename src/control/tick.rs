@@ -1,7 +1,7 @@
-//! What passes with time: terminated instances, deleted NAT gateways, client tokens and transfers of addresses are
+//! What passes with time: terminated instances, deleted NAT gateways, peering connections, client tokens and transfers of addresses are
 //! forgotten.
 
-use super::{Decision, nat_gateways};
+use super::{Decision, nat_gateways, peerings};
 use crate::types::{Micros, ResourceId};
 use crate::world::{Key, World};
 
@@ -29,6 +29,7 @@ pub fn tick(decision: &mut Decision<'_>) {
         decision.delete(Key::Instance(id));
     }
     nat_gateways::forget(decision);
+    peerings::tick(decision);
     let tokens: Vec<_> = decision
         .world
         .index
@@ -59,6 +60,7 @@ pub fn due(world: &World, now: Micros) -> bool {
     old(world.index.terminated.get_min().map(|(at, _)| *at), INSTANCE_SECONDS)
         || old(world.index.tokens_by_age.get_min().map(|(at, _)| *at), TOKEN_SECONDS)
         || nat_gateways::is_forgettable(world, now)
+        || peerings::due(world, now)
         || old(world.index.transfers_by_end.get_min().map(|(end, _)| *end), 0)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Operator;
 use super::cli::TraceCommand;
 use super::execute::Answer;
-use crate::agent::names::{ROUTER_OUT, ROUTER_VXLAN, port_name, transit_name};
+use crate::agent::names::{ROUTER_OUT, ROUTER_VXLAN, peering_name, port_name, transit_name};
 use crate::control::reach;
 use crate::types::{EniId, InstanceId, Micros, VpcId};
 use crate::verdict::{
@@ -209,6 +209,7 @@ impl Teller<'_> {
             Interface::Cable(_) if hop.vpc.is_some() => ROUTER_OUT.into(),
             Interface::Cable(vpc) => transit_name(vpc),
             Interface::Vxlan => ROUTER_VXLAN.into(),
+            Interface::Peering(id) => peering_name(id),
         }
     }
 
@@ -255,6 +256,7 @@ fn routed(route: &Routed) -> Value {
         Leads::To(NextHop::Interface(id)) => id.to_string(),
         Leads::To(NextHop::InternetGateway(id)) => id.to_string(),
         Leads::To(NextHop::NatGateway(id)) => id.to_string(),
+        Leads::To(NextHop::Peering(id)) => id.to_string(),
     };
     json!({"table": route.table, "destination": route.destination, "to": to})
 }

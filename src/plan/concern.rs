@@ -136,6 +136,12 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
         Key::Network(name) => world.networks.get(name).and_then(|row| row.vpc),
         Key::InternetGateway(id) => world.internet_gateways.get(id).and_then(|row| row.vpc),
         Key::NatGateway(id) => world.nat_gateways.get(id).map(|row| row.vpc),
+        Key::Peering(id) => {
+            if let Some(row) = world.peerings.get(id) {
+                row.ends().iter().for_each(|end| of_vpc(world, end.vpc, hosts));
+            }
+            None
+        }
         Key::RouteTable(id) | Key::Route((id, _)) => world.route_tables.get(id).map(|row| row.vpc),
         Key::RouteTableAssociation(id) => world.route_table_associations.get(id).map(|row| row.vpc),
         Key::NetworkAcl(id) | Key::AclEntry((id, ..)) => world.network_acls.get(id).map(|row| row.vpc),
@@ -154,7 +160,13 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
     }
 }
 
+/// Where routes lead to a peer, there is a router of the peer, too.
 fn of_vpc(world: &World, vpc: VpcId, hosts: &mut BTreeSet<Arc<str>>) {
+    in_vpc(world, vpc, hosts);
+    world.peers_of(vpc).for_each(|(_, peer)| in_vpc(world, peer, hosts));
+}
+
+fn in_vpc(world: &World, vpc: VpcId, hosts: &mut BTreeSet<Arc<str>>) {
     hosts.extend(world.nat_gateways_of(vpc).filter_map(|row| row.host.clone()));
     for subnet in world.subnets_of(vpc) {
         let inside = (subnet.id, EniId::from_random(0));

@@ -1,8 +1,8 @@
 //! Security groups as a host needs them.
 
 use super::{GroupSection, RuleSet, boxes};
-use crate::types::{Direction, EniId, GroupId, RuleId};
-use crate::world::World;
+use crate::types::{Direction, EniId, GroupId, RuleId, RuleTarget};
+use crate::world::{Rule, World};
 
 /// A group's section.
 ///
@@ -18,8 +18,17 @@ fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {
     let rules = of_group
         .take_while(|(group, _)| *group == id)
         .filter_map(|(_, rule)| world.rules.get(rule))
-        .filter(|rule| rule.direction == direction);
+        .filter(|rule| rule.direction == direction)
+        .filter(|rule| is_in_force(world, rule));
     boxes::cut(rules.map(|rule| (&rule.target, &rule.traffic)))
+}
+
+/// Whether a rule means anybody: one that names a group of another VPC does while the two are peers.
+pub(super) fn is_in_force(world: &World, rule: &Rule) -> bool {
+    match rule.target {
+        RuleTarget::Group { group, .. } => world.may_name(rule.group, group),
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => true,
+    }
 }
 
 /// The private addresses of the interfaces in the group, sorted. Default VPCs on one flat network

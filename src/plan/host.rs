@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::groups::group_section;
+use super::groups::{group_section, is_in_force};
 use super::state::*;
 use super::vpcs;
 use crate::types::*;
@@ -108,6 +108,7 @@ impl Planner {
         let named: BTreeSet<GroupId> = with_rules
             .iter()
             .flat_map(|group| self.world.rules_of(*group))
+            .filter(|rule| is_in_force(&self.world, rule))
             .filter_map(|rule| match rule.target {
                 RuleTarget::Group { group, .. } => Some(group),
                 RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,

@@ -211,6 +211,9 @@ pub struct VpcSection {
     pub dhcp: DhcpSection,
     /// Its NAT gateways that are at work.
     pub nat_gateways: BTreeMap<NatGatewayId, NatSection>,
+    /// Its active peering connections. A cable stands for one where both VPCs are on the host.
+    #[serde(default)]
+    pub peerings: BTreeMap<VpcPeeringConnectionId, PeeringSection>,
     /// All of its route tables, by number: packets from other hosts bring along by which they came.
     pub tables: BTreeMap<u16, Vec<RouteSection>>,
 }
@@ -236,6 +239,16 @@ pub struct NatSection {
     pub transit: Ipv4Addr,
 }
 
+/// A peering connection, as one of its VPCs knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeeringSection {
+    /// The VPC at the other end, and its blocks: nothing else comes from there.
+    pub vpc: VpcId,
+    pub cidrs: Arc<[Cidr4]>,
+    /// The elastic addresses of that VPC whose names stand for private addresses here, with these.
+    pub names: BTreeMap<Ipv4Addr, Ipv4Addr>,
+}
+
 /// A route beside those to the VPC's own blocks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RouteSection {
@@ -251,6 +264,8 @@ pub enum RouteTo {
     Interface(EniId),
     /// Through a NAT gateway, and from there through the internet gateway.
     Nat(NatGatewayId),
+    /// To the VPC at the other end, by its router on the same host.
+    Peering(VpcPeeringConnectionId),
     /// What it led to is gone.
     Nowhere,
 }

@@ -1,12 +1,13 @@
 //! VPCs as a host needs them: routes with what they lead to now, and network ACLs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::host::network_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{NameServer, NatGateway, NextHop, Route, Space, Vpc, World};
+use crate::world::{NameServer, NatGateway, NextHop, Peering, Route, Space, Vpc, World};
 
 /// Adds what the ports' VPCs and subnets are.
 pub fn add(world: &World, state: &mut HostState) {
@@ -17,16 +18,28 @@ pub fn add(world: &World, state: &mut HostState) {
         if !state.subnets.contains_key(&subnet) {
             add_subnet(world, state, subnet, vpc);
         }
-        if let Some(vpc) = world.vpcs.get(&vpc)
-            && !state.vpcs.contains_key(&vpc.id)
-            && let Some(section) = vpc_section(world, vpc)
-        {
-            state.vpcs.insert(vpc.id, Arc::new(section));
-            let networks = world.networks_of(vpc.id).map(|row| network_section(row, &state.host));
-            let networks = networks.map(|network| (network.name.clone(), Arc::new(network)));
-            state.networks.extend(networks.collect::<Vec<_>>());
-        }
+        add_vpc(world, state, vpc);
     }
+    // Where a packet leaves for a peer, the peer's router takes it from there. Whom the peer has for peers is none of its business.
+    let here: Vec<_> = state.vpcs.values().cloned().collect();
+    for vpc in here {
+        let routes = vpc.tables.values().flatten();
+        let over = routes.filter_map(|route| match route.to {
+            RouteTo::Peering(id) => vpc.peerings.get(&id),
+            _ => None,
+        });
+        over.for_each(|peering| add_vpc(world, state, peering.vpc));
+    }
+}
+
+/// Adds an isolated VPC with its networks, once.
+fn add_vpc(world: &World, state: &mut HostState, id: VpcId) {
+    let Some(vpc) = world.vpcs.get(&id).filter(|_| !state.vpcs.contains_key(&id)) else { return };
+    let Some(section) = vpc_section(world, vpc) else { return };
+    state.vpcs.insert(id, Arc::new(section));
+    let networks = world.networks_of(id).map(|row| network_section(row, &state.host));
+    let networks = networks.map(|network| (network.name.clone(), Arc::new(network)));
+    state.networks.extend(networks.collect::<Vec<_>>());
 }
 
 fn add_subnet(world: &World, state: &mut HostState, id: SubnetId, vpc: VpcId) {
@@ -54,6 +67,7 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
         nat_gateways: world.nat_gateways_of(vpc.id).filter_map(|row| nat(world, row)).collect(),
+        peerings: world.peers_of(vpc.id).filter_map(|(row, peer)| peering(world, row, peer)).collect(),
         tables,
     })
 }
@@ -86,6 +100,10 @@ fn route(world: &World, row: &Route) -> RouteSection {
             let out = gateway.is_some_and(|gateway| goes_out(world, gateway, row.destination));
             if out { RouteTo::Nat(id) } else { RouteTo::Nowhere }
         }
+        NextHop::Peering(id) => {
+            let peer = vpc.and_then(|vpc| world.peer_over(id, vpc));
+            peer.map_or(RouteTo::Nowhere, |_| RouteTo::Peering(id))
+        }
         NextHop::Interface(id) => {
             let eni = world.enis.get(&id).filter(|eni| Some(eni.vpc) == vpc);
             eni.map_or(RouteTo::Nowhere, |eni| RouteTo::Interface(eni.id))
@@ -113,6 +131,24 @@ fn nat(world: &World, row: &NatGateway) -> Option<(NatGatewayId, NatSection)> {
         && claimed(Space::Network(subnet.network.clone()), row.private_ip);
     let transit = transit(address.transit.filter(|_| here)?);
     Some((row.id, NatSection { host, subnet: row.subnet, transit }))
+}
+
+/// `None` where the peer is on flat networks or gone.
+fn peering(world: &World, row: &Peering, peer: VpcId) -> Option<(VpcPeeringConnectionId, PeeringSection)> {
+    let vpc = world.vpcs.get(&peer).filter(|vpc| vpc.vni.is_some())?;
+    let resolves = row.ends().iter().any(|end| end.vpc == peer && end.resolves);
+    let names = if resolves { names(world, peer) } else { BTreeMap::new() };
+    Some((row.id, PeeringSection { vpc: peer, cidrs: vpc.cidrs().collect(), names }))
+}
+
+/// The elastic addresses that lead into a VPC, and what they lead to there.
+fn names(world: &World, vpc: VpcId) -> BTreeMap<Ipv4Addr, Ipv4Addr> {
+    let enis = world.subnets_of(vpc).flat_map(|subnet| {
+        let inside = world.index.enis_by_subnet.range((subnet.id, EniId::from_random(0))..);
+        inside.take_while(move |(of, _)| *of == subnet.id).map(|(_, eni)| *eni)
+    });
+    let addresses = enis.flat_map(|eni| world.addresses_of(eni));
+    addresses.filter_map(|row| Some((row.public_ip, row.association?.private_ip))).collect()
 }
 
 /// Whether the gateway's own subnet has a route to the internet for the destination.

@@ -29,7 +29,7 @@ pub mod api {
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
         MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId,
         ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VolumeId, VpcCidrAssociationId,
-        VpcId,
+        VpcId, VpcPeeringConnectionId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -166,7 +166,7 @@ fn rows(world: &World) -> Vec<Change> {
     add!(
         accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
         vpcs: Vpc, subnets: Subnet, dhcp_options: DhcpOptions, internet_gateways: InternetGateway,
-        nat_gateways: NatGateway, route_tables: RouteTable, route_table_associations: RouteTableAssociation,
+        nat_gateways: NatGateway, peerings: Peering, route_tables: RouteTable, route_table_associations: RouteTableAssociation,
         routes: Route, network_acls: NetworkAcl, acl_entries: AclEntry, acl_associations: AclAssociation,
         groups: Group, rules: Rule, key_pairs: KeyPair,
         insights_paths: InsightsPath, insights_analyses: InsightsAnalysis,

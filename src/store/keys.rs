@@ -22,6 +22,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::DhcpOptions(id) => vec![text(id)],
         Key::InternetGateway(id) => vec![text(id)],
         Key::NatGateway(id) => vec![text(id)],
+        Key::Peering(id) => vec![text(id)],
         Key::RouteTable(id) => vec![text(id)],
         Key::RouteTableAssociation(id) => vec![text(id)],
         Key::Route((table, destination)) => vec![text(table), text(destination)],
@@ -81,6 +82,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         DhcpOptions::NAME => Key::DhcpOptions(one(id)?),
         InternetGateway::NAME => Key::InternetGateway(one(id)?),
         NatGateway::NAME => Key::NatGateway(one(id)?),
+        Peering::NAME => Key::Peering(one(id)?),
         RouteTable::NAME => Key::RouteTable(one(id)?),
         RouteTableAssociation::NAME => Key::RouteTableAssociation(one(id)?),
         Route::NAME => {

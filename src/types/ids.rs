@@ -121,6 +121,10 @@ ids! {
     InternetGatewayId = "igw";
     /// A NAT gateway.
     NatGatewayId = "nat";
+    /// A VPC peering connection.
+    VpcPeeringConnectionId = "pcx";
+    /// The same as the account that was asked knows it: each end gives it tags of its own.
+    PeeringAccepterId = "pcx-accepter";
     /// A network ACL.
     NetworkAclId = "acl";
     /// What makes a network ACL a subnet's.
@@ -143,6 +147,20 @@ ids! {
     InsightsAnalysisId = "nia";
 }
 
+impl VpcPeeringConnectionId {
+    /// What carries the tags of the accepter's end.
+    pub const fn at_accepter(self) -> PeeringAccepterId {
+        PeeringAccepterId(self.0)
+    }
+}
+
+impl PeeringAccepterId {
+    /// What everybody calls it.
+    pub const fn connection(self) -> VpcPeeringConnectionId {
+        VpcPeeringConnectionId(self.0)
+    }
+}
+
 /// Any id that can carry tags, in the order in which DescribeTags lists them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum ResourceId {
@@ -163,9 +181,21 @@ pub enum ResourceId {
     SecurityGroupRule(RuleId),
     Subnet(SubnetId),
     Vpc(VpcId),
+    VpcPeeringConnection(VpcPeeringConnectionId),
+    /// See [`PeeringAccepterId`].
+    PeeringAccepter(PeeringAccepterId),
 }
 
 impl ResourceId {
+    /// The id as clients are told it.
+    #[must_use]
+    pub const fn told(self) -> Self {
+        match self {
+            Self::PeeringAccepter(id) => Self::VpcPeeringConnection(id.connection()),
+            other => other,
+        }
+    }
+
     /// EC2's name for the kind, as DescribeTags and TagSpecification use it
     /// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TagSpecification.html>).
     pub const fn kind(&self) -> &'static str {
@@ -187,6 +217,7 @@ impl ResourceId {
             Self::SecurityGroupRule(_) => "security-group-rule",
             Self::Subnet(_) => "subnet",
             Self::Vpc(_) => "vpc",
+            Self::VpcPeeringConnection(_) | Self::PeeringAccepter(_) => "vpc-peering-connection",
         }
     }
 }
@@ -211,6 +242,8 @@ impl fmt::Display for ResourceId {
             Self::SecurityGroupRule(id) => id.fmt(f),
             Self::Subnet(id) => id.fmt(f),
             Self::Vpc(id) => id.fmt(f),
+            Self::VpcPeeringConnection(id) => id.fmt(f),
+            Self::PeeringAccepter(id) => id.fmt(f),
         }
     }
 }
@@ -237,6 +270,8 @@ impl FromStr for ResourceId {
             RuleId::PREFIX => Self::SecurityGroupRule(text.parse()?),
             SubnetId::PREFIX => Self::Subnet(text.parse()?),
             VpcId::PREFIX => Self::Vpc(text.parse()?),
+            VpcPeeringConnectionId::PREFIX => Self::VpcPeeringConnection(text.parse()?),
+            PeeringAccepterId::PREFIX => Self::PeeringAccepter(text.parse()?),
             _ => return Err(ParseIdError { prefix: "resource" }),
         })
     }

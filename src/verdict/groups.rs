@@ -7,6 +7,7 @@
 use std::net::Ipv4Addr;
 
 use super::packet::{Packet, Transport};
+use super::places::is_meant;
 use crate::types::{Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, RuleId, RuleTarget, Traffic};
 use crate::world::{Eni, Rule, World};
 
@@ -43,7 +44,8 @@ fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> b
         // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
         RuleTarget::Group { group, .. } => {
             let has = |eni: &Eni| eni.private_ips().any(|ip| ip == peer);
-            world.enis.values().any(|eni| eni.groups.contains(group) && has(eni))
+            is_meant(world, rule.group, *group)
+                && world.enis.values().any(|eni| eni.groups.contains(group) && has(eni))
         }
     };
     who && carries(&rule.traffic, transport)

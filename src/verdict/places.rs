@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::types::{EniId, InternetGatewayId, NatGatewayId, VpcId};
-use crate::world::{Address, Condition, Eni, InstanceState, NatGateway, Network, Space, Vpc, World};
+use crate::types::{EniId, GroupId, InternetGatewayId, NatGatewayId, VpcId, VpcPeeringConnectionId};
+use crate::world::{
+    Address, Condition, Eni, InstanceState, NatGateway, Network, PeeringState, Space, Vpc, World,
+};
 
 /// Where instances find metadata and, at the second one, the resolver, whatever network they are in.
 pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -100,6 +102,31 @@ pub fn at(world: &World, vpc: Option<VpcId>, address: Ipv4Addr) -> Option<Served
 /// Whether the internet gateway is attached to the VPC.
 pub fn attached(world: &World, id: InternetGatewayId, vpc: VpcId) -> bool {
     world.internet_gateways.get(&id).is_some_and(|gateway| gateway.vpc == Some(vpc))
+}
+
+/// The VPC at the other end of a peering connection that is active.
+pub fn at_other_end(world: &World, id: VpcPeeringConnectionId, vpc: VpcId) -> Option<Arc<Vpc>> {
+    let row = world.peerings.get(&id).filter(|row| row.state == PeeringState::Active)?;
+    let other = match (row.requester.vpc == vpc, row.accepter.vpc == vpc) {
+        (true, false) => row.accepter.vpc,
+        (false, true) => row.requester.vpc,
+        _ => return None,
+    };
+    world.vpcs.get(&other).filter(|vpc| vpc.vni.is_some()).cloned()
+}
+
+/// Whether the members of a group are whom a rule of another one means: both are in one VPC, in two that are peers, or on the
+/// flat networks.
+pub fn is_meant(world: &World, of: GroupId, named: GroupId) -> bool {
+    let (Some(of), Some(named)) = (world.groups.get(&of), world.groups.get(&named)) else { return false };
+    let flat = |id: VpcId| world.vpcs.get(&id).is_some_and(|vpc| vpc.vni.is_none());
+    let peers = || {
+        world
+            .peerings
+            .keys()
+            .any(|id| at_other_end(world, *id, of.vpc).is_some_and(|vpc| vpc.id == named.vpc))
+    };
+    of.vpc == named.vpc || (flat(of.vpc) && flat(named.vpc)) || peers()
 }
 
 /// The NAT gateway, if it is at work, and on which host.

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::acls;
+use super::groups::covers;
 use super::places::{self, Served};
 use super::routes::{self, Leads};
 use super::trace::{Blocked, Interface};
 use super::walk::{Walk, Way};
-use crate::types::{Cidr4, Direction, EniId, InternetGatewayId, NatGatewayId};
+use crate::types::{Cidr4, Direction, EniId, InternetGatewayId, NatGatewayId, VpcPeeringConnectionId};
 use crate::world::{NextHop, Vpc};
 
 impl Walk<'_> {
@@ -25,6 +26,7 @@ impl Walk<'_> {
             }
             Leads::To(NextHop::Interface(id)) => self.through(&from.host, vpc, id),
             Leads::To(NextHop::InternetGateway(id)) => self.by_internet_gateway(&from.host, vpc, id),
+            Leads::To(NextHop::Peering(id)) => self.by_peering(&from.host, vpc, id),
             Leads::To(NextHop::NatGateway(id)) => self.by_nat_gateway(&from.host, vpc, id, route.destination),
         }
     }
@@ -68,6 +70,23 @@ impl Walk<'_> {
         }
         let outside = places::outside_of_vpc(self.world, vpc.id, here, self.packet.source);
         self.out_of(here, vpc, outside.ok_or(Blocked::NoPublicAddress)?)
+    }
+
+    /// To an interface of the VPC at the other end of a peering connection, by that VPC's router on the same host. Only what
+    /// the two VPCs have themselves goes from one to the other.
+    fn by_peering(&mut self, here: &Arc<str>, vpc: &Vpc, id: VpcPeeringConnectionId) -> Way {
+        let peer = places::at_other_end(self.world, id, vpc.id).ok_or(Blocked::BlackHole)?;
+        self.leave(Interface::Peering(id));
+        self.enter_part(here, Some(peer.id), Interface::Peering(id));
+        if !vpc.cidrs().any(|block| covers(block, self.packet.source)) {
+            return Err(Blocked::ForgedSource);
+        }
+        let to = self.packet.destination;
+        if !peer.cidrs().any(|block| covers(block, to)) {
+            return Err(Blocked::BeyondThePeer);
+        }
+        let target = places::at(self.world, Some(peer.id), to).ok_or(Blocked::NobodyHasIt)?;
+        self.within(here, &peer, &target)
     }
 
     /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.

@@ -8,7 +8,7 @@ use super::acls::AclDecision;
 use super::groups::Decision;
 use super::packet::Packet;
 use super::routes::Routed;
-use crate::types::{EniId, VpcId};
+use crate::types::{EniId, VpcId, VpcPeeringConnectionId};
 
 /// Where a packet begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +35,8 @@ pub enum Interface {
     Cable(VpcId),
     /// A router's way to the same VPC's routers on other hosts.
     Vxlan,
+    /// The cable between a host's routers of two VPCs that are peers.
+    Peering(VpcPeeringConnectionId),
 }
 
 /// The part of the way that is in one network namespace: a host's own, or that of its router of a VPC.
@@ -104,6 +106,8 @@ pub enum Blocked {
     DestinationCheck,
     /// No route of the subnet's table leads there.
     NoRoute,
+    /// A peering connection leads to the peer's own addresses, and not on from there.
+    BeyondThePeer,
     /// The route's target is gone, is attached to nothing, or does not run.
     BlackHole,
     /// The interface is attached to no instance that runs, or its host has not got its address yet.
@@ -140,6 +144,9 @@ impl fmt::Display for Blocked {
             Self::NetworkAclIngress => "the network ACL of the target's subnet does not let it in",
             Self::DestinationCheck => {
                 "the network interface that the route leads to has its source/destination check on, and the packet is not for it"
+            }
+            Self::BeyondThePeer => {
+                "a peering connection leads to the peer VPC's own addresses alone, and not through it to others"
             }
             Self::NoRoute => "no route of the subnet's route table leads there",
             Self::BlackHole => {

@@ -41,6 +41,7 @@ impl World {
             Row::Subnet(row) => keep!(self.subnets, row.id, row, subnet),
             Row::InternetGateway(row) => keep!(self.internet_gateways, row.id, row, internet_gateway),
             Row::NatGateway(row) => keep!(self.nat_gateways, row.id, row, nat_gateway),
+            Row::Peering(row) => keep!(self.peerings, row.id, row, peering),
             Row::RouteTable(row) => keep!(self.route_tables, row.id, row, route_table),
             Row::RouteTableAssociation(row) => {
                 keep!(self.route_table_associations, row.id, row, route_table_association)
@@ -85,6 +86,7 @@ impl World {
                 self.index.internet_gateway(self.internet_gateways.remove(key).as_deref(), None)
             }
             Key::NatGateway(key) => self.index.nat_gateway(self.nat_gateways.remove(key).as_deref(), None),
+            Key::Peering(key) => self.index.peering(self.peerings.remove(key).as_deref(), None),
             Key::RouteTable(key) => self.index.route_table(self.route_tables.remove(key).as_deref(), None),
             Key::RouteTableAssociation(key) => {
                 self.index.route_table_association(self.route_table_associations.remove(key).as_deref(), None)
@@ -181,6 +183,18 @@ impl Index {
             if let Some(host) = &row.host {
                 self.nat_gateways_by_host.insert((host.clone(), row.id));
             }
+        }
+    }
+
+    fn peering(&mut self, old: Option<&Peering>, new: Option<&Peering>) {
+        reindex!(old, new, |row|
+            self.peerings_by_vpc => (row.requester.vpc, row.id),
+            self.peerings_by_vpc => (row.accepter.vpc, row.id));
+        if let Some((at, id)) = old.and_then(|row| row.due().zip(Some(row.id))) {
+            self.peerings_due.remove(&(at, id));
+        }
+        if let Some((at, id)) = new.and_then(|row| row.due().zip(Some(row.id))) {
+            self.peerings_due.insert((at, id));
         }
     }
 

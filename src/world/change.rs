@@ -44,6 +44,7 @@ tables! {
     DhcpOptions: DhcpOptions, DhcpOptionsId, |row| row.id;
     InternetGateway: InternetGateway, InternetGatewayId, |row| row.id;
     NatGateway: NatGateway, NatGatewayId, |row| row.id;
+    Peering: Peering, VpcPeeringConnectionId, |row| row.id;
     RouteTable: RouteTable, RouteTableId, |row| row.id;
     RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
     Route: Route, (RouteTableId, Cidr4), |row| (row.table, row.destination);

@@ -8,10 +8,12 @@
 mod apply;
 mod change;
 mod lookup;
+mod peerings;
 mod rows;
 mod vpcs;
 
 pub use change::{Change, Key, Row};
+pub use peerings::*;
 pub use rows::*;
 pub use vpcs::*;
 
@@ -51,6 +53,7 @@ pub struct World {
     pub dhcp_options: OrdMap<DhcpOptionsId, Arc<DhcpOptions>>,
     pub internet_gateways: OrdMap<InternetGatewayId, Arc<InternetGateway>>,
     pub nat_gateways: OrdMap<NatGatewayId, Arc<NatGateway>>,
+    pub peerings: OrdMap<VpcPeeringConnectionId, Arc<Peering>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
     pub routes: OrdMap<(RouteTableId, Cidr4), Arc<Route>>,
@@ -94,6 +97,10 @@ pub struct Index {
     pub nat_gateways_by_host: OrdSet<(Arc<str>, NatGatewayId)>,
     /// Deleted ones, oldest first, for the reaper.
     pub nat_gateways_deleted: OrdSet<(Micros, NatGatewayId)>,
+    /// By both of their VPCs.
+    pub peerings_by_vpc: OrdSet<(VpcId, VpcPeeringConnectionId)>,
+    /// Those that something becomes of with time, by when that is, see [`Peering::due`].
+    pub peerings_due: OrdSet<(Micros, VpcPeeringConnectionId)>,
     pub route_tables_by_vpc: OrdSet<(VpcId, RouteTableId)>,
     pub route_table_associations_by_table: OrdSet<(RouteTableId, RouteTableAssociationId)>,
     /// Which table is the main one of a VPC, or that of a subnet: (VPC, subnet or main).

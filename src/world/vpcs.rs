@@ -120,6 +120,8 @@ pub struct NatGateway {
 pub enum NextHop {
     InternetGateway(InternetGatewayId),
     NatGateway(NatGatewayId),
+    /// To the VPC at the other end of a peering connection.
+    Peering(VpcPeeringConnectionId),
     Interface(EniId),
 }
 

@@ -79,12 +79,17 @@ impl Ends<'_> {
         let Some(vpc) = self.vpc(eni) else { return true };
         let through_gateway =
             self.trace.hops.last().is_some_and(|hop| matches!(hop.entered, Interface::Cable(_)));
+        let over = self.trace.hops.iter().find_map(|hop| match hop.entered {
+            Interface::Peering(id) => Some(id),
+            _ => None,
+        });
         let local = vpc.cidrs().filter(|block| block.contains(to)).map(|block| (block.prefix_len(), None));
         let table = self.world.route_table_of(vpc.id, eni.subnet).unwrap();
         let routes = self.world.routes_of(table.id).filter(|route| route.destination.contains(to));
         let made = routes.map(|route| (route.destination.prefix_len(), Some(route.to)));
         match local.chain(made).max_by_key(|(length, _)| *length) {
-            Some((_, None)) => !through_gateway,
+            Some((_, None)) => !through_gateway && over.is_none(),
+            Some((_, Some(NextHop::Peering(id)))) => over == Some(id),
             Some((_, Some(NextHop::InternetGateway(id)))) => {
                 let gateway = self.world.internet_gateways.get(&id);
                 through_gateway && gateway.is_some_and(|gateway| gateway.vpc == Some(vpc.id))

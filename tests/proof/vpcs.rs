@@ -9,7 +9,7 @@ use fogbank::world::*;
 use crate::worlds::{CLIENT, Maker, POOL, owner, traffic};
 
 /// Blocks that VPCs have: the first one is that of the flat networks, too.
-const BLOCKS: [[u8; 4]; 4] = [[10, 0, 0, 0], [10, 0, 0, 0], [10, 0, 0, 0], [192, 168, 0, 0]];
+const BLOCKS: [[u8; 4]; 4] = [[10, 0, 0, 0], [10, 0, 0, 0], [10, 1, 0, 0], [192, 168, 0, 0]];
 const MORE: [u8; 4] = [100, 64, 0, 0];
 const SUBNETS: usize = 3;
 /// Of an interface or gateway that there is not.
@@ -26,6 +26,8 @@ pub struct MadeVpc {
     pub owner: Owner,
     pub subnets: Vec<SubnetId>,
     groups: Vec<(usize, GroupId)>,
+    /// Its peering connections in whatever state, each with the blocks at the other end.
+    peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
 }
 
 impl MadeVpc {
@@ -40,13 +42,14 @@ impl Maker<'_> {
     pub fn vpcs(&mut self) {
         self.acls_of_flat_subnets();
         let count = 1 + self.dice.below(3);
-        let made: Vec<MadeVpc> = (0..count).map(|n| self.vpc(n + 1)).collect();
+        let mut made: Vec<MadeVpc> = (0..count).map(|n| self.vpc(n + 1)).collect();
         let mut enis = Vec::new();
         for vpc in &made {
             enis.extend(self.instances_of(vpc));
         }
         self.gateways(&made);
         let nat = self.nat_gateways(&made);
+        self.peerings(&mut made);
         for vpc in &made {
             self.route_tables(vpc, &enis, &nat);
             self.acls(vpc);
@@ -77,7 +80,8 @@ impl Maker<'_> {
             vni: Some(number as u32),
             created: Micros(0),
         });
-        let mut made = MadeVpc { number, id, owner, subnets: Vec::new(), groups: Vec::new() };
+        let mut made =
+            MadeVpc { number, id, owner, subnets: Vec::new(), groups: Vec::new(), peerings: Vec::new() };
         for n in 0..1 + self.dice.below(SUBNETS) {
             let base = if second && n == SUBNETS - 1 { MORE } else { base };
             self.subnet_of(&mut made, n, Ipv4Addr::from(base).to_bits() + 64 * n as u32);
@@ -161,6 +165,43 @@ impl Maker<'_> {
         }
     }
 
+    /// Connections between those whose blocks allow it, most of them active.
+    fn peerings(&mut self, made: &mut [MadeVpc]) {
+        let count = made.len();
+        for (a, b) in [(0, 1), (0, 2), (1, 2)].into_iter().filter(|(_, b)| *b < count) {
+            let blocks = |n: usize| self.world.vpcs[&made[n].id].cidrs().collect::<Vec<_>>();
+            let (ours, theirs) = (blocks(a), blocks(b));
+            let overlap = ours.iter().any(|block| theirs.iter().any(|other| other.overlaps(block)));
+            if overlap || self.dice.once_in(4) {
+                continue;
+            }
+            let id = VpcPeeringConnectionId::from_random(10 * made[a].number as u64 + made[b].number as u64);
+            let end =
+                |n: usize| PeeringEnd { vpc: made[n].id, owner: made[n].owner.clone(), resolves: false };
+            let state = *self.dice.pick(&[
+                PeeringState::Active,
+                PeeringState::Active,
+                PeeringState::Active,
+                PeeringState::Pending,
+                PeeringState::Deleted,
+            ]);
+            let ended = (state == PeeringState::Deleted).then_some(Micros(0));
+            let (requester, accepter, created) = (end(a), end(b), Micros(0));
+            self.put(Peering {
+                id,
+                requester,
+                accepter,
+                state,
+                created,
+                expires: created,
+                ended,
+                ended_by: None,
+            });
+            made[a].peerings.push((id, theirs));
+            made[b].peerings.push((id, ours));
+        }
+    }
+
     fn route_tables(&mut self, made: &MadeVpc, enis: &[EniId], nat: &[NatGatewayId]) {
         let tables = 1 + self.dice.below(3);
         for n in 0..tables {
@@ -197,6 +238,18 @@ impl Maker<'_> {
                 _ => gateway,
             };
             put(self, "0.0.0.0/0".parse().unwrap(), to);
+        }
+        for (id, blocks) in &made.peerings {
+            for block in blocks {
+                if !self.dice.once_in(4) {
+                    put(self, *block, NextHop::Peering(*id));
+                }
+            }
+            if self.dice.once_in(6) {
+                // Much more than the peer has.
+                let base = Ipv4Addr::from([blocks[0].network().octets()[0], 0, 0, 0]);
+                put(self, Cidr4::new(base, 7).unwrap(), NextHop::Peering(*id));
+            }
         }
         let places: [(Ipv4Addr, u8); 5] = [
             (CLIENT, 24),
@@ -323,8 +376,17 @@ impl Maker<'_> {
     fn rules_of(&mut self, made: &MadeVpc) {
         let interesting = crate::worlds::interesting(&self.world);
         let first = 1000 * made.number;
+        // Some rules name groups of others, peers or not.
+        let others = self.world.groups.values().filter(|group| group.vpc != made.id);
+        let others: Vec<_> = others.map(|group| group.id).collect();
         for n in 0..self.dice.below(10) {
             self.rule(first + n, &interesting, &made.groups);
+            if self.dice.once_in(3) && !others.is_empty() {
+                let row = (*self.world.rules[&RuleId::from_random((first + n) as u64 + 1)]).clone();
+                let target =
+                    RuleTarget::Group { group: *self.dice.pick(&others), account: row.owner.account };
+                self.put(Rule { target, ..row });
+            }
         }
         let all = RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap());
         for (n, (_, group)) in made.groups.iter().enumerate() {

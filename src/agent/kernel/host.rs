@@ -170,7 +170,7 @@ impl<'a> Pass<'a> {
     pub fn cables(&self) -> BTreeSet<u32> {
         let own = [ROUTER_OUT, ROUTER_VXLAN];
         let ours = |name: &str| {
-            let routers = self.side.is_router() && own.contains(&name);
+            let routers = self.side.is_router() && (own.contains(&name) || name.starts_with(PEERING_PREFIX));
             name.starts_with(PORT_PREFIX) || name.starts_with(TRANSIT_PREFIX) || routers
         };
         self.links.iter().filter(|(name, _)| ours(name)).map(|(_, link)| link.index).collect()
@@ -292,7 +292,8 @@ impl<'a> Pass<'a> {
 
     /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
     pub async fn close_ports(&mut self) {
-        let ours = |name: &str| name.starts_with(PORT_PREFIX) || name.starts_with(TRANSIT_PREFIX);
+        let prefixes = [PORT_PREFIX, TRANSIT_PREFIX, PEERING_PREFIX];
+        let ours = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
         let open = |(name, link): &(&String, &Link)| ours(name) && link.up;
         let open: Vec<_> =
             self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();

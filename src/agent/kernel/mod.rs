@@ -27,6 +27,7 @@ pub mod neighbours;
 pub mod nfnetlink;
 pub mod nft;
 pub mod paths;
+mod peerings;
 pub mod policy;
 pub mod probe;
 pub mod program;

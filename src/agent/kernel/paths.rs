@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::model::*;
 use super::render::{Host, Side, any_port, from_host, ipv6, networks, no_port, number, range};
-use super::{flat, subnets, transit};
+use super::{flat, peerings, subnets, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
 const ICMP_REDIRECT: u32 = 5;
@@ -70,7 +70,7 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
     match host.side {
         Side::Host => rules.extend(transit::forward()),
-        Side::Router(_) => rules.extend(subnets::forward(host)),
+        Side::Router(_) => rules.extend(peerings::forward().into_iter().chain(subnets::forward(host))),
     }
     if is_gateway(state) {
         let central = |field| Match::within(&[field], "central");

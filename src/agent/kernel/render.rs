@@ -20,7 +20,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::model::*;
-use super::{acls, flat, groups, paths, subnets, transit};
+use super::{acls, flat, groups, paths, peerings, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PlaceSection, PortSection};
@@ -145,7 +145,10 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
     acls::render(state, host.side, &mut inet);
     match host.side {
         Side::Host => transit::render(state, host, &mut inet),
-        Side::Router(_) => subnets::render(state, &mut inet),
+        Side::Router(_) => {
+            subnets::render(state, &mut inet);
+            peerings::render(state, host, &mut inet);
+        }
     }
     Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
 }
@@ -263,6 +266,8 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
     if host.side == Side::Host {
         rules.push(transit::source());
+    } else {
+        rules.push(peerings::source());
     }
     if !host.one_nic() {
         let public = || host.public(Field::InInterface);
@@ -384,6 +389,8 @@ fn input(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
     if host.side == Side::Host {
         rules.extend(transit::input(host));
+    } else {
+        rules.push(peerings::input());
     }
     // For the instances of others it is their way out, and nothing else.
     if paths::is_gateway(state) {

@@ -40,6 +40,7 @@ impl Pass<'_> {
                         neighbours.insert((gateway.transit, out), (TRANSIT_MAC, "NAT gateway".into()));
                     }
                 }
+                self.peering_neighbours(neighbours);
                 self.write_fdb().await;
             }
         }
@@ -69,6 +70,7 @@ impl Pass<'_> {
                 self.raise(name, mac, &sysctl::transit(name)).await;
             }
         }
+        self.peering_links().await;
         // What is too long for any of the hosts is told to its sender here, and not lost on the way.
         let device = self.links.get(ROUTER_VXLAN).cloned();
         if let (Some(device), Some(mtu)) = (device, self.state.vxlan_mtu())

@@ -11,7 +11,7 @@ use super::model::*;
 use super::policy::{self, Lookup};
 use super::render::{Host, name};
 use super::routes::{self, Key, Kind, Route};
-use crate::agent::names::{ROUTER_OUT, TRANSIT_GATEWAY, port_name};
+use crate::agent::names::{PEERING_GATEWAY, ROUTER_OUT, TRANSIT_GATEWAY, peering_name, port_name};
 use crate::plan::{HostState, NatSection, RouteSection, RouteTo, VpcSection};
 use crate::types::{Cidr4, EniId, NatGatewayId};
 
@@ -99,6 +99,10 @@ impl Pass<'_> {
             }
             RouteTo::Interface(eni) => self.to_interface(eni),
             RouteTo::Nat(id) => self.to_gateway(id),
+            RouteTo::Peering(id) => {
+                let interface = self.index(&peering_name(id))?;
+                Some(Route { via: Some(PEERING_GATEWAY), ..Route::by(interface) })
+            }
             RouteTo::Nowhere => None,
         }
     }

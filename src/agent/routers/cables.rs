@@ -13,7 +13,7 @@ use super::namespaces::{self, Namespace};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, VpcSection};
-use crate::types::{EniId, MacAddr, VpcId};
+use crate::types::{EniId, MacAddr, VpcId, VpcPeeringConnectionId};
 
 /// Plugs one router in, from the host's side.
 pub struct Cables<'a> {
@@ -141,10 +141,43 @@ impl<'a> Cables<'a> {
         self.links.iter().any(|link| link == name)
     }
 
-    /// Takes away ports of interfaces that no instance has any more: their driver does not find them on the host.
-    pub fn unplug(&self, attached: &BTreeSet<EniId>) {
-        let wanted: BTreeSet<_> = attached.iter().map(|eni| port_name(*eni)).collect();
-        let left = self.links.iter().filter(|link| link.starts_with(PORT_PREFIX) && !wanted.contains(*link));
+    /// Takes away ports of interfaces that no instance has any more, which their driver does not find on the host, and cables
+    /// of peering connections that are no more.
+    pub fn unplug(&self, attached: &BTreeSet<EniId>, peerings: &BTreeSet<VpcPeeringConnectionId>) {
+        let ports = attached.iter().map(|eni| port_name(*eni));
+        let wanted: BTreeSet<_> = ports.chain(peerings.iter().map(|id| peering_name(*id))).collect();
+        let ours = |link: &str| link.starts_with(PORT_PREFIX) || link.starts_with(PEERING_PREFIX);
+        let left = self.links.iter().filter(|link| ours(link) && !wanted.contains(*link));
         left.for_each(|link| namespaces::delete_link(&self.namespace.name, link));
+    }
+
+    /// The cable between two routers that stands for a peering connection: made here, both of whose ends are elsewhere.
+    ///
+    /// # Errors
+    /// What netlink says.
+    pub async fn peering(&self, id: VpcPeeringConnectionId, other: &Self) -> Result<(), String> {
+        let name = peering_name(id);
+        match (self.has(&name), other.has(&name)) {
+            (true, true) => return Ok(()),
+            // Not the other end of anything that is there: of an id that ends as this one does.
+            (true, false) => namespaces::delete_link(&self.namespace.name, &name),
+            (false, true) => namespaces::delete_link(&other.namespace.name, &name),
+            (false, false) => {}
+        }
+        let mut peer = LinkMessage::default();
+        peer.attributes = vec![
+            LinkAttribute::IfName(name.clone()),
+            address(PEERING_MAC),
+            LinkAttribute::NetNsFd(other.namespace.as_raw_fd()),
+        ];
+        let mut message = LinkMessage::default();
+        let veth = InfoData::Veth(InfoVeth::Peer(peer));
+        message.attributes = vec![
+            LinkAttribute::IfName(name.clone()),
+            address(PEERING_MAC),
+            LinkAttribute::NetNsFd(self.namespace.as_raw_fd()),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(veth)]),
+        ];
+        self.add(message, &name).await
     }
 }

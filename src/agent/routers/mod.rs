@@ -23,11 +23,17 @@ use super::config::HostConfig;
 use super::kernel::events::Events;
 use super::reconcile::Applied;
 use crate::plan::{Failure, HostState};
-use crate::types::VpcId;
+use crate::types::{VpcId, VpcPeeringConnectionId};
 pub use lookup::{Lookups, Question};
 use namespaces::Namespace;
 use runner::Runner;
 use split::Router;
+
+/// The peering connections both of whose VPCs are here, each once.
+fn peerings(state: &HostState) -> impl Iterator<Item = (VpcPeeringConnectionId, VpcId, VpcId)> {
+    let all = state.vpcs.values().flat_map(|vpc| vpc.peerings.iter().map(|(id, to)| (*id, vpc.id, to.vpc)));
+    all.filter(|(_, one, other)| one < other && state.vpcs.contains_key(other))
+}
 
 /// How often routers are looked at without a word: a namespace that somebody deleted.
 const LOOK: Duration = Duration::from_secs(1);
@@ -125,6 +131,20 @@ impl Routers {
                 self.failures.push(Failure { subject: format!("VPC {vpc}"), message: error });
             }
         }
+        for (id, one, other) in peerings(state) {
+            if let Err(message) = self.peering(id, one, other).await {
+                self.failures.push(Failure { subject: format!("peering connection {id}"), message });
+            }
+        }
+    }
+
+    /// Joins two routers, whose namespaces have been made or are known to be missing.
+    async fn peering(&self, id: VpcPeeringConnectionId, one: VpcId, other: VpcId) -> Result<(), String> {
+        let open = |vpc| Namespace::open(&namespaces::name(&self.config, vpc));
+        let (Some(one), Some(other)) = (open(one), open(other)) else { return Ok(()) };
+        let cables = |namespace| cables::Cables::of(&self.handle, &self.config, namespace);
+        let (one, other) = (cables(&one), cables(&other));
+        one.peering(id, &other).await
     }
 
     /// Deletes namespaces of ours that an agent before us has left and no VPC needs.
@@ -179,7 +199,8 @@ impl Routers {
         if let Some(runner) = self.runners.get_mut(&vpc) {
             runner.tell(router);
         }
-        cables.unplug(&attached);
+        let joined = peerings(state).filter(|(_, one, other)| [one, other].contains(&&vpc));
+        cables.unplug(&attached, &joined.map(|(id, ..)| id).collect());
         plugged.and(cables.ports(&ports).await)
     }
 

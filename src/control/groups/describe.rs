@@ -32,7 +32,11 @@ pub fn describe_security_groups(
 fn describe(view: &View, group: &Group) -> output::SecurityGroup {
     let permissions = |direction| {
         let rules = view.world.rules_of(group.id).filter(|rule| rule.direction == direction);
-        rules::permissions(rules.map(|rule| (rule.traffic, &rule.target, rule.description.as_deref())))
+        rules::permissions(
+            view.world,
+            group.id,
+            rules.map(|rule| (rule.traffic, &rule.target, rule.description.as_deref())),
+        )
     };
     output::SecurityGroup {
         owner_id: group.owner.account,

@@ -12,7 +12,7 @@ pub use of_vpc::{
 
 use std::sync::Arc;
 
-use super::{Decision, View, defaults, tags};
+use super::{Decision, View, defaults, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -157,13 +157,20 @@ pub fn delete_security_group(
     Ok(DeleteSecurityGroupResponse { result: true, group_id: id })
 }
 
-/// An interface in the group, or a rule of another group that names it.
+/// An interface in the group, or a rule of another group that names it; a peer VPC's rule keeps nobody, and means nobody then
+/// ("is referenced by another security group in the same VPC", API_DeleteSecurityGroup).
 fn user_of(world: &World, group: GroupId) -> Option<String> {
     let interfaces = world.index.enis_by_group.range((group, EniId::from_random(0))..);
     let interface = interfaces.take_while(|(of, _)| *of == group).map(|(_, eni)| eni.to_string()).next();
+    let is_of_peer = |rule: &Rule| peerings::over(world, rule.group, group).is_some();
     let naming = world.index.rules_by_target.range((group, RuleId::from_random(0))..);
     let rules = naming.take_while(|(of, _)| *of == group).filter_map(|(_, id)| world.rules.get(id));
-    interface.or_else(|| rules.filter(|rule| rule.group != group).map(|rule| rule.group.to_string()).next())
+    interface.or_else(|| {
+        rules
+            .filter(|rule| rule.group != group && !is_of_peer(rule))
+            .map(|rule| rule.group.to_string())
+            .next()
+    })
 }
 
 fn arn(owner: &Owner, id: GroupId) -> String {

@@ -1,33 +1,81 @@
-//! The groups of one VPC, and what peering would make of them.
+//! The groups of one VPC, and what peering connections make of them.
+
+use std::collections::BTreeSet;
 
 use super::find;
-use crate::control::{View, filter, tags};
+use crate::control::{View, filter, peerings, rules, tags};
 use crate::query::Fault;
 use crate::query::api::*;
-use crate::types::ResourceId;
+use crate::types::{Direction, ResourceId, RuleId, RuleTarget};
+use crate::world::{Group, World};
 
-/// The VPCs that refer to the groups over a peering connection: none, for there is no peering.
+/// The VPCs whose rules name the groups over an active peering connection.
 pub fn describe_security_group_references(
     view: &View,
     request: &DescribeSecurityGroupReferencesRequest,
 ) -> Result<DescribeSecurityGroupReferencesResponse, Fault> {
+    let world = view.world;
+    let mut found = BTreeSet::new();
     for id in &request.group_ids {
-        find::by_id(view, *id)?;
+        let group = find::by_id(view, *id)?;
+        let naming = world.index.rules_by_target.range((group.id, RuleId::from_random(0))..);
+        let rules =
+            naming.take_while(|(of, _)| *of == group.id).filter_map(|(_, rule)| world.rules.get(rule));
+        for rule in rules {
+            let over = peerings::over(world, rule.group, group.id).filter(|over| !over.is_stale());
+            let vpc = world.groups.get(&rule.group).map(|row| row.vpc);
+            found.extend(over.and_then(|over| Some((group.id, vpc?, over.peering?))));
+        }
     }
-    Ok(DescribeSecurityGroupReferencesResponse { security_group_reference_set: Vec::new() })
+    let reference = |(group_id, referencing_vpc_id, vpc_peering_connection_id)| {
+        output::SecurityGroupReference { group_id, referencing_vpc_id, vpc_peering_connection_id }
+    };
+    let security_group_reference_set = found.into_iter().map(reference).collect();
+    Ok(DescribeSecurityGroupReferencesResponse { security_group_reference_set })
 }
 
-/// A rule grows stale when the group that it names goes (refused: see `user_of`) or when the peering
-/// connection between the two ends, of which there is none.
+/// "A stale security group rule is a rule that references a deleted security group in [...] the peer VPC, or that references a
+/// security group in a peer VPC for which the VPC peering connection has been deleted"
+/// (<https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-security-groups.html>).
 pub fn describe_stale_security_groups(
     view: &View,
     request: &DescribeStaleSecurityGroupsRequest,
 ) -> Result<DescribeStaleSecurityGroupsResponse, Fault> {
-    super::vpc(view, Some(request.vpc_id))?;
-    let (stale_security_group_set, next_token) = request
-        .page()
-        .cut(std::iter::empty(), |group: &output::StaleSecurityGroup| group.group_id.to_string())?;
+    let vpc = super::vpc(view, Some(request.vpc_id))?;
+    let stale = find::in_vpc(view.world, vpc.id).filter_map(|group| stale(view.world, group));
+    let (stale_security_group_set, next_token) =
+        request.page().cut(stale, |group| group.group_id.to_string())?;
     Ok(DescribeStaleSecurityGroupsResponse { stale_security_group_set, next_token })
+}
+
+/// `None` for a group whose rules all mean somebody.
+fn stale(world: &World, group: &Group) -> Option<output::StaleSecurityGroup> {
+    let mut permissions = [Vec::new(), Vec::new()];
+    for rule in world.rules_of(group.id) {
+        let RuleTarget::Group { group: named, account } = rule.target else { continue };
+        if !peerings::over(world, group.id, named).is_some_and(|over| over.is_stale()) {
+            continue;
+        }
+        let ports = rule.traffic.ports();
+        let description = rule.description.as_deref().map(str::to_owned);
+        permissions[usize::from(rule.direction == Direction::Egress)].push(output::StaleIpPermission {
+            ip_protocol: rule.traffic.protocol().to_string(),
+            from_port: ports.map(|(from, _)| from),
+            to_port: ports.map(|(_, to)| to),
+            groups: vec![rules::pair(world, group.id, (named, account), description)],
+        });
+    }
+    let [stale_ip_permissions, stale_ip_permissions_egress] = permissions;
+    (!stale_ip_permissions.is_empty() || !stale_ip_permissions_egress.is_empty()).then(|| {
+        output::StaleSecurityGroup {
+            description: group.description.to_string(),
+            group_id: group.id,
+            group_name: group.name.to_string(),
+            stale_ip_permissions,
+            stale_ip_permissions_egress,
+            vpc_id: group.vpc,
+        }
+    })
 }
 
 pub fn get_security_groups_for_vpc(

@@ -287,6 +287,7 @@ impl Teller<'_> {
                 Interface::Cable(_) if hop.vpc.is_some() => "the internet gateway".into(),
                 Interface::Cable(_) => "a VPC's router".into(),
                 Interface::Vxlan => "the VPC's routers on other hosts".into(),
+                Interface::Peering(id) => id.to_string(),
             }
         };
         match hop.left {
@@ -313,6 +314,7 @@ impl Teller<'_> {
             | Blocked::NowhereToGo
             | Blocked::NobodyHasIt
             | Blocked::NotForwarded
+            | Blocked::BeyondThePeer
             | Blocked::BackWhereItCameFrom => "NO_ROUTE_TO_DESTINATION",
             Blocked::HostIsProtected | Blocked::OnlyHostsServeDhcp | Blocked::Unasked => "NO_PATH",
         };

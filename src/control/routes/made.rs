@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{apart, find};
-use crate::control::{Decision, View, nat_gateways, vpcs};
+use crate::control::{Decision, View, nat_gateways, peerings, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Key, NextHop, Route, RouteTable, Vpc};
+use crate::world::{Key, NextHop, PeeringState, Route, RouteTable, Vpc};
 
 /// Where a request wants a route to lead: exactly one of these is given.
 struct Targets<'a> {
@@ -16,6 +16,7 @@ struct Targets<'a> {
     instance: Option<InstanceId>,
     interface: Option<EniId>,
     nat_gateway: Option<NatGatewayId>,
+    peering: Option<VpcPeeringConnectionId>,
 }
 
 /// The table, if its routes are the caller's to say, and its VPC.
@@ -48,6 +49,7 @@ pub fn create_route(
         instance: request.instance_id,
         interface: request.network_interface_id,
         nat_gateway: request.nat_gateway_id,
+        peering: request.vpc_peering_connection_id,
     };
     let view = decision.view();
     let destination = request.destination_cidr_block;
@@ -76,6 +78,7 @@ pub fn replace_route(
         instance: request.instance_id,
         interface: request.network_interface_id,
         nat_gateway: request.nat_gateway_id,
+        peering: request.vpc_peering_connection_id,
     };
     let view = decision.view();
     let destination = request.destination_cidr_block;
@@ -121,7 +124,7 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
     }
     match (vpc.cidrs().any(inside), to) {
         (false, _) => Ok(()),
-        (true, NextHop::InternetGateway(_) | NextHop::NatGateway(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
+        (true, NextHop::InternetGateway(_) | NextHop::NatGateway(_) | NextHop::Peering(_)) => Err(FaultCode::InvalidParameterValue.with(format!(
             "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. \
              This route can target only an interface or an instance."
         ))),
@@ -133,13 +136,15 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
 }
 
 fn next_hop(view: &View, table: &RouteTable, targets: &Targets<'_>) -> Result<NextHop, Fault> {
-    const TARGETS: &str = "gatewayId, instanceId, natGatewayId, networkInterfaceId";
-    match (targets.gateway, targets.instance, targets.nat_gateway, targets.interface) {
-        (Some(gateway), None, None, None) => to_gateway(view, table, gateway),
-        (None, Some(instance), None, None) => to_interface(view, table, of_instance(view, instance)?),
-        (None, None, Some(gateway), None) => to_nat_gateway(view, table, gateway),
-        (None, None, None, Some(eni)) => to_interface(view, table, eni),
-        (None, None, None, None) => {
+    const TARGETS: &str = "gatewayId, instanceId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId";
+    let Targets { gateway, instance, interface, nat_gateway, peering } = *targets;
+    match (gateway, instance, nat_gateway, interface, peering) {
+        (Some(gateway), None, None, None, None) => to_gateway(view, table, gateway),
+        (None, Some(instance), None, None, None) => to_interface(view, table, of_instance(view, instance)?),
+        (None, None, Some(gateway), None, None) => to_nat_gateway(view, table, gateway),
+        (None, None, None, Some(eni), None) => to_interface(view, table, eni),
+        (None, None, None, None, Some(peering)) => to_peering(view, table, peering),
+        (None, None, None, None, None) => {
             Err(FaultCode::MissingParameter
                 .with(format!("The request must contain exactly one of {TARGETS}")))
         }
@@ -156,6 +161,21 @@ fn to_nat_gateway(view: &View, table: &RouteTable, id: NatGatewayId) -> Result<N
     match gateway.vpc == table.vpc {
         true => Ok(NextHop::NatGateway(id)),
         false => Err(apart(table.id, format_args!("NAT gateway {id}"))),
+    }
+}
+
+/// "You can add a route for a VPC peering connection that's in the pending-acceptance state. However, the route has a state of
+/// blackhole, and has no effect until the VPC peering connection is in the active state"
+/// (<https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-routing.html>).
+fn to_peering(view: &View, table: &RouteTable, id: VpcPeeringConnectionId) -> Result<NextHop, Fault> {
+    let row = peerings::find(view, id)?;
+    if !matches!(row.state, PeeringState::Pending | PeeringState::Active) {
+        return Err(FaultCode::InvalidVpcPeeringConnectionIDNotFound
+            .with(format!("The vpcPeeringConnection ID '{id}' does not exist")));
+    }
+    match row.peer_of(table.vpc) {
+        Some(_) => Ok(NextHop::Peering(id)),
+        None => Err(apart(table.id, format_args!("vpc peering connection {id}"))),
     }
 }
 

@@ -33,6 +33,7 @@ fn local(block: Cidr4) -> output::Route {
         instance_id: None,
         instance_owner_id: None,
         network_interface_id: None,
+        vpc_peering_connection_id: None,
         state: "active".into(),
         origin: "CreateRouteTable".into(),
     }
@@ -46,12 +47,14 @@ fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
         instance_id: None,
         instance_owner_id: None,
         network_interface_id: None,
+        vpc_peering_connection_id: None,
         state: if leads(world, vpc, row.to) { "active" } else { "blackhole" }.into(),
         origin: "CreateRoute".into(),
     };
     match row.to {
         NextHop::InternetGateway(id) => shape.gateway_id = Some(id.to_string()),
         NextHop::NatGateway(id) => shape.nat_gateway_id = Some(id),
+        NextHop::Peering(id) => shape.vpc_peering_connection_id = Some(id),
         NextHop::Interface(id) => {
             let eni = world.enis.get(&id);
             let attachment = eni.and_then(|eni| eni.attachment);
@@ -73,6 +76,7 @@ fn leads(world: &World, vpc: VpcId, to: NextHop) -> bool {
         NextHop::NatGateway(id) => {
             world.nat_gateways.get(&id).is_some_and(|row| row.vpc == vpc && row.deleted.is_none())
         }
+        NextHop::Peering(id) => world.peer_over(id, vpc).is_some(),
         NextHop::Interface(id) => {
             let attachment = world.enis.get(&id).and_then(|eni| eni.attachment);
             let instance = attachment.and_then(|attachment| world.instances.get(&attachment.instance));

@@ -104,6 +104,7 @@ fn attribute(table: &output::RouteTable, name: &str) -> Values {
             "gateway-id" => row.gateway_id.clone(),
             "nat-gateway-id" => row.nat_gateway_id.map(|id| id.to_string()),
             "instance-id" => row.instance_id.map(|id| id.to_string()),
+            "vpc-peering-connection-id" => row.vpc_peering_connection_id.map(|id| id.to_string()),
             "origin" => Some(row.origin.clone()),
             "state" => Some(row.state.clone()),
             // Nothing else is led to.

@@ -1,6 +1,6 @@
 //! DescribeSecurityGroupRules, and a rule as answers carry it.
 
-use crate::control::{View, filter, groups, tags};
+use crate::control::{View, filter, groups, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode, Filter};
 use crate::types::*;
@@ -65,7 +65,14 @@ pub fn rule(world: &World, rule: &Rule) -> output::SecurityGroupRule {
     let (cidr_ipv4, cidr_ipv6) = cidrs(&rule.target);
     let referenced_group_info = match rule.target {
         RuleTarget::Group { group, account } => {
-            Some(output::ReferencedSecurityGroup { group_id: group, user_id: account })
+            let over = peerings::over(world, rule.group, group);
+            Some(output::ReferencedSecurityGroup {
+                group_id: group,
+                user_id: account,
+                vpc_id: over.and_then(|over| over.vpc),
+                vpc_peering_connection_id: over.and_then(|over| over.peering),
+                peering_status: over.map(|over| over.status.to_owned()),
+            })
         }
         RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
     };

@@ -2,21 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use crate::control::peerings;
 use crate::query::api::output;
 use crate::types::*;
+use crate::world::World;
 
 /// Permissions by traffic, their ranges and groups sorted: the same rules give the same answer.
 pub fn permissions<'a>(
+    world: &World,
+    of: GroupId,
     rules: impl IntoIterator<Item = (Traffic, &'a RuleTarget, Option<&'a str>)>,
 ) -> Vec<output::IpPermission> {
     let mut by_traffic: BTreeMap<Traffic, Vec<(&RuleTarget, Option<&str>)>> = BTreeMap::new();
     for (traffic, target, description) in rules {
         by_traffic.entry(traffic).or_default().push((target, description));
     }
-    by_traffic.into_iter().map(|(traffic, targets)| permission(traffic, targets)).collect()
+    by_traffic.into_iter().map(|(traffic, targets)| permission(world, of, traffic, targets)).collect()
 }
 
-fn permission(traffic: Traffic, mut targets: Vec<(&RuleTarget, Option<&str>)>) -> output::IpPermission {
+fn permission(
+    world: &World,
+    of: GroupId,
+    traffic: Traffic,
+    mut targets: Vec<(&RuleTarget, Option<&str>)>,
+) -> output::IpPermission {
     targets.sort_unstable();
     let ports = traffic.ports();
     let mut permission = output::IpPermission {
@@ -34,14 +43,30 @@ fn permission(traffic: Traffic, mut targets: Vec<(&RuleTarget, Option<&str>)>) -
             RuleTarget::Cidr6(cidr) => {
                 permission.ipv6_ranges.push(output::Ipv6Range { description, cidr_ipv6: cidr.to_string() });
             }
-            RuleTarget::Group { group, account } => permission.groups.push(output::UserIdGroupPair {
-                description,
-                user_id: *account,
-                group_id: *group,
-            }),
+            RuleTarget::Group { group, account } => {
+                permission.groups.push(pair(world, of, (*group, *account), description));
+            }
         }
     }
     permission
+}
+
+/// A group that a rule of another one names.
+pub fn pair(
+    world: &World,
+    of: GroupId,
+    (group_id, user_id): (GroupId, AccountId),
+    description: Option<String>,
+) -> output::UserIdGroupPair {
+    let over = peerings::over(world, of, group_id);
+    output::UserIdGroupPair {
+        description,
+        user_id,
+        group_id,
+        vpc_id: over.and_then(|over| over.vpc),
+        vpc_peering_connection_id: over.and_then(|over| over.peering),
+        peering_status: over.map(|over| over.status.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -60,14 +85,18 @@ mod tests {
         let v6 = RuleTarget::Cidr6("2001:db8::/32".parse().unwrap());
         let group =
             RuleTarget::Group { group: GroupId::from_random(1), account: "111122223333".parse().unwrap() };
-        let merged = permissions([
-            (tcp(80, 80), &there, Some("office")),
-            (tcp(80, 81), &here, None),
-            (tcp(80, 80), &here, None),
-            (tcp(80, 80), &v6, None),
-            (tcp(80, 80), &group, None),
-            (Traffic::All, &here, None),
-        ]);
+        let merged = permissions(
+            &World::default(),
+            GroupId::from_random(2),
+            [
+                (tcp(80, 80), &there, Some("office")),
+                (tcp(80, 81), &here, None),
+                (tcp(80, 80), &here, None),
+                (tcp(80, 80), &v6, None),
+                (tcp(80, 80), &group, None),
+                (Traffic::All, &here, None),
+            ],
+        );
         assert_eq!(merged.len(), 3);
         let all = &merged[0];
         assert_eq!((all.ip_protocol.as_str(), all.from_port, all.to_port), ("-1", None, None));
@@ -93,8 +122,8 @@ mod tests {
                     (Traffic::Udp(PortRange::new(*port, 9).unwrap()), cidr(&format!("10.{net}.0.0/16")))
                 })
                 .collect();
-            let forth = permissions(rows.iter().map(|(traffic, target)| (*traffic, target, None)));
-            let back = permissions(rows.iter().rev().map(|(traffic, target)| (*traffic, target, None)));
+            let forth = permissions(&World::default(), GroupId::from_random(2), rows.iter().map(|(traffic, target)| (*traffic, target, None)));
+            let back = permissions(&World::default(), GroupId::from_random(2), rows.iter().rev().map(|(traffic, target)| (*traffic, target, None)));
             prop_assert_eq!(&forth, &back);
             prop_assert_eq!(forth.iter().map(|one| one.ip_ranges.len()).sum::<usize>(), rows.len());
         }

@@ -7,7 +7,7 @@ mod parse;
 mod revoke;
 
 pub use describe::describe_security_group_rules;
-pub use merge::permissions;
+pub use merge::{pair, permissions};
 pub use modify::{
     modify_security_group_rules, update_security_group_rule_descriptions_egress,
     update_security_group_rule_descriptions_ingress,

@@ -90,9 +90,8 @@ fn named_group(view: &View, of: &Group, old: &Rule, id: GroupId) -> Result<RuleT
         return Ok(old.target.clone());
     }
     let group = groups::by_id(view, id)?;
-    if !parse::same_network(view, of, &group) {
-        return Err(FaultCode::InvalidGroupNotFound
-            .with("You have specified two resources that belong to different networks."));
+    if !view.world.may_name(of.id, group.id) {
+        return Err(parse::apart());
     }
     Ok(RuleTarget::Group { group: id, account: group.owner.account })
 }
@@ -165,7 +164,7 @@ fn by_match(
     permissions: &[input::IpPermission],
 ) -> Result<Rows, Fault> {
     let mut rows = Rows::new();
-    for Wanted { traffic, target, description } in parse::permissions(view, group, permissions)? {
+    for Wanted { traffic, target, description } in parse::known_permissions(view, group, permissions)? {
         let rule = rules.iter().find(|rule| (rule.traffic, &rule.target) == (traffic, &target));
         let rule = rule.ok_or_else(|| {
             FaultCode::InvalidPermissionNotFound

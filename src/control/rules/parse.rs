@@ -127,6 +127,42 @@ impl Flat<'_> {
 /// # Errors
 /// The first thing that EC2 would refuse.
 pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Result<Vec<Wanted>, Fault> {
+    wanted(list, |pair| {
+        let source = source(view, of, pair)?;
+        Ok(RuleTarget::Group { group: source.id, account: source.owner.account })
+    })
+}
+
+/// The same, of rules that are there: one may name a group that is gone or out of reach.
+///
+/// # Errors
+/// As above, where the group has no rule that names the same one.
+pub fn known_permissions(
+    view: &View,
+    of: &Group,
+    list: &[input::IpPermission],
+) -> Result<Vec<Wanted>, Fault> {
+    wanted(list, |pair| {
+        let mut rules = view.world.rules_of(of.id);
+        let named = |target: &RuleTarget| {
+            matches!(target, RuleTarget::Group { group, account }
+                if Some(*group) == pair.group_id && pair.user_id.is_none_or(|user| user == *account))
+        };
+        let over = pair.vpc_peering_connection_id.is_some();
+        if let Some(rule) =
+            rules.find(|rule| named(&rule.target)).filter(|_| !over && pair.group_name.is_none())
+        {
+            return Ok(rule.target.clone());
+        }
+        let source = source(view, of, pair)?;
+        Ok(RuleTarget::Group { group: source.id, account: source.owner.account })
+    })
+}
+
+fn wanted(
+    list: &[input::IpPermission],
+    named: impl Fn(&input::UserIdGroupPair) -> Result<RuleTarget, Fault>,
+) -> Result<Vec<Wanted>, Fault> {
     let mut wanted = Vec::new();
     for permission in list {
         let traffic = traffic(permission.ip_protocol.as_deref(), permission.from_port, permission.to_port)?;
@@ -140,9 +176,7 @@ pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Res
             wanted.push(one(traffic, target, range.description.as_deref())?);
         }
         for pair in &permission.groups {
-            let source = source(view, of, pair)?;
-            let target = RuleTarget::Group { group: source.id, account: source.owner.account };
-            wanted.push(one(traffic, target, pair.description.as_deref())?);
+            wanted.push(one(traffic, named(pair)?, pair.description.as_deref())?);
         }
         if wanted.len() == before {
             return Err(FaultCode::MissingParameter
@@ -197,7 +231,7 @@ fn refused(error: TrafficError, protocol: &str, from: Option<i64>, to: Option<i6
     FaultCode::InvalidParameterValue.with(format!("{text} {error}"))
 }
 
-/// The group that a pair names: one of the caller's, or of another account on the same flat network.
+/// The group that a pair names: one of the caller's, or of another account on the same flat network or in a peer VPC.
 fn source(view: &View, of: &Group, pair: &input::UserIdGroupPair) -> Result<Arc<Group>, Fault> {
     let owner = Owner {
         account: pair.user_id.unwrap_or(view.caller.owner.account),
@@ -230,17 +264,22 @@ fn source(view: &View, of: &Group, pair: &input::UserIdGroupPair) -> Result<Arc<
     if pair.vpc_id.is_some_and(|vpc| vpc != group.vpc) {
         return Err(absent(&group.id));
     }
-    if !same_network(view, of, group) {
-        return Err(FaultCode::InvalidGroupNotFound
-            .with("You have specified two resources that belong to different networks."));
+    if !view.world.may_name(of.id, group.id) {
+        return Err(apart());
     }
-    Ok(group.clone())
+    match pair.vpc_peering_connection_id {
+        Some(id) if view.world.peer_over(id, of.vpc) != Some(group.vpc) => {
+            Err(FaultCode::InvalidVpcPeeringConnectionIDNotFound
+                .with(format!("The vpcPeeringConnection ID '{id}' does not exist")))
+        }
+        _ => Ok(group.clone()),
+    }
 }
 
-/// One VPC, or two default VPCs: those share the flat networks.
-pub fn same_network(view: &View, a: &Group, b: &Group) -> bool {
-    let is_default = |group: &Group| view.world.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.is_default);
-    a.vpc == b.vpc || (is_default(a) && is_default(b))
+/// A group that rules of another one cannot name.
+pub fn apart() -> Fault {
+    FaultCode::InvalidGroupNotFound
+        .with("You have specified two resources that belong to different networks.")
 }
 
 #[cfg(test)]

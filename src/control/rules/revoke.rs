@@ -68,7 +68,7 @@ fn revoke(
 ) -> Result<Revoked, Fault> {
     let (mut found, unknown) = if named.ids.is_empty() {
         let permissions = named.flat.or(named.permissions)?;
-        let wanted = parse::permissions(&decision.view(), group, &permissions)?;
+        let wanted = parse::known_permissions(&decision.view(), group, &permissions)?;
         by_match(&decision.world, group, direction, wanted)?
     } else if named.permissions.is_empty() && named.flat.is_empty() {
         (by_id(&decision.world, group, direction, named.ids)?, Vec::new())
@@ -83,6 +83,8 @@ fn revoke(
         decision.delete(Key::Rule(rule.id));
     }
     let unknown = merge::permissions(
+        &decision.world,
+        group.id,
         unknown.iter().map(|wanted| (wanted.traffic, &wanted.target, wanted.description.as_deref())),
     );
     Ok((unknown, found.iter().map(describe::revoked).collect()))

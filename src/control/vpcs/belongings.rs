@@ -77,18 +77,13 @@ fn make_default_acl(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) -> N
     id
 }
 
-/// Whether the VPC has a route table, network ACL or group besides those it was made with, or a group that a rule of
-/// another VPC names.
+/// Whether the VPC has a route table, network ACL or group besides those it was made with. Rules of a peer VPC that name the
+/// group stay, and mean nobody.
 pub fn are_all(world: &World, vpc: VpcId) -> bool {
-    let named = |group: GroupId| {
-        let rules = world.index.rules_by_target.range((group, RuleId::from_random(0))..);
-        let mut rules = rules.take_while(|(of, _)| *of == group).filter_map(|(_, id)| world.rules.get(id));
-        rules.any(|rule| rule.group != group)
-    };
     let default = defaults::group(world, vpc);
     world.route_tables_of(vpc).count() <= 1
         && acls(world, vpc).count() <= 1
-        && groups(world, vpc).all(|group| Some(group) == default && !named(group))
+        && groups(world, vpc).all(|group| Some(group) == default)
 }
 
 /// Deletes all of it.

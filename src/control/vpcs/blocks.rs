@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{all_off, changeable, describe, find, vpc};
-use crate::control::{Decision, View, defaults};
+use crate::control::{Decision, View, defaults, peerings};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -34,6 +34,7 @@ pub fn associate_vpc_cidr_block(
             vpc.id, most
         )));
     }
+    peerings::take_block(decision, vpc.id, cidr)?;
     let block = Block { id: decision.env.id(VpcCidrAssociationId::from_random), cidr };
     let blocks: Arc<[Block]> = vpc.blocks.iter().copied().chain([block]).collect();
     decision.put(Vpc { blocks, ..(*vpc).clone() });

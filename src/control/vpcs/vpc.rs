@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{all_off, belongings, changeable, describe, find, has_dependencies, next_number};
-use crate::control::{Decision, View, defaults, tags};
+use crate::control::{Decision, View, defaults, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -71,6 +71,7 @@ pub fn delete_vpc(decision: &mut Decision, request: &DeleteVpcRequest) -> Result
     if is_used(&view, &vpc) {
         return Err(has_dependencies("vpc", vpc.id));
     }
+    peerings::release(decision, vpc.id)?;
     belongings::delete(decision, vpc.id);
     decision.untag_all(ResourceId::Vpc(vpc.id));
     decision.delete(Key::Vpc(vpc.id));

@@ -5,6 +5,7 @@ mod insights;
 mod instances;
 mod launch_templates;
 mod operator;
+mod peerings;
 mod resources;
 mod vpcs;
 
@@ -38,7 +39,7 @@ pub(super) use vpcs::{direction_word, parse_direction};
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, RouteTable,
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, Peering, RouteTable,
             RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
             Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
             Deployment, Freed, Token

@@ -195,6 +195,7 @@ fn next_hop(to: NextHop) -> String {
     match to {
         NextHop::InternetGateway(id) => id.to_string(),
         NextHop::NatGateway(id) => id.to_string(),
+        NextHop::Peering(id) => id.to_string(),
         NextHop::Interface(id) => id.to_string(),
     }
 }
@@ -203,6 +204,7 @@ fn read_next_hop(row: &Reader<'_>) -> Result<NextHop, ReadError> {
     let word: String = row.get("next_hop")?;
     let gateway = word.parse().map(NextHop::InternetGateway);
     let gateway = gateway.or_else(|_| word.parse().map(NextHop::NatGateway));
+    let gateway = gateway.or_else(|_| word.parse().map(NextHop::Peering));
     gateway.or_else(|_| word.parse().map(NextHop::Interface)).map_err(|error| row.bad("next_hop", error))
 }
 

@@ -8,7 +8,7 @@ use fogbank::agent::kernel::model::{Family, Ruleset, Table};
 use fogbank::agent::kernel::render::{self, Host as Rendered, Side};
 use fogbank::agent::names::{port_name, transit_name};
 use fogbank::plan::{Exit, HostState, PlaceSection, transit};
-use fogbank::types::{EniId, MacAddr, VpcId};
+use fogbank::types::{EniId, MacAddr, VpcId, VpcPeeringConnectionId};
 use fogbank::verdict::{Packet, Service, Transport};
 
 use super::conntrack::{Conntrack, Flow, Known, reversed, to_port};
@@ -39,6 +39,8 @@ pub enum Exits {
     Public,
     /// To the router of a VPC.
     Cable(VpcId),
+    /// To the router of a peer VPC.
+    Peering(VpcPeeringConnectionId),
     Served(Service),
     /// To a program of the host's.
     Own,

@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use fogbank::agent::kernel::render::{Host as Rendered, Side};
-use fogbank::agent::names::{ROUTER_MAC, ROUTER_OUT, ROUTER_VXLAN, TRANSIT_MAC, transit_name, vxlan_mac};
+use fogbank::agent::names::{
+    PEERING_MAC, ROUTER_MAC, ROUTER_OUT, ROUTER_VXLAN, TRANSIT_MAC, peering_name, transit_name, vxlan_mac,
+};
 use fogbank::agent::routers::split;
 use fogbank::plan::host_state;
 use fogbank::types::{MacAddr, VpcId};
@@ -159,6 +161,11 @@ impl Segments {
                         _ => return ends(Place::Outside),
                     },
                 },
+                Exits::Peering(id) => {
+                    let peering = self.parts[at].state.vpcs[&vpc.unwrap()].peerings[&id].clone();
+                    let next = self.router(&host, peering.vpc).expect("a cable has two ends");
+                    (next, peering_name(id), PEERING_MAC)
+                }
                 Exits::Cable(vpc) => {
                     let next = self.router(&host, vpc).expect("a cable has two ends");
                     (next, self.parts[next].public(), TRANSIT_MAC)

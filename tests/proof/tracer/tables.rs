@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use fogbank::agent::names::{TRANSIT_GATEWAY, port_name};
+use fogbank::agent::names::{PEERING_GATEWAY, TRANSIT_GATEWAY, peering_name, port_name};
 use fogbank::plan::RouteTo;
 use fogbank::types::{EniId, VpcId};
 
@@ -34,6 +34,10 @@ impl Host {
                 Some(gateway) => self.by_vxlan(&gateway.host),
                 None => Err(Exits::Dropped("a black hole")),
             },
+            Some(Some(RouteTo::Peering(id))) => {
+                let (interface, next_hop) = (peering_name(id), Some(PEERING_GATEWAY));
+                Ok(Route { interface, to: Exits::Peering(id), next_hop })
+            }
             Some(Some(RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
         }
     }

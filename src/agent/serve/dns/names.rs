@@ -56,6 +56,7 @@ fn in_domain(label: &str, domain: &str, state: &HostState) -> Known {
         return match state.addresses.get(&public) {
             // From inside it is the private address, as in EC2.
             Some(address) => Known::Address(address.private_ip),
+            None if let Some(private) = at_peer(public, state) => Known::Address(private),
             None if state.pools.iter().any(|pool| pool.contains(public)) => Known::Address(public),
             None => Known::Absent(domain.to_owned()),
         };
@@ -64,6 +65,12 @@ fn in_domain(label: &str, domain: &str, state: &HostState) -> Known {
         return Known::Bare(domain.to_owned());
     }
     Known::Absent(domain.to_owned())
+}
+
+/// What an elastic address leads to in a peer VPC that wants its names told so here.
+fn at_peer(public: Ipv4Addr, state: &HostState) -> Option<Ipv4Addr> {
+    let mut peerings = state.vpcs.values().flat_map(|vpc| vpc.peerings.values());
+    peerings.find_map(|peering| peering.names.get(&public)).copied()
 }
 
 fn reverse(address: Ipv4Addr, state: &HostState) -> Known {

@@ -1,0 +1,239 @@
+"""VPC peering with packets: two accounts' VPCs on two hosts, routes of one side and of both, a peer's group as a source, names,
+no way on through a peer, and what is left when a connection is deleted."""
+
+import os
+import re
+
+import pytest
+
+from conftest import USER_DATA, console, describe, page, refused, until
+from test_vpcs import EVERYTHING, Vpcs, ip, name, never, reaches
+
+
+class Peers(Vpcs):
+    def __init__(self):
+        super(Vpcs, self).__init__(f"pcx{os.getpid()}", "--hosts", "2")
+        self.ec2 = self.client()
+        self.other = self.other_account()
+
+    def place(self, ec2, block, *hosts):
+        """A VPC with this block that lets everybody in, and the number of its main route table; instances on these hosts."""
+        vpc = ec2.create_vpc(CidrBlock=f"{block}.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock=f"{block}.1.0/24")["Subnet"]["SubnetId"]
+        of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+        group = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"][0]["GroupId"]
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=EVERYTHING)
+        table = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"][0]["RouteTableId"]
+        made = [
+            ec2.run_instances(
+                ImageId=self.image, MinCount=1, MaxCount=1, UserData=USER_DATA, SubnetId=subnet,
+                Placement={"Tenancy": "host", "HostId": host},
+            )["Instances"][0]["InstanceId"]
+            for host in hosts
+        ]
+        return Place(ec2, vpc, f"{block}.0.0/16", table, group, made)
+
+    def join(self, one, two):
+        """An active connection between two places."""
+        owner = two.ec2.describe_vpcs(VpcIds=[two.vpc])["Vpcs"][0]["OwnerId"]
+        made = one.ec2.create_vpc_peering_connection(VpcId=one.vpc, PeerVpcId=two.vpc, PeerOwnerId=owner)
+        pcx = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+        one.ec2.get_waiter("vpc_peering_connection_exists").wait(VpcPeeringConnectionIds=[pcx])
+        two.ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=pcx)
+        for side in (one, two):
+            (row,) = side.ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[pcx])["VpcPeeringConnections"]
+            assert row["Status"] == {"Code": "active", "Message": "Active"}
+        return pcx
+
+    def trace(self, instance, address):
+        return self.operator("trace", "--from", instance["InstanceId"], "--to", f"{address}:80")
+
+
+class Place:
+    def __init__(self, ec2, vpc, block, table, group, instances):
+        self.ec2, self.vpc, self.block, self.table, self.group, self.made = ec2, vpc, block, table, group, instances
+
+    def route(self, other, pcx):
+        self.ec2.create_route(RouteTableId=self.table, DestinationCidrBlock=other.block, VpcPeeringConnectionId=pcx)
+
+    def state(self, other):
+        routes = self.ec2.describe_route_tables(RouteTableIds=[self.table])["RouteTables"][0]["Routes"]
+        return [route["State"] for route in routes if route["DestinationCidrBlock"] == other.block]
+
+    def running(self):
+        for instance in self.made:
+            until(lambda: "user-data done" in console(self.ec2, instance), 40)
+        self.instances = [describe(self.ec2, instance) for instance in self.made]
+        return self
+
+
+@pytest.fixture(scope="module")
+def peers():
+    lab = Peers()
+    try:
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def places(peers):
+    """The first on one host, the second, another account's, on both, the third on the other one."""
+    made = [
+        peers.place(peers.ec2, "10.0", "host1"),
+        peers.place(peers.other, "10.1", "host1", "host2"),
+        peers.place(peers.ec2, "10.2", "host2"),
+    ]
+    return [place.running() for place in made]
+
+
+@pytest.fixture(scope="module")
+def joined(peers, places):
+    first, second, _ = places
+    return peers.join(first, second)
+
+
+def cables(lab, pcx):
+    """The ends of the connection's cable, by host."""
+    end = f"fbx{pcx[-12:]}"
+    found = {}
+    for host in ("host1", "host2"):
+        for line in lab.exec(host, "ip", "netns").stdout.splitlines():
+            inside = lab.exec(host, "ip", "-n", line.split()[0], "-br", "link", "show", end)
+            if "host" in line and host in line and inside.returncode == 0 and end in inside.stdout:
+                found[host] = found.get(host, 0) + 1
+    return found
+
+
+def test_peers_reach_each_other_when_both_have_routes(peers, places, joined):
+    first, second, _ = places
+    (a,), (b1, b2) = first.instances, second.instances
+    never(peers, a["InstanceId"], ip(b2))
+    first.route(second, joined)
+    # It gets there, and no answer comes back.
+    for instance in (b1, b2):
+        assert peers.trace(a, ip(instance))["passes"]
+        never(peers, a["InstanceId"], ip(instance))
+    second.route(first, joined)
+    assert first.state(second) == second.state(first) == ["active"]
+    for asks, answers in ((a, b1), (a, b2), (b1, a), (b2, a)):
+        reaches(peers, asks, answers)
+        traced = peers.trace(asks, ip(answers))
+        assert traced["passes"] and any(hop["leaves"] == f"fbx{joined[-12:]}" for hop in traced["hops"])
+    assert cables(peers, joined) == {"host1": 2, "host2": 2}
+
+
+def test_a_long_transfer_passes_between_peers(peers, places, joined):
+    (a,), (_, b2) = places[0].instances, places[1].instances
+    peers.exec(b2["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")
+    count = ["sh", "-c", f"timeout 10 busybox wget -q -O - http://{ip(b2)}/long | wc -c"]
+    assert peers.exec(a["InstanceId"], *count).stdout.strip() == "3000000"
+    # Guests that do not know send more than fits, and are told so by their own VPC's router.
+    for instance in (a, b2):
+        peers.exec(instance["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1500")
+    try:
+        assert peers.exec(a["InstanceId"], *count).stdout.strip() == "3000000"
+    finally:
+        for instance in (a, b2):
+            peers.exec(instance["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1450")
+
+
+def test_a_peers_group_is_a_source(peers, places, joined):
+    first, second, _ = places
+    (a,), (b1, b2) = first.instances, second.instances
+    group = second.ec2.create_security_group(GroupName="closed", Description="closed", VpcId=second.vpc)["GroupId"]
+    enis = [instance["NetworkInterfaces"][0]["NetworkInterfaceId"] for instance in (b1, b2)]
+    for eni in enis:
+        second.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=[group])
+    try:
+        for instance in (b1, b2):
+            until(lambda: page(peers, a["InstanceId"], ip(instance), seconds=1) is None)
+        owner = first.ec2.describe_vpcs(VpcIds=[first.vpc])["Vpcs"][0]["OwnerId"]
+        pair = {"GroupId": first.group, "UserId": owner, "VpcPeeringConnectionId": joined}
+        second.ec2.authorize_security_group_ingress(
+            GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [pair]}]
+        )
+        for instance in (b1, b2):
+            reaches(peers, a, instance)
+            assert page(peers, a["InstanceId"], ip(instance), port=8080, seconds=1) is None
+        (told,) = second.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
+        assert told["UserIdGroupPairs"] == [{**pair, "VpcId": first.vpc, "PeeringStatus": "active"}]
+        references = first.ec2.describe_security_group_references(GroupId=[first.group])["SecurityGroupReferenceSet"]
+        assert references == [
+            {"GroupId": first.group, "ReferencingVpcId": second.vpc, "VpcPeeringConnectionId": joined}
+        ]
+    finally:
+        for eni in enis:
+            second.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=[second.group])
+
+
+def test_public_names_of_a_peer_stand_for_its_private_addresses_where_it_says_so(peers, places, joined):
+    first, second, _ = places
+    (a,), (_, b2) = first.instances, second.instances
+    gateway = second.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    second.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=second.vpc)
+    address = second.ec2.allocate_address(Domain="vpc")
+    second.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=b2["InstanceId"])
+    say = lambda: second.ec2.modify_vpc_peering_connection_options(
+        VpcPeeringConnectionId=joined, AccepterPeeringConnectionOptions={"AllowDnsResolutionFromRemoteVpc": True}
+    )
+    refused("InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", say)
+    for place in (first, second):
+        place.ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": True})
+    public = until(lambda: describe(second.ec2, b2["InstanceId"]).get("PublicDnsName"))
+    resolved = lambda: re.findall(r"Address[^:]*: (\S+)", peers.exec(a["InstanceId"], "nslookup", public).stdout)[-1]
+    until(lambda: resolved() == address["PublicIp"], 10)
+    say()
+    until(lambda: resolved() == ip(b2), 10)
+
+
+def test_nothing_goes_on_through_a_peer(peers, places, joined):
+    first, second, third = places
+    (a,), (b1, b2), (c,) = first.instances, second.instances, third.instances
+    pcx = peers.join(second, third)
+    second.route(third, pcx)
+    third.route(second, pcx)
+    for instance in (b1, b2):
+        reaches(peers, instance, c)
+        reaches(peers, c, instance)
+    # As if the second were a way to each other, and to the outside.
+    first.route(third, joined)
+    third.route(first, pcx)
+    first.ec2.create_route(RouteTableId=first.table, DestinationCidrBlock="0.0.0.0/0", VpcPeeringConnectionId=joined)
+    peers.settle()
+    for one, other in ((a, c), (c, a)):
+        never(peers, one["InstanceId"], ip(other))
+        traced = peers.trace(one, ip(other))
+        assert not traced["passes"] and "not through it" in traced["reason"]
+    assert peers.exec(a["InstanceId"], "timeout", "2", "ping", "-c", "1", "198.51.100.10").returncode != 0
+    # The second's gateways are not the first's to ask.
+    assert peers.exec(a["InstanceId"], "timeout", "2", "nslookup", "page.test", "10.1.0.2").returncode != 0
+    assert peers.exec(a["InstanceId"], "timeout", "1", "ping", "-c", "1", "10.1.1.1").returncode != 0
+    first.ec2.delete_route(RouteTableId=first.table, DestinationCidrBlock="0.0.0.0/0")
+
+
+def test_a_restarted_agent_leaves_cables_as_they_are(peers, places, joined):
+    (a,), (b1, b2) = places[0].instances, places[1].instances
+    peers.lab("stop", "host1")
+    for instance in (b1, b2):
+        reaches(peers, a, instance)
+    peers.lab("start", "host1")
+    peers.settle()
+    assert cables(peers, joined) == {"host1": 2, "host2": 2}
+    for instance in (b1, b2):
+        reaches(peers, a, instance)
+
+
+def test_a_deleted_connection_leads_nowhere(peers, places, joined):
+    first, second, _ = places
+    (a,), (b1, b2) = first.instances, second.instances
+    refused("DependencyViolation", first.ec2.delete_vpc, VpcId=first.vpc)
+    first.ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=joined)
+    first.ec2.get_waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[joined], WaiterConfig={"Delay": 1})
+    assert first.state(second) == second.state(first) == ["blackhole"]
+    for one, other in ((a, b1), (a, b2), (b2, a)):
+        until(lambda: page(peers, one["InstanceId"], ip(other), seconds=1) is None)
+    until(lambda: cables(peers, joined) == {}, 10)
+    (stale,) = second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"]
+    (pair,) = stale["StaleIpPermissions"][0]["UserIdGroupPairs"]
+    assert (pair["GroupId"], pair["PeeringStatus"]) == (first.group, "deleted")
