@@ -97,6 +97,7 @@ def rule_changes(lab, ec2, instance, group, public):
         began = time.perf_counter()
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)
         took.append((sniffer.wait(port) - began) * 1000)
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=rule)
     sender.port = None
     return took
 
