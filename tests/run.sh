@@ -17,5 +17,8 @@ if [ "$(id -u)" != 0 ]; then
     echo "the tests with clients and packets were NOT run: a lab is made of network namespaces, run as root" >&2
     exit 1
 fi
-.venv/bin/pytest -q -p no:cacheprovider tests/clients
+# They wait more than they compute: two at a time, but for those that measure how long something was unanswered.
+clients=(.venv/bin/pytest -q -p no:cacheprovider tests/clients)
+"${clients[@]}" -m "not alone" -n 2 --dist loadfile
+"${clients[@]}" -m alone
 examples/story --once

@@ -28,7 +28,11 @@ echo user-data done
 """
 
 
-def until(condition, seconds=20.0, every=0.05):
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: its gaps are measured, so nothing else may run beside it")
+
+
+def until(condition, seconds=60.0, every=0.05):
     """Waits until the condition is true, and returns what it gave; fails after so many seconds."""
     end = time.monotonic() + seconds
     while True:

@@ -82,7 +82,7 @@ class Many(Lab):
             return not unsettled
 
         try:
-            until(settled, 30)
+            until(settled, 90)
         except AssertionError as error:
             raise AssertionError(f"{error}: {unsettled}") from None
         for server in (0, 1):

@@ -13,6 +13,8 @@ import pytest
 from conftest import FOGBANK, LAB, USER_DATA, console, describe, page, until
 from test_dataplane import Opened, cidr, tcp
 
+pytestmark = pytest.mark.alone
+
 HOST = f"fb-{LAB}-host1"
 INSTANCES = pathlib.Path(f"/run/fogbank-lab/{LAB}/host1/instances")
 

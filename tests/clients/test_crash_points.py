@@ -13,6 +13,8 @@ import pytest
 from conftest import USER_DATA, Lab, console, describe, page, until
 from test_crash import kernel
 
+pytestmark = pytest.mark.alone
+
 HOSTS = ("host1", "host2")
 # By turns on one host and the other, both at once.
 PLACES = [

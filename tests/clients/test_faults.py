@@ -12,6 +12,8 @@ import pytest
 
 from conftest import USER_DATA, Lab, console, describe, page, until
 
+pytestmark = pytest.mark.alone
+
 # Stands before the real one on the path, and does as the file beside it says.
 NFT = """#!/bin/sh
 here=$(dirname "$0")

@@ -7,10 +7,13 @@ import threading
 import time
 
 import botocore.exceptions
+import pytest
 
 from conftest import until
 from many import Many
 from probe import watching
+
+pytestmark = pytest.mark.alone
 
 SECONDS = 12
 PARTS = ["server1", "server2", "database", "host1", "host2", "host3"]

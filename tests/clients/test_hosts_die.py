@@ -9,6 +9,8 @@ from conftest import describe, page, until
 from many import Many
 from probe import watching
 
+pytestmark = pytest.mark.alone
+
 # The longest that a change of owner may go unanswered here, and that a part's end may disturb traffic.
 MOVED, UNDISTURBED = 2.0, 0.3
 

@@ -9,6 +9,8 @@ from conftest import page, refused, until
 from many import Many
 from probe import watching
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def many():

@@ -48,7 +48,7 @@ class Vpcs(Lab):
         """Instances that run: (subnet, host) each."""
         made = [self.start(*one) for one in wanted]
         for instance in made:
-            until(lambda: "user-data done" in console(self.ec2, instance), 40)
+            until(lambda: "user-data done" in console(self.ec2, instance), 120)
         return [describe(self.ec2, instance) for instance in made]
 
     def gateway(self, vpc):
@@ -62,7 +62,7 @@ class Vpcs(Lab):
         return address
 
     def settle(self):
-        until(lambda: all(row["lag"] == 0 and not row["failures"] for row in self.operator("host", "list")), 20)
+        until(lambda: all(row["lag"] == 0 and not row["failures"] for row in self.operator("host", "list")), 60)
 
 
 @pytest.fixture(scope="module")
