@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use fogbank::agent::config::HostConfig;
 use fogbank::agent::reconcile::{Applied, Reconciler};
+use fogbank::agent::routers::Routers;
 use fogbank::plan::HostState;
 use tokio::sync::watch;
 
-use crate::lab::{Lab, Ns};
+use crate::lab::{Lab, Ns, remove_all};
 use crate::state::ELASTIC;
 
 pub const SOON: Duration = Duration::from_secs(5);
@@ -22,6 +23,8 @@ pub struct Host {
     confirm: watch::Sender<Option<Instant>>,
     pub applied: watch::Receiver<Applied>,
     agent: Option<(tokio::sync::oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Whether the agent makes the routers of VPCs, too.
+    routers: bool,
 }
 
 impl Host {
@@ -35,21 +38,44 @@ impl Host {
             confirm,
             applied: watch::channel(Applied::default()).1,
             agent: None,
+            routers: false,
         }
+    }
+
+    /// One that has routers of VPCs, whose namespaces go with it.
+    pub fn with_routers(role: &str) -> Self {
+        let mut host = Self::new(role);
+        host.config.namespaces = host.ns.name().to_owned();
+        host.routers = true;
+        host
     }
 
     pub fn start(&mut self) {
         let (report, applied) = watch::channel(Applied::default());
         let (states, confirmed) = (self.states.subscribe(), self.confirm.subscribe());
-        let config = self.config.clone();
+        let (config, routers) = (self.config.clone(), self.routers);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let thread = self.ns.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let agent = Reconciler::new(config).unwrap().confirmed_by(confirmed);
+                let agent = Reconciler::new(config.clone()).unwrap().confirmed_by(confirmed);
+                let ended = async {
+                    let _ = stopped.await;
+                };
+                if !routers {
+                    tokio::select! {
+                        result = agent.run(states, report) => result.unwrap(),
+                        () = ended => {}
+                    }
+                    return;
+                }
+                let (own_states, own) = watch::channel(None);
+                let (own_report, own_applied) = watch::channel(Applied::default());
+                let routers = Routers::new(Arc::new(config)).unwrap();
                 tokio::select! {
-                    result = agent.run(states, report) => result.unwrap(),
-                    _ = stopped => {}
+                    result = agent.run(own, own_report) => result.unwrap(),
+                    result = routers.run(states, own_states, own_applied, report) => result.unwrap(),
+                    () = ended => {}
                 }
             });
         });
@@ -92,5 +118,8 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         self.stop();
+        if self.routers {
+            remove_all(&format!("{}-", self.config.namespaces));
+        }
     }
 }

@@ -80,6 +80,17 @@ impl Drop for Ns {
     }
 }
 
+/// Deletes every namespace whose name begins so.
+#[allow(dead_code)]
+pub fn remove_all(prefix: &str) {
+    for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) {
+            let _ = Command::new("ip").args(["netns", "del", &name]).status();
+        }
+    }
+}
+
 /// What a killed run left behind.
 pub fn sweep() {
     for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {

@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use fogbank::agent::names::PORT_MAC;
 use fogbank::types::MacAddr;
-use fogbank::verdict::{Origin, Outcome, Packet, Place, Transport, verdict};
+use fogbank::verdict::*;
+use fogbank::world::NextHop;
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
 use crate::frames::frames;
 use crate::lab::within;
-use crate::returns::way_back;
+use crate::returns::{Ends, way_back};
 use crate::tracer::reversed;
 use crate::wires::{MACHINE, MACHINES, Wires, public_mac};
-use crate::worlds::{CLIENT, Made, mac, make, name};
+use crate::worlds::{CLIENT, Made, mac, make, make_with_twins, name};
 
-const WORLDS: u64 = 12;
+const WORLDS: u64 = 9;
 const PACKETS: usize = 1500;
+/// Every third world has isolated VPCs, of which two have the same addresses on the same two hosts.
+const WITH_VPCS: u64 = 3;
 
 /// Answers carry this beside the mark of the question.
 const ANSWER: u32 = 1 << 31;
@@ -31,6 +34,9 @@ fn real_packets_are_judged_like_the_world_says() {
         total.packets += tally.packets;
         total.arrived += tally.arrived;
         total.answers += tally.answers;
+        for (way, count) in tally.ways {
+            *total.ways.entry(way).or_default() += count;
+        }
     }
     println!("{total:?} through kernels");
     assert!(total.arrived * 20 > total.packets, "too few arrive for the test to mean anything");
@@ -42,13 +48,31 @@ struct Tally {
     packets: usize,
     arrived: usize,
     answers: usize,
+    /// How many of those that arrived in or from isolated VPCs went which way.
+    ways: BTreeMap<&'static str, usize>,
+}
+
+/// Which parts of VPCs a packet went through.
+fn parts(trace: &Trace) -> BTreeSet<&'static str> {
+    let routers = trace.hops.iter().filter(|hop| hop.vpc.is_some());
+    let by = |hop: &Hop| match (hop.entered, hop.route.map(|route| route.leads)) {
+        (Interface::Vxlan, _) => Some("VXLAN"),
+        (Interface::Cable(_), _) => Some("into a VPC"),
+        (_, Some(Leads::To(NextHop::InternetGateway(_)))) => Some("an internet gateway"),
+        (_, Some(Leads::To(NextHop::NatGateway(_)))) => Some("a NAT gateway"),
+        (_, Some(Leads::To(NextHop::Interface(_)))) => Some("an interface"),
+        (_, Some(Leads::Local)) => Some("local"),
+        _ => None,
+    };
+    routers.filter_map(by).collect()
 }
 
 struct Sent {
     case: Case,
-    outcome: Outcome,
+    trace: Trace,
     wanted: Wanted,
-    answerable: bool,
+    /// `None` for what nobody is to answer; else whether the answer comes back.
+    answer: Option<bool>,
 }
 
 struct World {
@@ -60,8 +84,9 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
+        println!("FOGBANK_SEED={seed}");
         let mut dice = Dice::new(seed);
-        let made = make(&mut dice);
+        let made = if seed.is_multiple_of(WITH_VPCS) { make_with_twins(&mut dice) } else { make(&mut dice) };
         let wires = Wires::new(&made);
         Self { seed, dice, made, wires }
     }
@@ -74,7 +99,7 @@ impl World {
         for (mark, sent) in sent.iter().enumerate() {
             let mut got = seen(&heard, mark as u32);
             // What a host itself answers carries the mark, too.
-            if matches!(sent.outcome, Outcome::Reaches(Place::Host(_) | Place::Service(_), _)) {
+            if matches!(sent.trace.outcome, Outcome::Reaches(Place::Host(_) | Place::Service(_), _)) {
                 got.retain(|(_, packet)| packet.source != sent.case.packet.destination);
             }
             let right = match &sent.wanted {
@@ -84,12 +109,17 @@ impl World {
             };
             assert!(right, "{}: heard: {got:?}", self.tell(mark, sent));
         }
-        Tally { packets: sent.len(), arrived: marks.len(), answers: self.answer(&sent, &heard) }
+        let mut ways = BTreeMap::new();
+        let arrived = sent.iter().filter(|sent| matches!(sent.wanted, Wanted::At(..)));
+        for part in arrived.flat_map(|sent| parts(&sent.trace)) {
+            *ways.entry(part).or_default() += 1;
+        }
+        Tally { packets: sent.len(), arrived: marks.len(), answers: self.answer(&sent, &heard), ways }
     }
 
     fn tell(&self, mark: usize, sent: &Sent) -> String {
-        let Sent { case, outcome, .. } = sent;
-        format!("FOGBANK_SEED={}, packet {mark}\n{case:?}\nby the World: {outcome:?}\n", self.seed)
+        let Sent { case, trace, .. } = sent;
+        format!("FOGBANK_SEED={}, packet {mark}\n{case:?}\nby the World: {trace:?}\n", self.seed)
     }
 
     fn put(&mut self) -> Vec<Sent> {
@@ -104,8 +134,8 @@ impl World {
             if of_its_own(&mut flows, &case.packet, &trace.outcome) {
                 way.put(&self.wires, &case, sent.len() as u32);
                 let wanted = wanted(made, &trace.outcome);
-                let answerable = way_back(made, &trace);
-                sent.push(Sent { case, outcome: trace.outcome, wanted, answerable });
+                let answer = answer(made, &trace);
+                sent.push(Sent { case, trace, wanted, answer });
             }
         }
         sent
@@ -120,27 +150,38 @@ impl World {
         heard().clone()
     }
 
-    /// Each that arrived is answered, and the answer comes back, whatever the rules.
+    /// Each that arrived is answered, and the answer comes back whatever the groups' rules: unless network ACLs or routes are
+    /// against it.
     fn answer(&self, sent: &[Sent], heard: &BTreeMap<u32, Vec<(Place, Packet, MacAddr)>>) -> usize {
         let asked = sent.iter().enumerate().filter_map(|(mark, sent)| {
             let (place, packet, from) = heard.get(&(mark as u32))?.first()?;
-            let asked = sent.answerable && matches!(sent.wanted, Wanted::At(..));
-            let home = home(&self.made, &sent.case).filter(|_| asked)?;
+            let comes = sent.answer.filter(|_| matches!(sent.wanted, Wanted::At(..)))?;
+            let home = home(&self.made, &sent.case)?;
             let answer = reversed(packet);
             let frames = frames(*from, self.wires.mac_at(place), &answer, mark as u32 | ANSWER, false);
             self.wires.put(place, &frames);
-            Some((mark, sent, home))
+            Some((mark, sent, home, comes))
         });
         let asked: Vec<_> = asked.collect();
-        let marks: Vec<_> = asked.iter().map(|(mark, ..)| *mark as u32 | ANSWER).collect();
+        let come = asked.iter().filter(|(_, _, _, comes)| *comes);
+        let marks: Vec<_> = come.map(|(mark, ..)| *mark as u32 | ANSWER).collect();
         let heard = self.heard(&marks);
-        for (mark, sent, home) in &asked {
+        for (mark, sent, home, comes) in &asked {
             let got = seen(&heard, *mark as u32 | ANSWER);
-            let wanted = BTreeSet::from([(home.clone(), reversed(&sent.case.packet))]);
+            let answer = (home.clone(), reversed(&sent.case.packet));
+            let wanted: BTreeSet<_> = comes.then_some(answer).into_iter().collect();
             assert_eq!(got, wanted, "{}its answer", self.tell(*mark, sent));
         }
-        asked.len()
+        marks.len()
     }
+}
+
+/// `None` for a question that was a lie, or whose answer nobody can send; else whether that comes back.
+fn answer(made: &Made, trace: &Trace) -> Option<bool> {
+    let Outcome::Reaches(place, packet) = &trace.outcome else { return None };
+    let ends = Ends { world: &made.world, trace };
+    let honest = way_back(made, trace) && !ends.is_a_lie();
+    honest.then(|| ends.come_back(place, &reversed(packet), &reversed(&trace.packet)))
 }
 
 fn seen(heard: &BTreeMap<u32, Vec<(Place, Packet, MacAddr)>>, mark: u32) -> BTreeSet<(Place, Packet)> {
@@ -261,7 +302,7 @@ fn wanted(made: &Made, outcome: &Outcome) -> Wanted {
         }
         Outcome::Reaches(Place::Flat, packet) => {
             let known = MACHINES.contains(&packet.destination.octets()[3]);
-            let ours = made.world.networks.values().any(|network| network.cidr.contains(packet.destination));
+            let ours = made.world.flat_networks().any(|network| network.cidr.contains(packet.destination));
             if known && ours { Wanted::At(Place::Flat, *packet) } else { Wanted::Whatever }
         }
         Outcome::Reaches(Place::Outside, _) => Wanted::Whatever,

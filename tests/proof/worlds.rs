@@ -1,9 +1,10 @@
 //! Random worlds: few things, close together, so that they meet at their edges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use fogbank::plan::{HostState, host_state};
 use fogbank::types::*;
 use fogbank::verdict::{Facts, HostFacts};
 use fogbank::world::*;
@@ -59,6 +60,29 @@ pub fn make_with_vpcs(dice: &mut Dice) -> Made {
     let mut maker = Maker::new(dice);
     maker.vpcs();
     finish(maker, one_nic)
+}
+
+/// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; and a NAT gateway is.
+pub fn make_with_twins(dice: &mut Dice) -> Made {
+    loop {
+        let made = make_with_vpcs(dice);
+        if has_twins(&made.world) && made.world.nat_gateways.values().any(|row| row.host.is_some()) {
+            return made;
+        }
+    }
+}
+
+fn has_twins(world: &World) -> bool {
+    let hosts: Vec<_> = world.hosts.keys().map(|host| host_state(world, host)).collect();
+    let runs = |vpc: &Vpc| {
+        let there = |state: &&HostState| state.ports.values().any(|port| port.vpc == vpc.id);
+        hosts.iter().filter(there).map(|state| state.host.clone()).collect::<BTreeSet<_>>()
+    };
+    let vpcs: Vec<_> = world.vpcs.values().filter(|vpc| vpc.vni.is_some()).collect();
+    let pair = |one: &Vpc, other: &Vpc| {
+        one.id < other.id && one.cidr == other.cidr && runs(one).intersection(&runs(other)).count() > 1
+    };
+    vpcs.iter().any(|one| vpcs.iter().any(|other| pair(one, other)))
 }
 
 fn finish(maker: Maker<'_>, one_nic: bool) -> Made {

@@ -101,8 +101,13 @@ impl Routers {
                 _ = words.changed() => {}
                 _ = look.tick() => {}
             }
-            let Some(state) = states.borrow_and_update().clone() else { continue };
-            if told {
+            // Whatever woke us, a state that came meanwhile is seen here, and not told of again.
+            let (state, new) = {
+                let seen = states.borrow_and_update();
+                (seen.clone(), seen.has_changed())
+            };
+            let Some(state) = state else { continue };
+            if told || new {
                 own.send_replace(Some(Arc::new(split::host(&state))));
                 self.wanted = split::routers(&state);
             }
