@@ -3,6 +3,7 @@
 mod images;
 mod interfaces;
 mod nat;
+mod peerings;
 mod templates;
 mod vpcs;
 
@@ -67,6 +68,8 @@ impl Cloud {
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
         let agent = Agent::join(&server, &folder.0, "host1");
         let (mut his, mut hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
+        let friend = peerings::Friend::make(&server);
+        [&mut his, &mut hers].into_iter().for_each(|own| friend.meet(&server, own));
         offer(&server, &mut his, &mut hers);
         offer(&server, &mut hers, &mut his);
         Self { his, hers, agent: Some(agent), server, _folder: folder }
@@ -101,7 +104,7 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 23] = [
+        const LISTS: [&str; 24] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
@@ -121,6 +124,7 @@ impl Cloud {
             "DescribeSubnets",
             "DescribeTags",
             "DescribeVpcs",
+            "DescribeVpcPeeringConnections",
             "DescribeImages",
             "DescribeLaunchTemplates",
             "DescribeAvailabilityZones",
@@ -145,9 +149,10 @@ impl Own {
         self.things.get(thing).unwrap_or_else(|| panic!("{} has no {thing}", self.who))
     }
 
-    /// Everything that has a name or an id of its own; what the other one has to give is not.
+    /// Everything that has a name or an id of its own; what the other one has to give, and what is a friend's, is not.
     pub fn things(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let own = self.things.iter().filter(|(thing, _)| !["gift-ip", "peer-account"].contains(thing));
+        let others = ["friend", "friends-vpc", "gift-ip", "peer-account"];
+        let own = self.things.iter().filter(move |(thing, _)| !others.contains(thing));
         own.map(|(thing, name)| (*thing, name.as_str()))
     }
 
