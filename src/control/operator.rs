@@ -135,6 +135,7 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         route_table_associations: |row| Key::RouteTableAssociation(row.id);
         route_tables: |row| Key::RouteTable(row.id);
         internet_gateways: |row| Key::InternetGateway(row.id);
+        nat_gateways: |row| Key::NatGateway(row.id);
         acl_entries: |row| Key::AclEntry((row.acl, row.direction, row.number));
         acl_associations: |row| Key::AclAssociation(row.id);
         network_acls: |row| Key::NetworkAcl(row.id);
@@ -144,6 +145,9 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         dhcp_options: |row| Key::DhcpOptions(row.id);
         tags: |row| Key::Tag((row.resource, row.key.clone()));
     }
+    // What is told of connections that are no more.
+    let asked = world.peerings.values().filter(|row| row.requester.owner.account == account);
+    keys.extend(asked.map(|row| Key::Peering(row.id)));
     let transfers =
         world.address_transfers.values().filter(|row| row.owner.account == account || row.to == account);
     keys.extend(transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation))));

@@ -161,6 +161,7 @@ VALUES = {
     "DhcpOptionsId": "dopt-0123456789abcdef0",
     "EniId": "eni-0123456789abcdef0",
     "NatGatewayId": "nat-0123456789abcdef0",
+    "VpcPeeringConnectionId": "pcx-0123456789abcdef0",
     "GroupId": "sg-0123456789abcdef0",
     "ImageId": "ami-0123456789abcdef0",
     "InsightsAnalysisId": "nia-0123456789abcdef0",

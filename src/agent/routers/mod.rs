@@ -131,22 +131,23 @@ impl Routers {
         if !self.swept {
             self.sweep(&wanted);
         }
-        for (vpc, router) in wanted {
-            if let Err(error) = self.router(state, vpc, router, guarded, word).await {
-                self.failures.push(Failure { subject: format!("VPC {vpc}"), message: error });
-            }
-        }
+        // Ahead of the routes that lead over them.
         for (id, one, other) in peerings(state) {
             if let Err(message) = self.peering(id, one, other).await {
                 self.failures.push(Failure { subject: format!("peering connection {id}"), message });
             }
         }
+        for (vpc, router) in wanted {
+            if let Err(error) = self.router(state, vpc, router, guarded, word).await {
+                self.failures.push(Failure { subject: format!("VPC {vpc}"), message: error });
+            }
+        }
     }
 
-    /// Joins two routers, whose namespaces have been made or are known to be missing.
+    /// Joins two routers, which need no more of themselves for it than their namespaces.
     async fn peering(&self, id: VpcPeeringConnectionId, one: VpcId, other: VpcId) -> Result<(), String> {
-        let open = |vpc| Namespace::open(&namespaces::name(&self.config, vpc));
-        let (Some(one), Some(other)) = (open(one), open(other)) else { return Ok(()) };
+        let ensure = |vpc| Namespace::ensure(&namespaces::name(&self.config, vpc));
+        let (one, other) = (ensure(one)?, ensure(other)?);
         let cables = |namespace| cables::Cables::of(&self.handle, &self.config, namespace);
         let (one, other) = (cables(&one), cables(&other));
         one.peering(id, &other).await

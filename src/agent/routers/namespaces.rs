@@ -56,7 +56,7 @@ impl Namespace {
     }
 
     /// `None` where the name stands for nothing.
-    pub fn open(name: &str) -> Option<Self> {
+    fn open(name: &str) -> Option<Self> {
         let file = File::open(path(name)).ok()?;
         let kind = nix::sys::statfs::fstatfs(&file).ok()?.filesystem_type();
         let id = file.metadata().ok()?.ino();

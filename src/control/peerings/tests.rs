@@ -214,6 +214,10 @@ fn a_vpc_goes_as_its_connections_allow() {
     let xml = two.as_other(|bench| bench.call("DescribeVpcPeeringConnections", &[])).unwrap();
     assert_eq!(texts(&xml, "code"), ["deleted", "deleted"]);
     two.as_other(|bench| bench.call("DeleteVpc", &[("VpcId", &theirs)])).unwrap();
+    // The account that asked goes with what it is still told.
+    let account = two.bench.caller.owner.account;
+    two.bench.attempt(|decision| crate::control::operator::delete_account(decision, account)).unwrap();
+    assert!(two.bench.world.peerings.is_empty());
 }
 
 #[test]
@@ -410,4 +414,31 @@ fn a_host_has_a_router_of_the_peer_where_a_route_leads_there_and_is_woken() {
     assert!(!here(&two.bench, "node1"));
     let leads = two.bench.world.routes.values().any(|row| row.to == NextHop::Peering(id.parse().unwrap()));
     assert!(leads, "the route stays");
+}
+
+#[test]
+fn a_vpc_has_so_many_peers_and_requests_and_no_more() {
+    let mut two = Two::new();
+    let id = two.ask(&[]);
+    let row = (**two.bench.world.peerings.values().next().unwrap()).clone();
+    let fill = |bench: &mut Bench, state, count: u64| {
+        for n in 0..count {
+            let id = VpcPeeringConnectionId::from_random(1 << 32 | n);
+            let accepter = crate::world::PeeringEnd { vpc: VpcId::from_random(n), ..row.accepter.clone() };
+            bench.put(Peering { id, accepter, state, ..row.clone() });
+        }
+    };
+    let third = vpc(&mut two.bench, "10.7.0.0/16");
+    let own = two.own.clone();
+    let given = [("VpcId", &*own), ("PeerVpcId", &*third)];
+    fill(&mut two.bench, PeeringState::Pending, 24);
+    let many = two.bench.refused("CreateVpcPeeringConnection", &given);
+    assert_eq!(many, OutstandingVpcPeeringConnectionLimitExceeded);
+    fill(&mut two.bench, PeeringState::Active, 50);
+    two.bench.call("CreateVpcPeeringConnection", &given).unwrap();
+    let named = [("VpcPeeringConnectionId", &*id)];
+    let full = two.as_other(|bench| bench.refused("AcceptVpcPeeringConnection", &named));
+    assert_eq!(full, ActiveVpcPeeringConnectionPerVpcLimitExceeded);
+    fill(&mut two.bench, PeeringState::Deleted, 1);
+    two.as_other(|bench| bench.call("AcceptVpcPeeringConnection", &named)).unwrap();
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::control::{View, defaults, groups};
+use crate::control::{View, defaults, groups, peerings};
 use crate::query::api::input;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::Group;
+use crate::world::{Group, World};
 
 /// A rule that a request names.
 #[derive(Clone, PartialEq, Debug)]
@@ -142,21 +142,27 @@ pub fn known_permissions(
     of: &Group,
     list: &[input::IpPermission],
 ) -> Result<Vec<Wanted>, Fault> {
-    wanted(list, |pair| {
-        let mut rules = view.world.rules_of(of.id);
-        let named = |target: &RuleTarget| {
-            matches!(target, RuleTarget::Group { group, account }
-                if Some(*group) == pair.group_id && pair.user_id.is_none_or(|user| user == *account))
-        };
-        let over = pair.vpc_peering_connection_id.is_some();
-        if let Some(rule) =
-            rules.find(|rule| named(&rule.target)).filter(|_| !over && pair.group_name.is_none())
-        {
-            return Ok(rule.target.clone());
+    wanted(list, |pair| match stale(view.world, of, pair) {
+        Some(target) => Ok(target),
+        None => {
+            let source = source(view, of, pair)?;
+            Ok(RuleTarget::Group { group: source.id, account: source.owner.account })
         }
-        let source = source(view, of, pair)?;
-        Ok(RuleTarget::Group { group: source.id, account: source.owner.account })
     })
+}
+
+/// What a rule of the group names, and means nobody any more, if a pair stands for that.
+fn stale(world: &World, of: &Group, pair: &input::UserIdGroupPair) -> Option<RuleTarget> {
+    let group = pair.group_id.filter(|_| pair.group_name.is_none())?;
+    let over = peerings::over(world, of.id, group).filter(peerings::Over::is_stale)?;
+    let is_so = pair.vpc_id.is_none_or(|vpc| over.vpc == Some(vpc))
+        && pair.vpc_peering_connection_id.is_none_or(|id| over.peering == Some(id));
+    let named = |target: &RuleTarget| {
+        matches!(target, RuleTarget::Group { group: there, account }
+            if *there == group && pair.user_id.is_none_or(|user| user == *account))
+    };
+    let rule = world.rules_of(of.id).find(|rule| named(&rule.target)).filter(|_| is_so);
+    rule.map(|rule| rule.target.clone())
 }
 
 fn wanted(

@@ -65,6 +65,23 @@ pub const CALLS: &[&[(&str, &str)]] = &[
         ("NatGatewayId", "$nat"),
         ("DestinationCidrBlock", "0.0.0.0/0"),
     ],
+    &[("Action", "CreateVpc"), ("CidrBlock", "10.4.0.0/16")],
+    &[
+        ("Action", "CreateVpcPeeringConnection"),
+        ("VpcId", "$vpc"),
+        ("PeerVpcId", "$vpc"),
+        ("TagSpecification.1.ResourceType", "vpc-peering-connection"),
+        ("TagSpecification.1.Tag.1.Key", "Name"),
+    ],
+    &[("Action", "AcceptVpcPeeringConnection"), ("VpcPeeringConnectionId", "$pcx")],
+    &[("Action", "RejectVpcPeeringConnection"), ("VpcPeeringConnectionId", "$pcx")],
+    &[("Action", "DeleteVpcPeeringConnection"), ("VpcPeeringConnectionId", "$pcx")],
+    &[
+        ("Action", "CreateRoute"),
+        ("RouteTableId", "$rtb"),
+        ("VpcPeeringConnectionId", "$pcx"),
+        ("DestinationCidrBlock", "10.0.0.0/8"),
+    ],
     &[("Action", "AssociateVpcCidrBlock"), ("VpcId", "$vpc"), ("CidrBlock", "10.3.0.0/16")],
     &[("Action", "DisassociateVpcCidrBlock"), ("AssociationId", "$block")],
     &[("Action", "ModifyVpcAttribute"), ("VpcId", "$vpc"), ("EnableDnsSupport.Value", "false")],
@@ -85,6 +102,7 @@ pub fn fill(world: &World, value: &str, n: u8) -> Option<String> {
         "$subnet" => pick(world.subnets.keys(), n, "subnet-00000000"),
         "$igw" => pick(world.internet_gateways.keys(), n, "igw-00000000"),
         "$nat" => pick(world.nat_gateways.keys(), n, "nat-00000000"),
+        "$pcx" => pick(world.peerings.keys(), n, "pcx-00000000"),
         "$rtb" => pick(world.route_tables.keys(), n, "rtb-00000000"),
         "$rtbassoc" => pick(world.route_table_associations.keys(), n, "rtbassoc-00000000"),
         "$dopt" => pick(world.dhcp_options.keys(), n, "dopt-00000000"),
@@ -127,6 +145,7 @@ pub fn check(world: &World) {
         Space::Pool(id) => world.pools.contains_key(id),
     }));
     nat_gateways(world);
+    peerings(world);
     let mut attached = BTreeSet::new();
     for vpc in world.internet_gateways.values().filter_map(|gateway| gateway.vpc) {
         assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");
@@ -169,6 +188,17 @@ fn what_one_gives_up_another_takes_in_the_same_transaction() {
         bench.call("AttachInternetGateway", &attached(new)).unwrap();
         bench.call("AssociateAddress", &led(new)).unwrap();
         runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
+    }
+}
+
+/// Those that join two VPCs join two that are there and share no address.
+fn peerings(world: &World) {
+    for row in world.peerings.values() {
+        assert_eq!(row.ended.is_some(), !matches!(row.state, PeeringState::Pending | PeeringState::Active));
+        if row.state == PeeringState::Active {
+            let [one, other] = row.ends().map(|end| &world.vpcs[&end.vpc]);
+            assert!(!one.cidrs().any(|block| other.cidrs().any(|theirs| theirs.overlaps(&block))));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod addresses;
 mod instances;
 mod interfaces;
 mod nat;
+mod peerings;
 mod templates;
 mod vpcs;
 
@@ -76,6 +77,7 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
     }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
     if let Some(case) = nat::case(action, own)
+        .or_else(|| peerings::case(action, own))
         .or_else(|| vpcs::case(action, own))
         .or_else(|| interfaces::case(action, own))
         .or_else(|| instances::case(action, own))
@@ -141,10 +143,11 @@ fn group_case(action: &str, own: &Own) -> Option<Case> {
 
 /// Source groups, in the two ways to name them.
 fn sources(case: Case, own: &Own) -> Case {
-    let beside_vpc = [("IpPermissions.1.Groups.1.GroupId", own.get("group"))];
+    let beside = [("IpPermissions.1.Groups.1.GroupId", own.get("group"))];
     case.or("GroupName", "GroupId")
         .or("SourceSecurityGroupName", "IpPermissions")
-        .beside("IpPermissions.1.Groups.1.VpcId", &beside_vpc)
+        .beside("IpPermissions.1.Groups.1.VpcId", &beside)
+        .beside("IpPermissions.1.Groups.1.VpcPeeringConnectionId", &beside)
 }
 
 /// Rules are revoked by id or by what they match.
@@ -153,6 +156,7 @@ fn permissions_instead(mut case: Case) -> Case {
         "IpPermissions.1.Groups.1.GroupId",
         "IpPermissions.1.Groups.1.GroupName",
         "IpPermissions.1.Groups.1.VpcId",
+        "IpPermissions.1.Groups.1.VpcPeeringConnectionId",
     ] {
         case.instead.push((parameter, "SecurityGroupRuleId", pairs(&rule("80"))));
     }
@@ -189,15 +193,17 @@ use Strange::{Nothing, Refused};
 pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
     vpcs::own_refused(action, thing)
         .or_else(|| nat::own_refused(action, thing))
+        .or_else(|| peerings::own_refused(action, thing))
         .or_else(|| interfaces::own_refused(action, thing))
 }
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 18] = [
+const RESOURCES: [(&str, &str); 19] = [
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
     ("nat-gateway", "NatGatewayNotFound"),
+    ("peering", "InvalidVpcPeeringConnectionID.NotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
@@ -217,6 +223,7 @@ const RESOURCES: [(&str, &str); 18] = [
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
     if let Some(found) = nat::strange(action, leaf)
+        .or_else(|| peerings::strange(leaf))
         .or_else(|| vpcs::strange(action, leaf))
         .or_else(|| interfaces::strange(action, leaf))
     {
@@ -293,6 +300,7 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
     let code = vpcs::malformed(kind).or_else(|| nat::malformed(kind)).or_else(|| interfaces::malformed(kind));
+    let code = code.or_else(|| peerings::malformed(kind));
     if let Some(code) = code {
         return Some(code);
     }

@@ -3,6 +3,7 @@
 mod images;
 mod interfaces;
 mod nat;
+mod peerings;
 mod templates;
 mod vpcs;
 
@@ -75,6 +76,8 @@ impl Cloud {
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
         let agent = Agent::join(&server, &folder.0, "host1");
         let (mut his, mut hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
+        let friend = peerings::Friend::make(&server);
+        [&mut his, &mut hers].into_iter().for_each(|own| friend.meet(&server, own));
         offer(&server, &mut his, &mut hers);
         offer(&server, &mut hers, &mut his);
         Self { his, hers, agent: Some(agent), server, _folder: folder }
@@ -109,7 +112,7 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 23] = [
+        const LISTS: [&str; 24] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
@@ -129,6 +132,7 @@ impl Cloud {
             "DescribeSubnets",
             "DescribeTags",
             "DescribeVpcs",
+            "DescribeVpcPeeringConnections",
             "DescribeImages",
             "DescribeLaunchTemplates",
             "DescribeAvailabilityZones",
@@ -153,9 +157,10 @@ impl Own {
         self.things.get(thing).unwrap_or_else(|| panic!("{} has no {thing}", self.who))
     }
 
-    /// Everything that has a name or an id of its own; what the other one has to give is not.
+    /// Everything that has a name or an id of its own; what the other one has to give, and what is a friend's, is not.
     pub fn things(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let own = self.things.iter().filter(|(thing, _)| !["gift-ip", "peer-account"].contains(thing));
+        let others = ["friend", "friends-vpc", "gift-ip", "peer-account"];
+        let own = self.things.iter().filter(move |(thing, _)| !others.contains(thing));
         own.map(|(thing, name)| (*thing, name.as_str()))
     }
 

@@ -3,6 +3,7 @@
 mod instances;
 mod interfaces;
 mod nat;
+mod peerings;
 mod templates;
 mod vpcs;
 
@@ -58,6 +59,7 @@ impl Doors {
             ("CreateRouteTable", "route-table"),
             ("CreateSubnet", "subnet"),
             ("CreateVpc", "vpc"),
+            ("CreateVpcPeeringConnection", "vpc-peering-connection"),
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
             ("CreateKeyPair", "key-pair"),

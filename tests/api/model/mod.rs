@@ -116,18 +116,20 @@ fn writing() -> Vec<String> {
 /// Actions that the model leaves to the doors and to tests of their own.
 #[rustfmt::skip]
 const UNKNOWN: &[&str] = &[
-    "AssignPrivateIpAddresses", "AssociateDhcpOptions", "AssociateRouteTable", "AssociateVpcCidrBlock",
-    "AttachInternetGateway", "AttachNetworkInterface", "CreateDefaultSubnet", "CreateDefaultVpc", "CreateDhcpOptions",
-    "CreateInternetGateway", "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateNatGateway",
-    "CreateNetworkAcl", "CreateNetworkAclEntry", "CreateNetworkInterface", "CreateRoute", "CreateRouteTable",
-    "CreateSubnet", "CreateVpc", "DeleteDhcpOptions", "DeleteInternetGateway", "DeleteLaunchTemplate",
+    "AcceptVpcPeeringConnection", "AssignPrivateIpAddresses", "AssociateDhcpOptions", "AssociateRouteTable",
+    "AssociateVpcCidrBlock", "AttachInternetGateway", "AttachNetworkInterface", "CreateDefaultSubnet",
+    "CreateDefaultVpc", "CreateDhcpOptions", "CreateInternetGateway", "CreateLaunchTemplate",
+    "CreateLaunchTemplateVersion", "CreateNatGateway", "CreateNetworkAcl", "CreateNetworkAclEntry",
+    "CreateNetworkInterface", "CreateRoute", "CreateRouteTable", "CreateSubnet", "CreateVpc",
+    "CreateVpcPeeringConnection", "DeleteDhcpOptions", "DeleteInternetGateway", "DeleteLaunchTemplate",
     "DeleteLaunchTemplateVersions", "DeleteNatGateway", "DeleteNetworkAcl", "DeleteNetworkAclEntry",
-    "DeleteNetworkInterface", "DeleteRoute", "DeleteRouteTable", "DeleteSubnet", "DeleteVpc", "DeregisterImage",
-    "DetachInternetGateway", "DetachNetworkInterface", "DisassociateRouteTable", "DisassociateVpcCidrBlock",
-    "ModifyImageAttribute", "ModifyLaunchTemplate", "ModifyNetworkInterfaceAttribute", "ModifySubnetAttribute",
-    "ModifyVpcAttribute", "ModifyVpcTenancy", "RegisterImage", "ReplaceNetworkAclAssociation",
-    "ReplaceNetworkAclEntry", "ReplaceRoute", "ReplaceRouteTableAssociation", "ResetNetworkInterfaceAttribute",
-    "UnassignPrivateIpAddresses",
+    "DeleteNetworkInterface", "DeleteRoute", "DeleteRouteTable", "DeleteSubnet", "DeleteVpc",
+    "DeleteVpcPeeringConnection", "DeregisterImage", "DetachInternetGateway", "DetachNetworkInterface",
+    "DisassociateRouteTable", "DisassociateVpcCidrBlock", "ModifyImageAttribute", "ModifyLaunchTemplate",
+    "ModifyNetworkInterfaceAttribute", "ModifySubnetAttribute", "ModifyVpcAttribute",
+    "ModifyVpcPeeringConnectionOptions", "ModifyVpcTenancy", "RegisterImage", "RejectVpcPeeringConnection",
+    "ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry", "ReplaceRoute", "ReplaceRouteTableAssociation",
+    "ResetNetworkInterfaceAttribute", "UnassignPrivateIpAddresses",
     // It never succeeds.
     "MonitorInstances",
 ];

@@ -47,7 +47,8 @@ fn route_case(action: &str, own: &Own) -> Option<Case> {
     let (table, gateway) = (own.get("table"), own.get("gateway"));
     let route = |destination| [("RouteTableId", table), ("DestinationCidrBlock", destination)];
     let to = |case: Case, first: &'static str| {
-        let others = ["GatewayId", "InstanceId", "NatGatewayId", "NetworkInterfaceId"];
+        let others =
+            ["GatewayId", "InstanceId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId"];
         others.into_iter().filter(|other| *other != first).fold(case, |case, other| case.or(other, first))
     };
     Some(match action {
