@@ -25,6 +25,8 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("NatGatewayId", "NatGatewayMalformed", "NAT gateway ID"),
     ("NetworkAclId", "InvalidNetworkAclId.Malformed", "network ACL ID"),
     ("NetworkAclAssociationId", "InvalidAssociationID.Malformed", "association ID"),
+    ("PrefixListId", "InvalidPrefixListId.Malformed", "prefix list ID"),
+    ("SubnetCidrReservationId", "InvalidParameterValue", "subnet CIDR reservation ID"),
     ("ImageId", "InvalidAMIID.Malformed", "image ID"),
     ("LaunchTemplateId", "InvalidLaunchTemplateId.Malformed", "launch template ID"),
     ("KeyPairId", "InvalidParameterValue", "key pair ID"),

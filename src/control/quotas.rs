@@ -13,6 +13,7 @@ pub struct Quotas {
     pub internet_gateways: usize,
     pub nat_gateways_per_zone: usize,
     pub dhcp_options: usize,
+    pub prefix_lists: usize,
     pub network_acls_per_vpc: usize,
     /// Of each direction, besides the last one, which is always there.
     pub entries_per_network_acl: usize,
@@ -28,6 +29,7 @@ pub const QUOTAS: Quotas = Quotas {
     internet_gateways: 5,
     nat_gateways_per_zone: 5,
     dhcp_options: 100,
+    prefix_lists: 100,
     network_acls_per_vpc: 200,
     entries_per_network_acl: 20,
 };

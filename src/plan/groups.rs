@@ -1,8 +1,8 @@
 //! Security groups as a host needs them.
 
 use super::{GroupSection, RuleSet, boxes};
-use crate::types::{Direction, EniId, GroupId, RuleId};
-use crate::world::World;
+use crate::types::{Direction, EniId, GroupId, RuleId, RuleTarget};
+use crate::world::{Prefix, PrefixListEntry, World};
 
 /// A group's section.
 ///
@@ -18,8 +18,21 @@ fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {
     let rules = of_group
         .take_while(|(group, _)| *group == id)
         .filter_map(|(_, rule)| world.rules.get(rule))
-        .filter(|rule| rule.direction == direction);
-    boxes::cut(rules.map(|rule| (&rule.target, &rule.traffic)))
+        .filter(|rule| rule.direction == direction)
+        .flat_map(|rule| targets(world, &rule.target).into_iter().map(|target| (target, rule.traffic)));
+    let rules: Vec<_> = rules.collect();
+    boxes::cut(rules.iter().map(|(target, traffic)| (target, traffic)))
+}
+
+/// A prefix list is the blocks in it; what is not there is none.
+fn targets(world: &World, target: &RuleTarget) -> Vec<RuleTarget> {
+    let RuleTarget::PrefixList(list) = target else { return vec![target.clone()] };
+    let blocks = world.entries_of(*list);
+    let target = |entry: &PrefixListEntry| match entry.block {
+        Prefix::V4(block) => RuleTarget::Cidr4(block),
+        Prefix::V6(block) => RuleTarget::Cidr6(block),
+    };
+    blocks.iter().map(target).collect()
 }
 
 /// The private addresses of the interfaces in the group, sorted. Default VPCs on one flat network

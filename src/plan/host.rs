@@ -110,7 +110,7 @@ impl Planner {
             .flat_map(|group| self.world.rules_of(*group))
             .filter_map(|rule| match rule.target {
                 RuleTarget::Group { group, .. } => Some(group),
-                RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+                RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
             })
             .collect();
         let needed: Vec<_> =

@@ -25,8 +25,8 @@ pub mod api {
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
-        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId,
-        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VolumeId, VpcCidrAssociationId,
+        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, PrefixListId, Region, ReservationId,
+        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetCidrReservationId, SubnetId, VolumeId, VpcCidrAssociationId,
         VpcId,
     };
 

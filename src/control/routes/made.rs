@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{apart, find};
 use crate::control::quotas::QUOTAS;
-use crate::control::{Decision, View, nat_gateways, vpcs};
+use crate::control::{Decision, View, nat_gateways, prefix_lists, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Key, NextHop, Route, RouteTable, Vpc};
+use crate::world::{Destination, Key, NextHop, Route, RouteTable, Vpc, World};
 
 /// Where a request wants a route to lead: exactly one of these is given.
 struct Targets<'a> {
@@ -31,13 +31,52 @@ fn table<'w>(view: &View<'w>, id: RouteTableId) -> Result<(&'w Arc<RouteTable>, 
 fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
-    destination: Cidr4,
+    destination: Destination,
     targets: &Targets,
 ) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
     let (table, vpc) = table(view, id)?;
     let to = next_hop(view, table, targets)?;
-    check_destination(vpc, destination, to)?;
+    if let Destination::Cidr4(block) = destination {
+        check_destination(vpc, block, to)?;
+    }
     Ok((table, to))
+}
+
+/// What a route is for: a block, or one of the caller's prefix lists.
+fn destination(view: &View, block: Option<Cidr4>, list: Option<PrefixListId>) -> Result<Destination, Fault> {
+    const BOTH: &str = "destinationCidrBlock, destinationPrefixListId";
+    match (block, list) {
+        (Some(block), None) => Ok(block.into()),
+        (None, Some(id)) => match prefix_lists::find(view, id)?.is_ipv6 {
+            false => Ok(Destination::PrefixList(id)),
+            true => Err(FaultCode::InvalidParameterValue
+                .with(format!("The prefix list {id} is of IPv6 blocks: routes are for IPv4 here"))),
+        },
+        (None, None) => {
+            Err(FaultCode::MissingParameter.with(format!("The request must contain exactly one of {BOTH}")))
+        }
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination
+            .with(format!("The request must contain exactly one of {BOTH}"))),
+    }
+}
+
+/// "When you reference a prefix list in a resource, the maximum number of entries for the prefix list counts against the
+/// quota for the number of entries for the resource" (VPC User Guide, managed prefix lists).
+///
+/// # Errors
+/// The table has more routes than it may.
+pub fn check_count(world: &World, table: RouteTableId) -> Result<(), Fault> {
+    let weight = |row: &Arc<Route>| match row.destination {
+        Destination::Cidr4(_) => 1,
+        Destination::PrefixList(list) => prefix_lists::weight(world, list),
+    };
+    match world.routes_of(table).map(weight).sum::<usize>() <= QUOTAS.routes_per_table {
+        true => Ok(()),
+        false => Err(FaultCode::RouteLimitExceeded.with(format!(
+            "The maximum number of routes in {table} has been reached: {}",
+            QUOTAS.routes_per_table
+        ))),
+    }
 }
 
 pub fn create_route(
@@ -51,20 +90,16 @@ pub fn create_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
+    let destination =
+        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
     }
-    if view.world.routes_of(table.id).count() >= QUOTAS.routes_per_table {
-        return Err(FaultCode::RouteLimitExceeded.with(format!(
-            "The maximum number of routes in {} has been reached: {}",
-            table.id, QUOTAS.routes_per_table
-        )));
-    }
     let (table, owner, created) = (table.id, table.owner.clone(), decision.env.now);
     decision.put(Route { table, owner, destination, to, created });
+    check_count(&decision.world, table)?;
     Ok(CreateRouteResponse { result: true })
 }
 
@@ -79,7 +114,8 @@ pub fn replace_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
+    let destination =
+        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
@@ -98,14 +134,20 @@ pub fn delete_route(
 ) -> Result<DeleteRouteResponse, Fault> {
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
-    let (table, destination) = (table.id, request.destination_cidr_block);
-    if vpc.cidrs().any(|block| block == destination) {
+    let destination =
+        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
+    let table = table.id;
+    if vpc.cidrs().any(|block| destination == block.into()) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("cannot remove local route {destination} in route table {table}")));
     }
     if !view.world.routes.contains_key(&(table, destination)) {
+        let what = match destination {
+            Destination::Cidr4(_) => "destination-cidr-block",
+            Destination::PrefixList(_) => "destination-prefix-list-id",
+        };
         return Err(FaultCode::InvalidRouteNotFound
-            .with(format!("no route with destination-cidr-block {destination} in route table {table}")));
+            .with(format!("no route with {what} {destination} in route table {table}")));
     }
     decision.delete(Key::Route((table, destination)));
     Ok(DeleteRouteResponse { result: true })

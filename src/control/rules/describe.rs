@@ -61,7 +61,14 @@ fn cidrs(target: &RuleTarget) -> (Option<String>, Option<String>) {
     match target {
         RuleTarget::Cidr4(cidr) => (Some(cidr.to_string()), None),
         RuleTarget::Cidr6(cidr) => (None, Some(cidr.to_string())),
-        RuleTarget::Group { .. } => (None, None),
+        RuleTarget::Group { .. } | RuleTarget::PrefixList(_) => (None, None),
+    }
+}
+
+const fn list(target: &RuleTarget) -> Option<PrefixListId> {
+    match target {
+        RuleTarget::PrefixList(list) => Some(*list),
+        _ => None,
     }
 }
 
@@ -73,7 +80,7 @@ pub fn rule(world: &World, rule: &Rule) -> output::SecurityGroupRule {
         RuleTarget::Group { group, account } => {
             Some(output::ReferencedSecurityGroup { group_id: group, user_id: account })
         }
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
     };
     let Owner { account, region } = &rule.owner;
     output::SecurityGroupRule {
@@ -86,6 +93,7 @@ pub fn rule(world: &World, rule: &Rule) -> output::SecurityGroupRule {
         to_port,
         cidr_ipv4,
         cidr_ipv6,
+        prefix_list_id: list(&rule.target),
         referenced_group_info,
         description: rule.description.as_deref().map(str::to_owned),
         tags: tags::set_of(world, ResourceId::SecurityGroupRule(rule.id)),
@@ -99,7 +107,7 @@ pub fn revoked(rule: &Rule) -> output::RevokedSecurityGroupRule {
     let (cidr_ipv4, cidr_ipv6) = cidrs(&rule.target);
     let referenced_group_id = match rule.target {
         RuleTarget::Group { group, .. } => Some(group),
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
     };
     output::RevokedSecurityGroupRule {
         security_group_rule_id: rule.id,
@@ -110,6 +118,7 @@ pub fn revoked(rule: &Rule) -> output::RevokedSecurityGroupRule {
         to_port,
         cidr_ipv4,
         cidr_ipv6,
+        prefix_list_id: list(&rule.target),
         referenced_group_id,
         description: rule.description.as_deref().map(str::to_owned),
     }

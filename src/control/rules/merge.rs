@@ -39,6 +39,9 @@ fn permission(traffic: Traffic, mut targets: Vec<(&RuleTarget, Option<&str>)>) -
                 user_id: *account,
                 group_id: *group,
             }),
+            RuleTarget::PrefixList(list) => permission
+                .prefix_list_ids
+                .push(output::PrefixListSource { description, prefix_list_id: *list }),
         }
     }
     permission

@@ -14,11 +14,11 @@ pub use modify::{
 };
 pub use revoke::{revoke_security_group_egress, revoke_security_group_ingress};
 
-use super::{Decision, groups, tags};
+use super::{Decision, groups, prefix_lists, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Group, Rule};
+use crate::world::{Group, Rule, World};
 use parse::{Flat, Wanted};
 
 /// Rules of one group in one direction: EC2's quota is 60, which it raises up to 1,000.
@@ -102,12 +102,28 @@ fn check_new(
                 .with(format!("The same permission must not appear multiple times: \"{new}\"")));
         }
     }
-    if rules.len() > MAX_RULES {
-        return Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
+    check_count(&decision.world, rules.iter().map(|(_, target)| *target))
+}
+
+/// "A rule that references a prefix list counts as the maximum number of entries of the list"
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html>).
+///
+/// # Errors
+/// That is more than a group may have in one direction.
+pub fn check_count<'t>(
+    world: &World,
+    targets: impl Iterator<Item = &'t RuleTarget>,
+) -> Result<(), Fault> {
+    let weight = |target: &RuleTarget| match target {
+        RuleTarget::PrefixList(list) => prefix_lists::weight(world, *list),
+        _ => 1,
+    };
+    match targets.map(weight).sum::<usize>() <= MAX_RULES {
+        true => Ok(()),
+        false => Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
             "The maximum number of rules per security group has been reached: {MAX_RULES} in each direction"
-        )));
+        ))),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -63,14 +63,18 @@ fn instead(
     asked: &input::SecurityGroupRuleRequest,
 ) -> Result<Wanted, Fault> {
     let traffic = parse::traffic(asked.ip_protocol.as_deref(), asked.from_port, asked.to_port)?;
-    let target = match (&asked.cidr_ipv4, &asked.cidr_ipv6, asked.referenced_group_id) {
-        (Some(cidr), None, None) => RuleTarget::Cidr4(parse::cidr(Some(cidr), "CidrIpv4")?),
-        (None, Some(cidr), None) => RuleTarget::Cidr6(parse::cidr(Some(cidr), "CidrIpv6")?),
-        (None, None, Some(id)) => named_group(view, group, old, id)?,
-        (None, None, None) => return Err(missing("CidrIpv4, CidrIpv6 or ReferencedGroupId")),
+    let (cidr4, cidr6) = (asked.cidr_ipv4.as_deref(), asked.cidr_ipv6.as_deref());
+    let target = match (cidr4, cidr6, asked.prefix_list_id, asked.referenced_group_id) {
+        (Some(cidr), None, None, None) => RuleTarget::Cidr4(parse::cidr(Some(cidr), "CidrIpv4")?),
+        (None, Some(cidr), None, None) => RuleTarget::Cidr6(parse::cidr(Some(cidr), "CidrIpv6")?),
+        (None, None, Some(list), None) => RuleTarget::PrefixList(parse::listed(view, Some(list))?),
+        (None, None, None, Some(id)) => named_group(view, group, old, id)?,
+        (None, None, None, None) => {
+            return Err(missing("CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupId"));
+        }
         _ => {
             return Err(FaultCode::InvalidParameterCombination
-                .with("A rule has one of CidrIpv4, CidrIpv6 and ReferencedGroupId, and no more"));
+                .with("A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId, and no more"));
         }
     };
     if discriminant(&target) != discriminant(&old.target) {
@@ -109,7 +113,13 @@ fn check_distinct(world: &World, group: &Group, rows: &Rows) -> Result<(), Fault
                 .with(format!("the specified rule \"{shown}\" already exists")));
         }
     }
-    Ok(())
+    let targets = |direction| {
+        let of = seen.iter().filter(move |(way, ..)| *way == direction);
+        of.map(|(_, _, target)| *target)
+    };
+    [Direction::Ingress, Direction::Egress]
+        .into_iter()
+        .try_for_each(|direction| super::check_count(world, targets(direction)))
 }
 
 pub fn update_security_group_rule_descriptions_ingress(

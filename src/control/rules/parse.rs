@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::control::{View, defaults, groups};
+use crate::control::{View, defaults, groups, prefix_lists};
 use crate::query::api::input;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -25,6 +25,7 @@ impl fmt::Display for Wanted {
             RuleTarget::Cidr4(cidr) => write!(f, "peer: {cidr}, ")?,
             RuleTarget::Cidr6(cidr) => write!(f, "peer: {cidr}, ")?,
             RuleTarget::Group { group, .. } => write!(f, "peer: {group}, ")?,
+            RuleTarget::PrefixList(list) => write!(f, "peer: {list}, ")?,
         }
         let all = |n: i64| if n < 0 { "ALL".to_owned() } else { n.to_string() };
         match (self.traffic, self.traffic.ports()) {
@@ -144,12 +145,24 @@ pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Res
             let target = RuleTarget::Group { group: source.id, account: source.owner.account };
             wanted.push(one(traffic, target, pair.description.as_deref())?);
         }
+        for list in &permission.prefix_list_ids {
+            let target = RuleTarget::PrefixList(listed(view, list.prefix_list_id)?);
+            wanted.push(one(traffic, target, list.description.as_deref())?);
+        }
         if wanted.len() == before {
             return Err(FaultCode::MissingParameter
                 .with("Missing source specification: include source security group or CIDR information"));
         }
     }
     Ok(wanted)
+}
+
+/// One of the caller's prefix lists.
+pub fn listed(view: &View, id: Option<PrefixListId>) -> Result<PrefixListId, Fault> {
+    let id = id.ok_or_else(|| {
+        FaultCode::MissingParameter.with("The request must contain the parameter PrefixListId")
+    })?;
+    prefix_lists::find(view, id).map(|row| row.id)
 }
 
 pub fn one(traffic: Traffic, target: RuleTarget, description: Option<&str>) -> Result<Wanted, Fault> {

@@ -5,6 +5,7 @@ mod insights;
 mod instances;
 mod launch_templates;
 mod operator;
+mod prefix_lists;
 mod resources;
 mod vpcs;
 
@@ -39,7 +40,7 @@ macro_rules! every_table {
     ($with:ident) => {
         $with! {
             Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, RouteTable,
-            RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
+            RouteTableAssociation, Route, SubnetCidrReservation, PrefixList, PrefixListVersion, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
             Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
             Deployment, Freed, Token
         }
