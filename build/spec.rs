@@ -26,6 +26,8 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("VpcPeeringConnectionId", "InvalidVpcPeeringConnectionId.Malformed", "VPC peering connection ID"),
     ("NetworkAclId", "InvalidNetworkAclId.Malformed", "network ACL ID"),
     ("NetworkAclAssociationId", "InvalidAssociationID.Malformed", "association ID"),
+    ("PrefixListId", "InvalidPrefixListId.Malformed", "prefix list ID"),
+    ("SubnetCidrReservationId", "InvalidParameterValue", "subnet CIDR reservation ID"),
     ("ImageId", "InvalidAMIID.Malformed", "image ID"),
     ("LaunchTemplateId", "InvalidLaunchTemplateId.Malformed", "launch template ID"),
     ("KeyPairId", "InvalidParameterValue", "key pair ID"),

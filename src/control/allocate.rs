@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{Decision, Status};
-use crate::types::PoolId;
+use crate::types::{Cidr4, PoolId, Range4, SubnetId};
 use crate::world::{Condition, Freed, Host, Key, Network, Pool, Space, World};
 
 /// Why a wanted address cannot be had.
@@ -31,7 +31,7 @@ impl Decision<'_> {
         let space = Space::Pool(pool);
         let known = known_everywhere(&self.world, self.status);
         let free = |_: Ipv4Addr| known >= self.world.begun;
-        let found = find(&self.world, &space, row.range, row.next, wanted, free)?;
+        let found = find(&self.world, &space, (row.range, row.next), wanted, free, |_| false)?;
         self.take(space, found.address);
         if found.next != row.next {
             self.put(Pool { next: found.next, ..(*row).clone() });
@@ -42,7 +42,7 @@ impl Decision<'_> {
         Ok(found.address)
     }
 
-    /// Takes the next private address of a network, or the wanted one.
+    /// Takes the next private address of a network that no subnet CIDR reservation keeps, or the wanted one.
     ///
     /// # Errors
     /// Says why there is none.
@@ -51,7 +51,9 @@ impl Decision<'_> {
         let space = Space::Network(row.name.clone());
         let known = known_everywhere(&self.world, self.status);
         let free = |address| usable(&row, address) && is_forgotten(&self.world, &space, address, known);
-        let found = find(&self.world, &space, row.range, row.next, wanted, free)?;
+        let kept: Vec<_> = reserved(&self.world, &row.name);
+        let kept = |address| kept.iter().any(|block| block.contains(address));
+        let found = find(&self.world, &space, (row.range, row.next), wanted, free, kept)?;
         self.take(space.clone(), found.address);
         if found.next != row.next {
             self.put(Network { next: found.next, ..(*row).clone() });
@@ -101,38 +103,49 @@ pub fn usable(network: &Network, address: Ipv4Addr) -> bool {
     !edge && address != network.gateway && !network.reserved.iter().any(|range| range.contains(address))
 }
 
+/// The parts of the network's subnets that are kept from automatic allocation.
+fn reserved(world: &World, network: &Arc<str>) -> Vec<Cidr4> {
+    let subnets = world.index.subnets_by_network.range((network.clone(), SubnetId::from_random(0))..);
+    let subnets = subnets.take_while(|(of, _)| of == network);
+    subnets.flat_map(|(_, subnet)| world.reservations_of(*subnet)).map(|row| row.cidr).collect()
+}
+
 struct Found {
     address: Ipv4Addr,
     next: Option<Ipv4Addr>,
-    /// Free addresses below the new `next` that were passed over for a wanted one.
+    /// Free addresses below the new `next` that were passed over: for a wanted one, or because they are kept.
     skipped: Vec<Ipv4Addr>,
 }
 
 /// A wanted address far ahead would make this many rows of freed ones; then it is not worth it.
 const MAX_SKIPPED: u32 = 65_536;
 
+/// `kept`: only who names the address may have it.
 fn find(
     world: &World,
     space: &Space,
-    range: crate::types::Range4,
-    next: Option<Ipv4Addr>,
+    (range, next): (Range4, Option<Ipv4Addr>),
     wanted: Option<Ipv4Addr>,
     usable: impl Fn(Ipv4Addr) -> bool,
+    kept: impl Fn(Ipv4Addr) -> bool,
 ) -> Result<Found, Unavailable> {
     let after = |address: Ipv4Addr| {
         let bits = address.to_bits().checked_add(1)?;
         Some(Ipv4Addr::from_bits(bits)).filter(|address| *address <= range.last())
     };
     let Some(wanted) = wanted else {
-        let mut fresh = next;
+        let (mut fresh, mut skipped) = (next, Vec::new());
         while let Some(address) = fresh {
-            if usable(address) {
-                return Ok(Found { address, next: after(address), skipped: Vec::new() });
+            match (usable(address), kept(address)) {
+                (true, false) => return Ok(Found { address, next: after(address), skipped }),
+                (true, true) => skipped.push(address),
+                (false, _) => {}
             }
             fresh = after(address);
         }
-        let oldest = oldest_freed(world, space, usable).ok_or(Unavailable::Exhausted)?;
-        return Ok(Found { address: oldest, next: None, skipped: Vec::new() });
+        let free = |address| usable(address) && !kept(address);
+        let address = oldest_freed(world, space, free).ok_or(Unavailable::Exhausted)?;
+        return Ok(Found { address, next: None, skipped });
     };
     if !range.contains(wanted) {
         return Err(Unavailable::Outside);

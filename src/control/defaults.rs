@@ -96,7 +96,7 @@ fn ensure_internet(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
     });
     let main = decision.world.index.route_table_association_of.get(&(vpc, None));
     let main = main.and_then(|id| decision.world.route_table_associations.get(id)).map(|row| row.table);
-    let destination = everything();
+    let destination = everything().into();
     if let Some(table) = main.filter(|table| !decision.world.routes.contains_key(&(*table, destination))) {
         let to = NextHop::InternetGateway(gateway);
         decision.put(Route { table, owner: owner.clone(), destination, to, created });

@@ -3,7 +3,7 @@
 use super::{
     Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
     instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
-    network_interfaces, peerings, regions, routes, rules, sts, tagging, volumes, vpcs,
+    network_interfaces, peerings, prefix_lists, regions, routes, rules, sts, tagging, volumes, vpcs,
 };
 use crate::query::api::*;
 
@@ -59,11 +59,16 @@ reads! {
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
     peerings: describe_vpc_peering_connections, DescribeVpcPeeringConnectionsRequest, DescribeVpcPeeringConnectionsResponse;
     nat_gateways: describe_nat_gateways, DescribeNatGatewaysRequest, DescribeNatGatewaysResponse;
+    prefix_lists: describe_managed_prefix_lists, DescribeManagedPrefixListsRequest, DescribeManagedPrefixListsResponse;
+    prefix_lists: describe_prefix_lists, DescribePrefixListsRequest, DescribePrefixListsResponse;
+    prefix_lists: get_managed_prefix_list_associations, GetManagedPrefixListAssociationsRequest, GetManagedPrefixListAssociationsResponse;
+    prefix_lists: get_managed_prefix_list_entries, GetManagedPrefixListEntriesRequest, GetManagedPrefixListEntriesResponse;
     routes: describe_route_tables, DescribeRouteTablesRequest, DescribeRouteTablesResponse;
     vpcs: describe_dhcp_options, DescribeDhcpOptionsRequest, DescribeDhcpOptionsResponse;
     vpcs: describe_vpc_classic_link, DescribeVpcClassicLinkRequest, DescribeVpcClassicLinkResponse;
     vpcs: describe_vpc_classic_link_dns_support, DescribeVpcClassicLinkDnsSupportRequest, DescribeVpcClassicLinkDnsSupportResponse;
     vpcs: describe_vpc_attribute, DescribeVpcAttributeRequest, DescribeVpcAttributeResponse;
+    vpcs: get_subnet_cidr_reservations, GetSubnetCidrReservationsRequest, GetSubnetCidrReservationsResponse;
     vpcs: describe_subnets, DescribeSubnetsRequest, DescribeSubnetsResponse;
     vpcs: describe_vpcs, DescribeVpcsRequest, DescribeVpcsResponse;
     groups: describe_security_group_references, DescribeSecurityGroupReferencesRequest, DescribeSecurityGroupReferencesResponse;
@@ -147,6 +152,10 @@ writes! {
     peerings: delete_vpc_peering_connection, DeleteVpcPeeringConnectionRequest, DeleteVpcPeeringConnectionResponse;
     peerings: modify_vpc_peering_connection_options, ModifyVpcPeeringConnectionOptionsRequest, ModifyVpcPeeringConnectionOptionsResponse;
     peerings: reject_vpc_peering_connection, RejectVpcPeeringConnectionRequest, RejectVpcPeeringConnectionResponse;
+    prefix_lists: create_managed_prefix_list, CreateManagedPrefixListRequest, CreateManagedPrefixListResponse;
+    prefix_lists: delete_managed_prefix_list, DeleteManagedPrefixListRequest, DeleteManagedPrefixListResponse;
+    prefix_lists: modify_managed_prefix_list, ModifyManagedPrefixListRequest, ModifyManagedPrefixListResponse;
+    prefix_lists: restore_managed_prefix_list_version, RestoreManagedPrefixListVersionRequest, RestoreManagedPrefixListVersionResponse;
     routes: associate_route_table, AssociateRouteTableRequest, AssociateRouteTableResponse;
     routes: create_route, CreateRouteRequest, CreateRouteResponse;
     routes: create_route_table, CreateRouteTableRequest, CreateRouteTableResponse;
@@ -162,6 +171,8 @@ writes! {
     vpcs: create_default_subnet, CreateDefaultSubnetRequest, CreateDefaultSubnetResponse;
     vpcs: create_default_vpc, CreateDefaultVpcRequest, CreateDefaultVpcResponse;
     vpcs: create_subnet, CreateSubnetRequest, CreateSubnetResponse;
+    vpcs: create_subnet_cidr_reservation, CreateSubnetCidrReservationRequest, CreateSubnetCidrReservationResponse;
+    vpcs: delete_subnet_cidr_reservation, DeleteSubnetCidrReservationRequest, DeleteSubnetCidrReservationResponse;
     vpcs: create_vpc, CreateVpcRequest, CreateVpcResponse;
     vpcs: delete_subnet, DeleteSubnetRequest, DeleteSubnetResponse;
     vpcs: delete_vpc, DeleteVpcRequest, DeleteVpcResponse;

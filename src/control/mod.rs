@@ -30,6 +30,7 @@ pub mod network_acls;
 pub mod network_interfaces;
 mod observed;
 pub mod peerings;
+pub mod prefix_lists;
 pub mod public_addresses;
 pub mod quotas;
 pub mod reach;

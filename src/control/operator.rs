@@ -132,6 +132,8 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         rules: |row| Key::Rule(row.id);
         groups: |row| Key::Group(row.id);
         routes: |row| Key::Route((row.table, row.destination));
+        subnet_cidr_reservations: |row| Key::SubnetCidrReservation(row.id);
+        prefix_lists: |row| Key::PrefixList(row.id);
         route_table_associations: |row| Key::RouteTableAssociation(row.id);
         route_tables: |row| Key::RouteTable(row.id);
         internet_gateways: |row| Key::InternetGateway(row.id);
@@ -156,6 +158,10 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
     };
     let versions = world.launch_template_versions.keys().filter(|(template, _)| of_account(template));
     keys.extend(versions.map(|key| Key::LaunchTemplateVersion(*key)));
+    let of_account =
+        |list: &PrefixListId| world.prefix_lists.get(list).is_some_and(|row| row.owner.account == account);
+    let versions = world.prefix_list_versions.keys().filter(|(list, _)| of_account(list));
+    keys.extend(versions.map(|key| Key::PrefixListVersion(*key)));
     let images =
         world.images.values().filter(|row| row.owner.as_ref().is_some_and(|of| of.account == account));
     keys.extend(images.map(|row| Key::Image(row.id)));

@@ -20,6 +20,7 @@ pub struct Quotas {
     /// Those that a VPC has asked for and nobody has answered.
     pub peering_requests_per_vpc: usize,
     pub dhcp_options: usize,
+    pub prefix_lists: usize,
     pub network_acls_per_vpc: usize,
     /// Of each direction, besides the last one, which is always there.
     pub entries_per_network_acl: usize,
@@ -52,6 +53,7 @@ impl Default for Quotas {
             peerings_per_vpc: 50,
             peering_requests_per_vpc: 25,
             dhcp_options: 100,
+            prefix_lists: 100,
             network_acls_per_vpc: 200,
             entries_per_network_acl: 20,
             network_interfaces: 5_000,

@@ -82,8 +82,10 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
         | ResourceId::InternetGateway(_)
         | ResourceId::NatGateway(_)
         | ResourceId::NetworkAcl(_)
+        | ResourceId::PrefixList(_)
         | ResourceId::RouteTable(_)
         | ResourceId::Subnet(_)
+        | ResourceId::SubnetCidrReservation(_)
         | ResourceId::Vpc(_) => of_vpcs(view.world, resource),
         _ => of_others(view.world, resource),
     };
@@ -121,12 +123,20 @@ fn of_vpcs(world: &World, resource: ResourceId) -> Owned<'_> {
         ResourceId::NetworkAcl(id) => {
             (world.network_acls.get(&id).map(|row| &row.owner), InvalidNetworkAclIDNotFound, "networkAcl")
         }
+        ResourceId::PrefixList(id) => {
+            (world.prefix_lists.get(&id).map(|row| &row.owner), InvalidPrefixListIDNotFound, "prefix list")
+        }
         ResourceId::RouteTable(id) => {
             (world.route_tables.get(&id).map(|row| &row.owner), InvalidRouteTableIDNotFound, "routeTable")
         }
         ResourceId::Subnet(id) => {
             (world.subnets.get(&id).map(|row| &row.owner), InvalidSubnetIDNotFound, "subnet")
         }
+        ResourceId::SubnetCidrReservation(id) => (
+            world.subnet_cidr_reservations.get(&id).map(|row| &row.owner),
+            InvalidSubnetCidrReservationIDNotFound,
+            "subnet cidr reservation",
+        ),
         ResourceId::Vpc(id) => (world.vpcs.get(&id).map(|row| &row.owner), InvalidVpcIDNotFound, "vpc"),
         _ => (None, InvalidID, "resource"),
     }

@@ -25,6 +25,8 @@ pub fn cut<'a>(rules: impl IntoIterator<Item = (&'a RuleTarget, &'a Traffic)>) -
             RuleTarget::Cidr4(cidr) => sorted.add((*cidr).into(), *traffic),
             RuleTarget::Cidr6(cidr) => sorted.ipv6.push((*cidr, *traffic)),
             RuleTarget::Group { group, .. } => sorted.groups.push((*group, *traffic)),
+            // Nothing knows here what is in it: whoever asks has put its blocks in its place.
+            RuleTarget::PrefixList(_) => {}
         }
     }
     sorted.finish()

@@ -118,6 +118,10 @@ fn of_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>, groups: &mut
             hosts.extend(world.claims.get(place).map(|claim| claim.host.clone()));
             of_nat_claim(world, place, hosts);
         }
+        Key::PrefixList(id) | Key::PrefixListVersion((id, _)) => {
+            groups.extend(world.rules_with_list(*id).map(|rule| rule.group));
+            world.tables_with_list(*id).for_each(|table| of_vpc(world, table.vpc, hosts));
+        }
         Key::Tag((ResourceId::Instance(id), _)) => of_instance(world, *id, hosts),
         Key::Image(id) => {
             let of_image = world.instances.values().filter(|row| row.image == *id);

@@ -2,7 +2,7 @@
 
 use super::{GroupSection, RuleSet, boxes};
 use crate::types::{Direction, EniId, GroupId, RuleId, RuleTarget};
-use crate::world::{Rule, World};
+use crate::world::{Prefix, PrefixListEntry, Rule, World};
 
 /// A group's section.
 ///
@@ -19,15 +19,28 @@ fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {
         .take_while(|(group, _)| *group == id)
         .filter_map(|(_, rule)| world.rules.get(rule))
         .filter(|rule| rule.direction == direction)
-        .filter(|rule| is_in_force(world, rule));
-    boxes::cut(rules.map(|rule| (&rule.target, &rule.traffic)))
+        .filter(|rule| is_in_force(world, rule))
+        .flat_map(|rule| targets(world, &rule.target).into_iter().map(|target| (target, rule.traffic)));
+    let rules: Vec<_> = rules.collect();
+    boxes::cut(rules.iter().map(|(target, traffic)| (target, traffic)))
+}
+
+/// A prefix list is the blocks in it; what is not there is none.
+fn targets(world: &World, target: &RuleTarget) -> Vec<RuleTarget> {
+    let RuleTarget::PrefixList(list) = target else { return vec![target.clone()] };
+    let blocks = world.entries_of(*list);
+    let target = |entry: &PrefixListEntry| match entry.block {
+        Prefix::V4(block) => RuleTarget::Cidr4(block),
+        Prefix::V6(block) => RuleTarget::Cidr6(block),
+    };
+    blocks.iter().map(target).collect()
 }
 
 /// Whether a rule means anybody: one that names a group of another VPC does while the two are peers.
 pub(super) fn is_in_force(world: &World, rule: &Rule) -> bool {
     match rule.target {
         RuleTarget::Group { group, .. } => world.may_name(rule.group, group),
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => true,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => true,
     }
 }
 

@@ -111,7 +111,7 @@ impl Planner {
             .filter(|rule| is_in_force(&self.world, rule))
             .filter_map(|rule| match rule.target {
                 RuleTarget::Group { group, .. } => Some(group),
-                RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+                RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
             })
             .collect();
         let needed: Vec<_> =

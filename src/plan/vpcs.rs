@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::host::network_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{NameServer, NatGateway, NextHop, Peering, Route, Space, Vpc, World};
+use crate::world::{Destination, NameServer, NatGateway, NextHop, Peering, Prefix, Route, Space, Vpc, World};
 
 /// Adds what the ports' VPCs and subnets are.
 pub fn add(world: &World, state: &mut HostState) {
@@ -55,10 +55,15 @@ fn add_subnet(world: &World, state: &mut HostState, id: SubnetId, vpc: VpcId) {
 
 /// `None` for what flat networks carry.
 fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
+    let rows: Chosen =
+        world.route_tables_of(vpc.id).map(|table| (table.id, chosen(world, vpc, table.id))).collect();
+    let section = |(block, row): (&Cidr4, &&Route)| RouteSection {
+        destination: *block,
+        to: leads_to(world, &rows, row, *block),
+    };
     let tables = world.route_tables_of(vpc.id);
-    let tables: BTreeMap<_, _> = tables
-        .map(|table| (table.number, world.routes_of(table.id).map(|row| route(world, row)).collect()))
-        .collect();
+    let tables: BTreeMap<_, _> =
+        tables.map(|table| (table.number, rows[&table.id].iter().map(section).collect())).collect();
     Some(VpcSection {
         id: vpc.id,
         vni: vpc.vni?,
@@ -87,9 +92,39 @@ fn dhcp(world: &World, vpc: &Vpc) -> DhcpSection {
     }
 }
 
-fn route(world: &World, row: &Route) -> RouteSection {
+/// The rows that decide in each table of a VPC, by block.
+type Chosen<'w> = BTreeMap<RouteTableId, BTreeMap<Cidr4, &'w Route>>;
+
+/// The rows of a table by block: those to prefix lists are for what is in them now.
+///
+/// "If your route table contains a static route with a destination CIDR block that overlaps a prefix list, the static route
+/// with the CIDR block takes priority"; of several lists that have a block EC2 chooses one, "thereafter, the same route
+/// always takes priority"
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html#route-tables-priority-propagated-routes>).
+/// Within the VPC everything is local, and link-local addresses are each host's own, whatever a list says.
+fn chosen<'w>(world: &'w World, vpc: &Vpc, table: RouteTableId) -> BTreeMap<Cidr4, &'w Route> {
+    let mut by_block = BTreeMap::new();
+    // Blocks come before lists.
+    for row in world.routes_of(table) {
+        match row.destination {
+            Destination::Cidr4(block) => drop(by_block.insert(block, &**row)),
+            Destination::PrefixList(list) => {
+                for entry in world.entries_of(list).iter() {
+                    if let Prefix::V4(block) = entry.block
+                        && !vpc.keeps(block)
+                    {
+                        by_block.entry(block).or_insert(row);
+                    }
+                }
+            }
+        }
+    }
+    by_block
+}
+
+fn leads_to(world: &World, tables: &Chosen, row: &Route, destination: Cidr4) -> RouteTo {
     let vpc = world.route_tables.get(&row.table).map(|table| table.vpc);
-    let to = match row.to {
+    match row.to {
         NextHop::InternetGateway(id) => {
             let gateway = world.internet_gateways.get(&id);
             let attached = gateway.is_some_and(|gateway| gateway.vpc.is_some() && gateway.vpc == vpc);
@@ -97,7 +132,7 @@ fn route(world: &World, row: &Route) -> RouteSection {
         }
         NextHop::NatGateway(id) => {
             let gateway = world.nat_gateways.get(&id).filter(|row| Some(row.vpc) == vpc);
-            let out = gateway.is_some_and(|gateway| goes_out(world, gateway, row.destination));
+            let out = gateway.is_some_and(|gateway| goes_out(world, tables, gateway, destination));
             if out { RouteTo::Nat(id) } else { RouteTo::Nowhere }
         }
         NextHop::Peering(id) => {
@@ -108,8 +143,7 @@ fn route(world: &World, row: &Route) -> RouteSection {
             let eni = world.enis.get(&id).filter(|eni| Some(eni.vpc) == vpc);
             eni.map_or(RouteTo::Nowhere, |eni| RouteTo::Interface(eni.id))
         }
-    };
-    RouteSection { destination: row.destination, to }
+    }
 }
 
 /// Whether the interface is a NAT gateway's that is not at work: its elastic address leads nowhere, and is nobody else's.
@@ -152,14 +186,14 @@ fn names(world: &World, vpc: VpcId) -> BTreeMap<Ipv4Addr, Ipv4Addr> {
 }
 
 /// Whether the gateway's own subnet has a route to the internet for the destination.
-fn goes_out(world: &World, gateway: &NatGateway, destination: Cidr4) -> bool {
-    let Some(table) = world.route_table_of(gateway.vpc, gateway.subnet) else { return false };
-    let holds = |row: &&Arc<Route>| {
-        row.destination.contains(destination.network()) && row.destination.contains(destination.last())
-    };
-    let longest = world.routes_of(table.id).filter(holds).max_by_key(|row| row.destination.prefix_len());
+fn goes_out(world: &World, tables: &Chosen, gateway: &NatGateway, destination: Cidr4) -> bool {
+    let table = world.route_table_of(gateway.vpc, gateway.subnet).and_then(|table| tables.get(&table.id));
+    let Some(rows) = table else { return false };
+    let holding = |length: u8| rows.get(&Cidr4::new(destination.network(), length)?);
+    let longest = (0..=destination.prefix_len()).rev().find_map(holding);
     longest.is_some_and(|row| {
-        matches!(row.to, NextHop::InternetGateway(_)) && route(world, row).to == RouteTo::Internet
+        matches!(row.to, NextHop::InternetGateway(_))
+            && leads_to(world, tables, row, destination) == RouteTo::Internet
     })
 }
 

@@ -27,9 +27,9 @@ pub mod api {
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
-        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, Region, ReservationId,
-        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetId, VolumeId, VpcCidrAssociationId,
-        VpcId, VpcPeeringConnectionId,
+        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, PrefixListId, Region,
+        ReservationId, ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetCidrReservationId,
+        SubnetId, VolumeId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -26,6 +26,9 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::RouteTable(id) => vec![text(id)],
         Key::RouteTableAssociation(id) => vec![text(id)],
         Key::Route((table, destination)) => vec![text(table), text(destination)],
+        Key::PrefixList(id) => vec![text(id)],
+        Key::PrefixListVersion((id, number)) => vec![text(id), count(*number)],
+        Key::SubnetCidrReservation(id) => vec![text(id)],
         Key::NetworkAcl(id) => vec![text(id)],
         Key::AclEntry((acl, direction, number)) => {
             vec![text(acl), text(direction_word(*direction)), int((*number).into())]
@@ -89,6 +92,12 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
             let (table, destination) = id.split_once(' ').ok_or("has no destination")?;
             Key::Route((one(table)?, one(destination)?))
         }
+        PrefixList::NAME => Key::PrefixList(one(id)?),
+        PrefixListVersion::NAME => {
+            let (list, number) = id.split_once(' ').ok_or("has no number")?;
+            Key::PrefixListVersion((one(list)?, one(number)?))
+        }
+        SubnetCidrReservation::NAME => Key::SubnetCidrReservation(one(id)?),
         NetworkAcl::NAME => Key::NetworkAcl(one(id)?),
         AclEntry::NAME => {
             let mut words = id.split(' ');

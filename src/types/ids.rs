@@ -129,6 +129,10 @@ ids! {
     NetworkAclId = "acl";
     /// What makes a network ACL a subnet's.
     NetworkAclAssociationId = "aclassoc";
+    /// A managed prefix list.
+    PrefixListId = "pl";
+    /// A part of a subnet that is kept from automatic allocation.
+    SubnetCidrReservationId = "scr";
     /// A machine image.
     ImageId = "ami";
     /// A key pair.
@@ -176,10 +180,12 @@ pub enum ResourceId {
     NatGateway(NatGatewayId),
     NetworkAcl(NetworkAclId),
     NetworkInterface(EniId),
+    PrefixList(PrefixListId),
     RouteTable(RouteTableId),
     SecurityGroup(GroupId),
     SecurityGroupRule(RuleId),
     Subnet(SubnetId),
+    SubnetCidrReservation(SubnetCidrReservationId),
     Vpc(VpcId),
     VpcPeeringConnection(VpcPeeringConnectionId),
     /// See [`PeeringAccepterId`].
@@ -212,10 +218,12 @@ impl ResourceId {
             Self::NatGateway(_) => "natgateway",
             Self::NetworkAcl(_) => "network-acl",
             Self::NetworkInterface(_) => "network-interface",
+            Self::PrefixList(_) => "prefix-list",
             Self::RouteTable(_) => "route-table",
             Self::SecurityGroup(_) => "security-group",
             Self::SecurityGroupRule(_) => "security-group-rule",
             Self::Subnet(_) => "subnet",
+            Self::SubnetCidrReservation(_) => "subnet-cidr-reservation",
             Self::Vpc(_) => "vpc",
             Self::VpcPeeringConnection(_) | Self::PeeringAccepter(_) => "vpc-peering-connection",
         }
@@ -237,10 +245,12 @@ impl fmt::Display for ResourceId {
             Self::NatGateway(id) => id.fmt(f),
             Self::NetworkAcl(id) => id.fmt(f),
             Self::NetworkInterface(id) => id.fmt(f),
+            Self::PrefixList(id) => id.fmt(f),
             Self::RouteTable(id) => id.fmt(f),
             Self::SecurityGroup(id) => id.fmt(f),
             Self::SecurityGroupRule(id) => id.fmt(f),
             Self::Subnet(id) => id.fmt(f),
+            Self::SubnetCidrReservation(id) => id.fmt(f),
             Self::Vpc(id) => id.fmt(f),
             Self::VpcPeeringConnection(id) => id.fmt(f),
             Self::PeeringAccepter(id) => id.fmt(f),
@@ -265,10 +275,12 @@ impl FromStr for ResourceId {
             NatGatewayId::PREFIX => Self::NatGateway(text.parse()?),
             NetworkAclId::PREFIX => Self::NetworkAcl(text.parse()?),
             EniId::PREFIX => Self::NetworkInterface(text.parse()?),
+            PrefixListId::PREFIX => Self::PrefixList(text.parse()?),
             RouteTableId::PREFIX => Self::RouteTable(text.parse()?),
             GroupId::PREFIX => Self::SecurityGroup(text.parse()?),
             RuleId::PREFIX => Self::SecurityGroupRule(text.parse()?),
             SubnetId::PREFIX => Self::Subnet(text.parse()?),
+            SubnetCidrReservationId::PREFIX => Self::SubnetCidrReservation(text.parse()?),
             VpcId::PREFIX => Self::Vpc(text.parse()?),
             VpcPeeringConnectionId::PREFIX => Self::VpcPeeringConnection(text.parse()?),
             PeeringAccepterId::PREFIX => Self::PeeringAccepter(text.parse()?),

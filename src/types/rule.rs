@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Cidr4, Cidr6, GroupId};
+use super::{AccountId, Cidr4, Cidr6, GroupId, PrefixListId};
 
 /// Which way a rule judges, seen from the instance.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -204,4 +204,6 @@ pub enum RuleTarget {
         group: GroupId,
         account: AccountId,
     },
+    /// The blocks that are in this list now.
+    PrefixList(PrefixListId),
 }

@@ -5,11 +5,14 @@
 //! (<https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html>).
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::packet::{Packet, Transport};
 use super::places::is_meant;
-use crate::types::{Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, RuleId, RuleTarget, Traffic};
-use crate::world::{Eni, Rule, World};
+use crate::types::{
+    Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
+};
+use crate::world::{Eni, Prefix, PrefixListVersion, Rule, World};
 
 /// What the groups of an interface say to a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +44,7 @@ fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> b
     let who = match &rule.target {
         RuleTarget::Cidr4(block) => covers(*block, peer),
         RuleTarget::Cidr6(_) => false,
+        RuleTarget::PrefixList(list) => listed(world, *list).iter().any(|block| covers(*block, peer)),
         // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
         RuleTarget::Group { group, .. } => {
             let has = |eni: &Eni| eni.private_ips().any(|ip| ip == peer);
@@ -49,6 +53,20 @@ fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> b
         }
     };
     who && carries(&rule.traffic, transport)
+}
+
+/// The IPv4 blocks that are in a prefix list: those of its version that counts.
+pub fn listed(world: &World, list: PrefixListId) -> Vec<Cidr4> {
+    let Some(row) = world.prefix_lists.values().find(|row| row.id == list) else { return Vec::new() };
+    let is_now = |version: &&Arc<PrefixListVersion>| version.list == list && version.number == row.version;
+    let entries =
+        world.prefix_list_versions.values().filter(is_now).flat_map(|version| version.entries.iter());
+    entries
+        .filter_map(|entry| match entry.block {
+            Prefix::V4(block) => Some(block),
+            Prefix::V6(_) => None,
+        })
+        .collect()
 }
 
 /// Whether the address lies in the block.

@@ -93,7 +93,7 @@ impl Walk<'_> {
     fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr4) -> Way {
         let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
         let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
-        match routes::route_of_block(self.world, table, block) {
+        match routes::route_of_block(self.world, vpc, table, block) {
             Some(NextHop::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
             _ => return Err(Blocked::BlackHole),
         }

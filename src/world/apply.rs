@@ -29,7 +29,10 @@ impl World {
             Row::Image(row) => drop(self.images.insert(row.id, row.clone())),
             Row::Tag(row) => drop(self.tags.insert((row.resource, row.key.clone()), row.clone())),
             Row::DhcpOptions(row) => drop(self.dhcp_options.insert(row.id, row.clone())),
-            Row::Route(row) => drop(self.routes.insert((row.table, row.destination), row.clone())),
+            Row::PrefixList(row) => drop(self.prefix_lists.insert(row.id, row.clone())),
+            Row::PrefixListVersion(row) => {
+                drop(self.prefix_list_versions.insert((row.list, row.number), row.clone()))
+            }
             Row::AclEntry(row) => {
                 drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()))
             }
@@ -46,6 +49,10 @@ impl World {
             Row::RouteTableAssociation(row) => {
                 keep!(self.route_table_associations, row.id, row, route_table_association)
             }
+            Row::SubnetCidrReservation(row) => {
+                keep!(self.subnet_cidr_reservations, row.id, row, reservation)
+            }
+            Row::Route(row) => keep!(self.routes, (row.table, row.destination), row, route),
             Row::NetworkAcl(row) => keep!(self.network_acls, row.id, row, network_acl),
             Row::AclAssociation(row) => keep!(self.acl_associations, row.id, row, acl_association),
             Row::Group(row) => keep!(self.groups, row.id, row, group),
@@ -76,7 +83,8 @@ impl World {
             Key::Image(key) => drop(self.images.remove(key)),
             Key::Tag(key) => drop(self.tags.remove(key)),
             Key::DhcpOptions(key) => drop(self.dhcp_options.remove(key)),
-            Key::Route(key) => drop(self.routes.remove(key)),
+            Key::PrefixList(key) => drop(self.prefix_lists.remove(key)),
+            Key::PrefixListVersion(key) => drop(self.prefix_list_versions.remove(key)),
             Key::AclEntry(key) => drop(self.acl_entries.remove(key)),
             Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
             Key::Deployment(()) => self.deployment = None,
@@ -91,6 +99,10 @@ impl World {
             Key::RouteTableAssociation(key) => {
                 self.index.route_table_association(self.route_table_associations.remove(key).as_deref(), None)
             }
+            Key::SubnetCidrReservation(key) => {
+                self.index.reservation(self.subnet_cidr_reservations.remove(key).as_deref(), None)
+            }
+            Key::Route(key) => self.index.route(self.routes.remove(key).as_deref(), None),
             Key::NetworkAcl(key) => self.index.network_acl(self.network_acls.remove(key).as_deref(), None),
             Key::AclAssociation(key) => {
                 self.index.acl_association(self.acl_associations.remove(key).as_deref(), None)
@@ -248,6 +260,16 @@ impl Index {
         if let Some((group, id)) = new.and_then(names_group) {
             self.rules_by_target.insert((group, id));
         }
+        let named = |rule: &Rule| match rule.target {
+            RuleTarget::PrefixList(list) => Some((list, rule.id)),
+            _ => None,
+        };
+        if let Some(place) = old.and_then(named) {
+            self.rules_by_prefix_list.remove(&place);
+        }
+        if let Some(place) = new.and_then(named) {
+            self.rules_by_prefix_list.insert(place);
+        }
     }
 
     fn key_pair(&mut self, old: Option<&KeyPair>, new: Option<&KeyPair>) {
@@ -348,6 +370,20 @@ impl Index {
         reindex!(old, new, |row| self.transfers_by_end => (row.end(), (row.owner.clone(), row.allocation)));
     }
 
+    fn reservation(&mut self, old: Option<&SubnetCidrReservation>, new: Option<&SubnetCidrReservation>) {
+        reindex!(old, new, |row| self.reservations_by_subnet => (row.subnet, row.id));
+    }
+
+    /// A table has one route to a list at most: the list is its key.
+    fn route(&mut self, old: Option<&Route>, new: Option<&Route>) {
+        if let Some((list, table)) = old.and_then(|row| Some((list_of(row.destination)?, row.table))) {
+            self.tables_by_prefix_list.remove(&(list, table));
+        }
+        if let Some((list, table)) = new.and_then(|row| Some((list_of(row.destination)?, row.table))) {
+            self.tables_by_prefix_list.insert((list, table));
+        }
+    }
+
     fn claim(&mut self, old: Option<&Claim>, new: Option<&Claim>) {
         reindex!(old, new, |row| self.claims_by_host => (row.host.clone(), row.space.clone(), row.address));
     }
@@ -364,6 +400,13 @@ impl Index {
 fn names_group(rule: &Rule) -> Option<(GroupId, RuleId)> {
     match rule.target {
         RuleTarget::Group { group, .. } => Some((group, rule.id)),
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
+    }
+}
+
+const fn list_of(destination: Destination) -> Option<PrefixListId> {
+    match destination {
+        Destination::PrefixList(list) => Some(list),
+        Destination::Cidr4(_) => None,
     }
 }

@@ -47,7 +47,10 @@ tables! {
     Peering: Peering, VpcPeeringConnectionId, |row| row.id;
     RouteTable: RouteTable, RouteTableId, |row| row.id;
     RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
-    Route: Route, (RouteTableId, Cidr4), |row| (row.table, row.destination);
+    Route: Route, (RouteTableId, Destination), |row| (row.table, row.destination);
+    SubnetCidrReservation: SubnetCidrReservation, SubnetCidrReservationId, |row| row.id;
+    PrefixList: PrefixList, PrefixListId, |row| row.id;
+    PrefixListVersion: PrefixListVersion, (PrefixListId, u64), |row| (row.list, row.number);
     NetworkAcl: NetworkAcl, NetworkAclId, |row| row.id;
     AclEntry: AclEntry, AclEntryKey, |row| (row.acl, row.direction, row.number);
     AclAssociation: AclAssociation, NetworkAclAssociationId, |row| row.id;

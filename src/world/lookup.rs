@@ -63,6 +63,15 @@ impl World {
         self.subnets_of(vpc).filter_map(|subnet| self.networks.get(&subnet.network)).filter(of_vpc)
     }
 
+    /// The parts of a subnet that are kept from automatic allocation, by id.
+    pub fn reservations_of(&self, subnet: SubnetId) -> impl Iterator<Item = &Arc<SubnetCidrReservation>> {
+        self.index
+            .reservations_by_subnet
+            .range((subnet, SubnetCidrReservationId::from_random(0))..)
+            .take_while(move |(of, _)| *of == subnet)
+            .filter_map(|(_, id)| self.subnet_cidr_reservations.get(id))
+    }
+
     /// A VPC's subnets, by id.
     pub fn subnets_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet>> {
         self.index
@@ -114,11 +123,8 @@ impl World {
 
     /// The routes that were made in a table, by destination.
     pub fn routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Route>> {
-        let everything = Cidr4::from(ipnet::Ipv4Net::default());
-        self.routes
-            .range((table, everything)..)
-            .take_while(move |((of, _), _)| *of == table)
-            .map(|(_, row)| row)
+        let first = Destination::Cidr4(ipnet::Ipv4Net::default().into());
+        self.routes.range((table, first)..).take_while(move |((of, _), _)| *of == table).map(|(_, row)| row)
     }
 
     /// The network ACL of a subnet.

@@ -9,11 +9,13 @@ mod apply;
 mod change;
 mod lookup;
 mod peerings;
+mod prefix_lists;
 mod rows;
 mod vpcs;
 
 pub use change::{Change, Key, Row};
 pub use peerings::*;
+pub use prefix_lists::*;
 pub use rows::*;
 pub use vpcs::*;
 
@@ -56,7 +58,11 @@ pub struct World {
     pub peerings: OrdMap<VpcPeeringConnectionId, Arc<Peering>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
-    pub routes: OrdMap<(RouteTableId, Cidr4), Arc<Route>>,
+    pub routes: OrdMap<(RouteTableId, Destination), Arc<Route>>,
+    pub subnet_cidr_reservations: OrdMap<SubnetCidrReservationId, Arc<SubnetCidrReservation>>,
+    pub prefix_lists: OrdMap<PrefixListId, Arc<PrefixList>>,
+    /// By list and number.
+    pub prefix_list_versions: OrdMap<(PrefixListId, u64), Arc<PrefixListVersion>>,
     pub network_acls: OrdMap<NetworkAclId, Arc<NetworkAcl>>,
     pub acl_entries: OrdMap<AclEntryKey, Arc<AclEntry>>,
     pub acl_associations: OrdMap<NetworkAclAssociationId, Arc<AclAssociation>>,
@@ -88,6 +94,7 @@ pub struct Index {
     pub vpcs_by_owner: OrdSet<(Owner, VpcId)>,
     pub subnets_by_vpc: OrdSet<(VpcId, SubnetId)>,
     pub subnets_by_network: OrdSet<(Arc<str>, SubnetId)>,
+    pub reservations_by_subnet: OrdSet<(SubnetId, SubnetCidrReservationId)>,
     pub vpcs_by_dhcp_options: OrdSet<(DhcpOptionsId, VpcId)>,
     pub vpcs_by_vni: OrdSet<(u32, VpcId)>,
     pub internet_gateways_by_vpc: OrdSet<(VpcId, InternetGatewayId)>,
@@ -113,6 +120,9 @@ pub struct Index {
     pub rules_by_group: OrdSet<(GroupId, RuleId)>,
     /// Rules that name a group as their source or destination: (the group named, the rule).
     pub rules_by_target: OrdSet<(GroupId, RuleId)>,
+    /// Rules, and tables with routes, that name a prefix list.
+    pub rules_by_prefix_list: OrdSet<(PrefixListId, RuleId)>,
+    pub tables_by_prefix_list: OrdSet<(PrefixListId, RouteTableId)>,
     pub key_pair_by_name: OrdMap<(Owner, Arc<str>), KeyPairId>,
     pub insights_paths_by_owner: OrdSet<(Owner, InsightsPathId)>,
     pub insights_analyses_by_path: OrdSet<(InsightsPathId, InsightsAnalysisId)>,

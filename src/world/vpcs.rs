@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::Destination;
 use crate::types::*;
 
 /// A VPC.
@@ -53,6 +54,13 @@ impl Vpc {
     /// All its blocks, the first one first.
     pub fn cidrs(&self) -> impl Iterator<Item = Cidr4> {
         std::iter::once(self.cidr).chain(self.blocks.iter().map(|block| block.cidr))
+    }
+
+    /// Whether all of a block is its own, or link-local: no route leads such packets anywhere else.
+    pub fn keeps(&self, block: Cidr4) -> bool {
+        let link_local = Cidr4::new(Ipv4Addr::new(169, 254, 0, 0), 16);
+        let holds = |own: Cidr4| own.contains(block.network()) && own.contains(block.last());
+        self.cidrs().chain(link_local).any(holds)
     }
 }
 
@@ -130,9 +138,23 @@ pub enum NextHop {
 pub struct Route {
     pub table: RouteTableId,
     pub owner: Owner,
-    pub destination: Cidr4,
+    pub destination: Destination,
     /// May be gone: then the route is a black hole.
     pub to: NextHop,
+    pub created: Micros,
+}
+
+/// A part of a subnet that is kept from automatic allocation: who wants an address of it names it
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/subnet-cidr-reservation.html>).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubnetCidrReservation {
+    pub id: SubnetCidrReservationId,
+    pub owner: Owner,
+    pub subnet: SubnetId,
+    pub cidr: Cidr4,
+    /// Kept for prefixes that are delegated to interfaces, else for addresses that are named.
+    pub is_prefix: bool,
+    pub description: Option<Arc<str>>,
     pub created: Micros,
 }
 

@@ -84,7 +84,7 @@ fn rule_value(view: &View, rule: &Arc<Rule>, field: &str) -> Option<String> {
         ("group-name", RuleTarget::Group { group, .. }) => {
             view.world.groups.get(group).map(|group| group.name.to_string())
         }
-        // There are no prefix lists, so no rule has one.
+        ("prefix-list-id", RuleTarget::PrefixList(list)) => Some(list.to_string()),
         _ => None,
     }
 }

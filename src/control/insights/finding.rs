@@ -250,7 +250,7 @@ impl Teller<'_> {
         let row = self.view.world.rules.get(&id)?;
         let cidr = match &row.target {
             RuleTarget::Cidr4(block) => Some(block.to_string()),
-            RuleTarget::Cidr6(_) | RuleTarget::Group { .. } => None,
+            RuleTarget::Cidr6(_) | RuleTarget::Group { .. } | RuleTarget::PrefixList(_) => None,
         };
         let egress = row.direction == Direction::Egress;
         let rule = Rule { id, group, egress, cidr, traffic: row.traffic };

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::{apart, find};
-use crate::control::{Decision, View, nat_gateways, peerings, vpcs};
+use crate::control::{Decision, View, nat_gateways, peerings, prefix_lists, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Key, NextHop, PeeringState, Route, RouteTable, Vpc};
+use crate::world::{Destination, Key, NextHop, PeeringState, Route, RouteTable, Vpc};
 
 /// Where a request wants a route to lead: exactly one of these is given.
 struct Targets<'a> {
@@ -31,13 +31,51 @@ fn table<'w>(view: &View<'w>, id: RouteTableId) -> Result<(&'w Arc<RouteTable>, 
 fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
-    destination: Cidr4,
+    destination: Destination,
     targets: &Targets,
 ) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
     let (table, vpc) = table(view, id)?;
     let to = next_hop(view, table, targets)?;
-    check_destination(vpc, destination, to)?;
+    if let Destination::Cidr4(block) = destination {
+        check_destination(vpc, block, to)?;
+    }
     Ok((table, to))
+}
+
+/// What a route is for: a block, or one of the caller's prefix lists.
+fn destination(view: &View, block: Option<Cidr4>, list: Option<PrefixListId>) -> Result<Destination, Fault> {
+    const BOTH: &str = "destinationCidrBlock, destinationPrefixListId";
+    match (block, list) {
+        (Some(block), None) => Ok(block.into()),
+        (None, Some(id)) => match prefix_lists::find(view, id)?.is_ipv6 {
+            false => Ok(Destination::PrefixList(id)),
+            true => Err(FaultCode::InvalidParameterValue
+                .with(format!("The prefix list {id} is of IPv6 blocks: routes are for IPv4 here"))),
+        },
+        (None, None) => {
+            Err(FaultCode::MissingParameter.with(format!("The request must contain exactly one of {BOTH}")))
+        }
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination
+            .with(format!("The request must contain exactly one of {BOTH}"))),
+    }
+}
+
+/// "When you reference a prefix list in a resource, the maximum number of entries for the prefix list counts against the
+/// quota for the number of entries for the resource" (VPC User Guide, managed prefix lists).
+///
+/// # Errors
+/// The table has more routes than it may.
+pub fn check_count(view: &View, table: RouteTableId) -> Result<(), Fault> {
+    let (world, most) = (view.world, view.caller.quotas.routes_per_table);
+    let weight = |row: &Arc<Route>| match row.destination {
+        Destination::Cidr4(_) => 1,
+        Destination::PrefixList(list) => prefix_lists::weight(world, list),
+    };
+    match world.routes_of(table).map(weight).sum::<usize>() <= most {
+        true => Ok(()),
+        false => Err(FaultCode::RouteLimitExceeded
+            .with(format!("The maximum number of routes in {table} has been reached: {most}"))),
+    }
 }
 
 pub fn create_route(
@@ -52,20 +90,15 @@ pub fn create_route(
         peering: request.vpc_peering_connection_id,
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
     }
-    if view.world.routes_of(table.id).count() >= view.caller.quotas.routes_per_table {
-        return Err(FaultCode::RouteLimitExceeded.with(format!(
-            "The maximum number of routes in {} has been reached: {}",
-            table.id, view.caller.quotas.routes_per_table
-        )));
-    }
     let (table, owner, created) = (table.id, table.owner.clone(), decision.env.now);
     decision.put(Route { table, owner, destination, to, created });
+    check_count(&decision.view(), table)?;
     Ok(CreateRouteResponse { result: true })
 }
 
@@ -81,7 +114,7 @@ pub fn replace_route(
         peering: request.vpc_peering_connection_id,
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
@@ -100,14 +133,19 @@ pub fn delete_route(
 ) -> Result<DeleteRouteResponse, Fault> {
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
-    let (table, destination) = (table.id, request.destination_cidr_block);
-    if vpc.cidrs().any(|block| block == destination) {
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
+    let table = table.id;
+    if vpc.cidrs().any(|block| destination == block.into()) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("cannot remove local route {destination} in route table {table}")));
     }
     if !view.world.routes.contains_key(&(table, destination)) {
+        let what = match destination {
+            Destination::Cidr4(_) => "destination-cidr-block",
+            Destination::PrefixList(_) => "destination-prefix-list-id",
+        };
         return Err(FaultCode::InvalidRouteNotFound
-            .with(format!("no route with destination-cidr-block {destination} in route table {table}")));
+            .with(format!("no route with {what} {destination} in route table {table}")));
     }
     decision.delete(Key::Route((table, destination)));
     Ok(DeleteRouteResponse { result: true })

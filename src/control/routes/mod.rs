@@ -8,7 +8,7 @@ mod tables;
 mod tests;
 
 pub use associations::{associate_route_table, disassociate_route_table, replace_route_table_association};
-pub use made::{create_route, delete_route, replace_route};
+pub use made::{check_count, create_route, delete_route, replace_route};
 pub use tables::{create_route_table, delete_route_table, describe_route_tables};
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::associations_of;
 use crate::control::tags;
 use crate::query::api::*;
 use crate::types::*;
-use crate::world::{InstanceState, NextHop, Route, RouteTable, RouteTableAssociation, World};
+use crate::world::{Destination, InstanceState, NextHop, Route, RouteTable, RouteTableAssociation, World};
 
 pub fn table(world: &World, row: &RouteTable) -> output::RouteTable {
     let vpc = world.vpcs.get(&row.vpc);
@@ -27,7 +27,8 @@ pub fn table(world: &World, row: &RouteTable) -> output::RouteTable {
 /// The way within the VPC, which each of its tables has.
 fn local(block: Cidr4) -> output::Route {
     output::Route {
-        destination_cidr_block: block,
+        destination_cidr_block: Some(block),
+        destination_prefix_list_id: None,
         gateway_id: Some("local".into()),
         nat_gateway_id: None,
         instance_id: None,
@@ -40,8 +41,13 @@ fn local(block: Cidr4) -> output::Route {
 }
 
 fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
+    let (block, list) = match row.destination {
+        Destination::Cidr4(block) => (Some(block), None),
+        Destination::PrefixList(list) => (None, Some(list)),
+    };
     let mut shape = output::Route {
-        destination_cidr_block: row.destination,
+        destination_cidr_block: block,
+        destination_prefix_list_id: list,
         gateway_id: None,
         nat_gateway_id: None,
         instance_id: None,

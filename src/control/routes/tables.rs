@@ -100,7 +100,8 @@ fn attribute(table: &output::RouteTable, name: &str) -> Values {
     }
     if let Some(name) = name.strip_prefix("route.") {
         let value = |row: &output::Route| match name {
-            "destination-cidr-block" => Some(row.destination_cidr_block.to_string()),
+            "destination-cidr-block" => row.destination_cidr_block.map(|block| block.to_string()),
+            "destination-prefix-list-id" => row.destination_prefix_list_id.map(|id| id.to_string()),
             "gateway-id" => row.gateway_id.clone(),
             "nat-gateway-id" => row.nat_gateway_id.map(|id| id.to_string()),
             "instance-id" => row.instance_id.map(|id| id.to_string()),

@@ -55,7 +55,14 @@ fn cidrs(target: &RuleTarget) -> (Option<String>, Option<String>) {
     match target {
         RuleTarget::Cidr4(cidr) => (Some(cidr.to_string()), None),
         RuleTarget::Cidr6(cidr) => (None, Some(cidr.to_string())),
-        RuleTarget::Group { .. } => (None, None),
+        RuleTarget::Group { .. } | RuleTarget::PrefixList(_) => (None, None),
+    }
+}
+
+const fn list(target: &RuleTarget) -> Option<PrefixListId> {
+    match target {
+        RuleTarget::PrefixList(list) => Some(*list),
+        _ => None,
     }
 }
 
@@ -74,7 +81,7 @@ pub fn rule(world: &World, rule: &Rule) -> output::SecurityGroupRule {
                 peering_status: over.map(|over| over.status.to_owned()),
             })
         }
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
     };
     let Owner { account, region } = &rule.owner;
     output::SecurityGroupRule {
@@ -87,6 +94,7 @@ pub fn rule(world: &World, rule: &Rule) -> output::SecurityGroupRule {
         to_port,
         cidr_ipv4,
         cidr_ipv6,
+        prefix_list_id: list(&rule.target),
         referenced_group_info,
         description: rule.description.as_deref().map(str::to_owned),
         tags: tags::set_of(world, ResourceId::SecurityGroupRule(rule.id)),
@@ -100,7 +108,7 @@ pub fn revoked(rule: &Rule) -> output::RevokedSecurityGroupRule {
     let (cidr_ipv4, cidr_ipv6) = cidrs(&rule.target);
     let referenced_group_id = match rule.target {
         RuleTarget::Group { group, .. } => Some(group),
-        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) => None,
+        RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
     };
     output::RevokedSecurityGroupRule {
         security_group_rule_id: rule.id,
@@ -111,6 +119,7 @@ pub fn revoked(rule: &Rule) -> output::RevokedSecurityGroupRule {
         to_port,
         cidr_ipv4,
         cidr_ipv6,
+        prefix_list_id: list(&rule.target),
         referenced_group_id,
         description: rule.description.as_deref().map(str::to_owned),
     }

@@ -46,6 +46,9 @@ fn permission(
             RuleTarget::Group { group, account } => {
                 permission.groups.push(pair(world, of, (*group, *account), description));
             }
+            RuleTarget::PrefixList(list) => permission
+                .prefix_list_ids
+                .push(output::PrefixListSource { description, prefix_list_id: *list }),
         }
     }
     permission

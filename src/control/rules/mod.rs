@@ -14,7 +14,7 @@ pub use modify::{
 };
 pub use revoke::{revoke_security_group_egress, revoke_security_group_ingress};
 
-use super::{Decision, groups, tags};
+use super::{Decision, View, groups, prefix_lists, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -99,13 +99,26 @@ fn check_new(
                 .with(format!("The same permission must not appear multiple times: \"{new}\"")));
         }
     }
-    let most = decision.caller.quotas.rules_per_security_group;
-    if rules.len() > most {
-        return Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
+    check_count(&decision.view(), rules.iter().map(|(_, target)| *target))
+}
+
+/// "A rule that references a prefix list counts as the maximum number of entries of the list"
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html>).
+///
+/// # Errors
+/// That is more than a group may have in one direction.
+pub fn check_count<'t>(view: &View, targets: impl Iterator<Item = &'t RuleTarget>) -> Result<(), Fault> {
+    let weight = |target: &RuleTarget| match target {
+        RuleTarget::PrefixList(list) => prefix_lists::weight(view.world, *list),
+        _ => 1,
+    };
+    let most = view.caller.quotas.rules_per_security_group;
+    match targets.map(weight).sum::<usize>() <= most {
+        true => Ok(()),
+        false => Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
             "The maximum number of rules per security group has been reached: {most} in each direction"
-        )));
+        ))),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::control::{Decision, View, groups};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Group, Rule, World};
+use crate::world::{Group, Rule};
 
 /// The rows that are to be put, by id: a request may name each once.
 type Rows = BTreeMap<RuleId, Rule>;
@@ -34,7 +34,7 @@ pub fn modify_security_group_rules(
         let Wanted { traffic, target, description } = instead(&view, &group, old, asked)?;
         add(&mut rows, Rule { traffic, target, description, ..(**old).clone() })?;
     }
-    check_distinct(&decision.world, &group, &rows)?;
+    check_distinct(&decision.view(), &group, &rows)?;
     rows.into_values().for_each(|row| decision.put(row));
     Ok(ModifySecurityGroupRulesResponse { result: true })
 }
@@ -63,14 +63,19 @@ fn instead(
     asked: &input::SecurityGroupRuleRequest,
 ) -> Result<Wanted, Fault> {
     let traffic = parse::traffic(asked.ip_protocol.as_deref(), asked.from_port, asked.to_port)?;
-    let target = match (&asked.cidr_ipv4, &asked.cidr_ipv6, asked.referenced_group_id) {
-        (Some(cidr), None, None) => RuleTarget::Cidr4(parse::cidr(Some(cidr), "CidrIpv4")?),
-        (None, Some(cidr), None) => RuleTarget::Cidr6(parse::cidr(Some(cidr), "CidrIpv6")?),
-        (None, None, Some(id)) => named_group(view, group, old, id)?,
-        (None, None, None) => return Err(missing("CidrIpv4, CidrIpv6 or ReferencedGroupId")),
+    let (cidr4, cidr6) = (asked.cidr_ipv4.as_deref(), asked.cidr_ipv6.as_deref());
+    let target = match (cidr4, cidr6, asked.prefix_list_id, asked.referenced_group_id) {
+        (Some(cidr), None, None, None) => RuleTarget::Cidr4(parse::cidr(Some(cidr), "CidrIpv4")?),
+        (None, Some(cidr), None, None) => RuleTarget::Cidr6(parse::cidr(Some(cidr), "CidrIpv6")?),
+        (None, None, Some(list), None) => RuleTarget::PrefixList(parse::listed(view, Some(list))?),
+        (None, None, None, Some(id)) => named_group(view, group, old, id)?,
+        (None, None, None, None) => {
+            return Err(missing("CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupId"));
+        }
         _ => {
-            return Err(FaultCode::InvalidParameterCombination
-                .with("A rule has one of CidrIpv4, CidrIpv6 and ReferencedGroupId, and no more"));
+            return Err(FaultCode::InvalidParameterCombination.with(
+                "A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId, and no more",
+            ));
         }
     };
     if discriminant(&target) != discriminant(&old.target) {
@@ -97,8 +102,8 @@ fn named_group(view: &View, of: &Group, old: &Rule, id: GroupId) -> Result<RuleT
 }
 
 /// Two rules may change places; in the end no two of a direction are the same.
-fn check_distinct(world: &World, group: &Group, rows: &Rows) -> Result<(), Fault> {
-    let stay = world.rules_of(group.id).filter(|rule| !rows.contains_key(&rule.id)).map(|rule| &**rule);
+fn check_distinct(view: &View, group: &Group, rows: &Rows) -> Result<(), Fault> {
+    let stay = view.world.rules_of(group.id).filter(|rule| !rows.contains_key(&rule.id)).map(|rule| &**rule);
     let mut seen = BTreeSet::new();
     for rule in stay.chain(rows.values()) {
         if !seen.insert((rule.direction, &rule.traffic, &rule.target)) {
@@ -108,7 +113,13 @@ fn check_distinct(world: &World, group: &Group, rows: &Rows) -> Result<(), Fault
                 .with(format!("the specified rule \"{shown}\" already exists")));
         }
     }
-    Ok(())
+    let targets = |direction| {
+        let of = seen.iter().filter(move |(way, ..)| *way == direction);
+        of.map(|(_, _, target)| *target)
+    };
+    [Direction::Ingress, Direction::Egress]
+        .into_iter()
+        .try_for_each(|direction| super::check_count(view, targets(direction)))
 }
 
 pub fn update_security_group_rule_descriptions_ingress(

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::control::{View, defaults, groups, peerings};
+use crate::control::{View, defaults, groups, peerings, prefix_lists};
 use crate::query::api::input;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
@@ -25,6 +25,7 @@ impl fmt::Display for Wanted {
             RuleTarget::Cidr4(cidr) => write!(f, "peer: {cidr}, ")?,
             RuleTarget::Cidr6(cidr) => write!(f, "peer: {cidr}, ")?,
             RuleTarget::Group { group, .. } => write!(f, "peer: {group}, ")?,
+            RuleTarget::PrefixList(list) => write!(f, "peer: {list}, ")?,
         }
         let all = |n: i64| if n < 0 { "ALL".to_owned() } else { n.to_string() };
         match (self.traffic, self.traffic.ports()) {
@@ -127,7 +128,7 @@ impl Flat<'_> {
 /// # Errors
 /// The first thing that EC2 would refuse.
 pub fn permissions(view: &View, of: &Group, list: &[input::IpPermission]) -> Result<Vec<Wanted>, Fault> {
-    wanted(list, |pair| {
+    wanted(view, list, |pair| {
         let source = source(view, of, pair)?;
         Ok(RuleTarget::Group { group: source.id, account: source.owner.account })
     })
@@ -142,7 +143,7 @@ pub fn known_permissions(
     of: &Group,
     list: &[input::IpPermission],
 ) -> Result<Vec<Wanted>, Fault> {
-    wanted(list, |pair| match stale(view.world, of, pair) {
+    wanted(view, list, |pair| match stale(view.world, of, pair) {
         Some(target) => Ok(target),
         None => {
             let source = source(view, of, pair)?;
@@ -166,6 +167,7 @@ fn stale(world: &World, of: &Group, pair: &input::UserIdGroupPair) -> Option<Rul
 }
 
 fn wanted(
+    view: &View,
     list: &[input::IpPermission],
     named: impl Fn(&input::UserIdGroupPair) -> Result<RuleTarget, Fault>,
 ) -> Result<Vec<Wanted>, Fault> {
@@ -184,12 +186,24 @@ fn wanted(
         for pair in &permission.groups {
             wanted.push(one(traffic, named(pair)?, pair.description.as_deref())?);
         }
+        for list in &permission.prefix_list_ids {
+            let target = RuleTarget::PrefixList(listed(view, list.prefix_list_id)?);
+            wanted.push(one(traffic, target, list.description.as_deref())?);
+        }
         if wanted.len() == before {
             return Err(FaultCode::MissingParameter
                 .with("Missing source specification: include source security group or CIDR information"));
         }
     }
     Ok(wanted)
+}
+
+/// One of the caller's prefix lists.
+pub fn listed(view: &View, id: Option<PrefixListId>) -> Result<PrefixListId, Fault> {
+    let id = id.ok_or_else(|| {
+        FaultCode::MissingParameter.with("The request must contain the parameter PrefixListId")
+    })?;
+    prefix_lists::find(view, id).map(|row| row.id)
 }
 
 pub fn one(traffic: Traffic, target: RuleTarget, description: Option<&str>) -> Result<Wanted, Fault> {

@@ -9,7 +9,7 @@ use crate::control::{Decision, View, defaults, peerings};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Block, Vpc, World};
+use crate::world::{Block, Destination, Vpc, World};
 
 /// RFC 1918's ranges: a VPC has blocks of one of them at most.
 const PRIVATE: [(Ipv4Addr, u8); 3] = [
@@ -59,8 +59,11 @@ fn checked(view: &View, vpc: &Vpc, cidr: Cidr4) -> Result<Cidr4, Fault> {
     }
     // "The CIDR block must not be the same or larger than a destination CIDR range in a route in any of the VPC route
     // tables": such a route would lead away what is the VPC's own.
-    let inside =
-        |destination: Cidr4| cidr.contains(destination.network()) && cidr.contains(destination.last());
+    let inside = |destination: Destination| match destination {
+        Destination::Cidr4(block) => cidr.contains(block.network()) && cidr.contains(block.last()),
+        // What is the VPC's own, no list leads away.
+        Destination::PrefixList(_) => false,
+    };
     let mut routes = view.world.route_tables_of(vpc.id).flat_map(|table| view.world.routes_of(table.id));
     match routes.find(|route| inside(route.destination)) {
         Some(route) => refused(&format!(

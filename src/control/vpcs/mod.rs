@@ -9,6 +9,7 @@ mod blocks;
 mod classic_link;
 mod describe;
 mod dhcp_options;
+mod reservations;
 mod subnets;
 mod vpc;
 
@@ -22,6 +23,9 @@ pub use classic_link::{describe_vpc_classic_link, describe_vpc_classic_link_dns_
 pub use describe::{describe_subnets, describe_vpcs};
 pub use dhcp_options::{
     associate_dhcp_options, create_dhcp_options, delete_dhcp_options, describe_dhcp_options,
+};
+pub use reservations::{
+    create_subnet_cidr_reservation, delete_subnet_cidr_reservation, get_subnet_cidr_reservations,
 };
 pub use subnets::{create_default_subnet, create_subnet, delete_subnet};
 pub use vpc::{create_default_vpc, create_vpc, delete_vpc, modify_vpc_tenancy};

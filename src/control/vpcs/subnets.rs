@@ -142,6 +142,7 @@ pub fn delete_subnet(
     let acl = index.acl_association_of.get(&id).copied();
     table.into_iter().for_each(|association| decision.delete(Key::RouteTableAssociation(association)));
     acl.into_iter().for_each(|association| decision.delete(Key::AclAssociation(association)));
+    super::reservations::delete_all(decision, id);
     decision.untag_all(ResourceId::Subnet(id));
     decision.delete(Key::Subnet(id));
     operator::forget_freed(decision, &Space::Network(subnet.network.clone()));

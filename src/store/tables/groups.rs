@@ -37,6 +37,7 @@ table! { Rule, "security_group_rules", 1;
         cidr6: text_or_null(target(&row.target).1),
         peer_group: text_or_null(target(&row.target).2.map(|(group, _)| group)),
         peer_account: text_or_null(target(&row.target).2.map(|(_, account)| account)),
+        prefix_list: text_or_null(match row.target { RuleTarget::PrefixList(list) => Some(list), _ => None }),
         description: text_or_null(row.description.as_ref()),
         created: int(row.created.0),
     };
@@ -63,6 +64,7 @@ const fn target(target: &RuleTarget) -> Target<'_> {
         RuleTarget::Cidr4(cidr) => (Some(cidr), None, None),
         RuleTarget::Cidr6(cidr) => (None, Some(cidr), None),
         RuleTarget::Group { group, account } => (None, None, Some((*group, *account))),
+        RuleTarget::PrefixList(_) => (None, None, None),
     }
 }
 
@@ -74,10 +76,12 @@ fn read_traffic(row: &Reader<'_>) -> Result<Traffic, ReadError> {
 
 /// Exactly one target: a rule that lost its CIDR is an error, never "any".
 fn read_target(row: &Reader<'_>) -> Result<RuleTarget, ReadError> {
-    match (row.maybe("cidr4")?, row.maybe("cidr6")?, row.maybe("peer_group")?) {
-        (Some(cidr), None, None) => Ok(RuleTarget::Cidr4(cidr)),
-        (None, Some(cidr), None) => Ok(RuleTarget::Cidr6(cidr)),
-        (None, None, Some(group)) => Ok(RuleTarget::Group { group, account: row.get("peer_account")? }),
-        _ => Err(row.bad("cidr4", "a rule has exactly one of cidr4, cidr6 and peer_group")),
+    let list = row.maybe("prefix_list")?;
+    match (row.maybe("cidr4")?, row.maybe("cidr6")?, row.maybe("peer_group")?, list) {
+        (Some(cidr), None, None, None) => Ok(RuleTarget::Cidr4(cidr)),
+        (None, Some(cidr), None, None) => Ok(RuleTarget::Cidr6(cidr)),
+        (None, None, Some(group), None) => Ok(RuleTarget::Group { group, account: row.get("peer_account")? }),
+        (None, None, None, Some(list)) => Ok(RuleTarget::PrefixList(list)),
+        _ => Err(row.bad("cidr4", "a rule has exactly one of cidr4, cidr6, peer_group and prefix_list")),
     }
 }

@@ -6,6 +6,7 @@ mod instances;
 mod launch_templates;
 mod operator;
 mod peerings;
+mod prefix_lists;
 mod resources;
 mod vpcs;
 
@@ -39,8 +40,9 @@ pub(super) use vpcs::{direction_word, parse_direction};
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, Peering, RouteTable,
-            RouteTableAssociation, Route, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
+            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, Peering,
+            RouteTable, RouteTableAssociation, Route, SubnetCidrReservation, PrefixList, PrefixListVersion, NetworkAcl,
+            AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
             Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
             Deployment, Freed, Token
         }

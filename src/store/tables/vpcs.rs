@@ -172,6 +172,28 @@ table! { RouteTableAssociation, "route_table_associations", 1;
     }
 }
 
+table! { SubnetCidrReservation, "subnet_cidr_reservations", 1;
+    |row| {
+        id: text(row.id),
+        account: text(row.owner.account),
+        region: text(&row.owner.region),
+        subnet: text(row.subnet),
+        cidr: text(row.cidr),
+        is_prefix: bool(row.is_prefix),
+        description: text_or_null(row.description.as_ref()),
+        created: int(row.created.0),
+    };
+    |row| SubnetCidrReservation {
+        id: row.get("id")?,
+        owner: row.owner()?,
+        subnet: row.get("subnet")?,
+        cidr: row.get("cidr")?,
+        is_prefix: row.bool("is_prefix")?,
+        description: row.maybe_str("description")?,
+        created: row.micros("created")?,
+    }
+}
+
 table! { Route, "routes", 2;
     |row| {
         route_table: text(row.table),
