@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::host::network_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{Prefix, Destination, NameServer, NatGateway, NextHop, Route, Space, Vpc, World};
+use crate::world::{Destination, NameServer, NatGateway, NextHop, Prefix, Route, Space, Vpc, World};
 
 /// Adds what the ports' VPCs and subnets are.
 pub fn add(world: &World, state: &mut HostState) {

@@ -25,9 +25,9 @@ pub mod api {
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
         InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
-        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, PrefixListId, Region, ReservationId,
-        ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetCidrReservationId, SubnetId, VolumeId, VpcCidrAssociationId,
-        VpcId,
+        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, PrefixListId, Region,
+        ReservationId, ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetCidrReservationId,
+        SubnetId, VolumeId, VpcCidrAssociationId, VpcId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));

@@ -11,7 +11,7 @@ use super::packet::{Packet, Transport};
 use crate::types::{
     Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
 };
-use crate::world::{Prefix, Eni, PrefixListVersion, Rule, World};
+use crate::world::{Eni, Prefix, PrefixListVersion, Rule, World};
 
 /// What the groups of an interface say to a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +57,8 @@ fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> b
 pub fn listed(world: &World, list: PrefixListId) -> Vec<Cidr4> {
     let Some(row) = world.prefix_lists.values().find(|row| row.id == list) else { return Vec::new() };
     let is_now = |version: &&Arc<PrefixListVersion>| version.list == list && version.number == row.version;
-    let entries = world.prefix_list_versions.values().filter(is_now).flat_map(|version| version.entries.iter());
+    let entries =
+        world.prefix_list_versions.values().filter(is_now).flat_map(|version| version.entries.iter());
     entries
         .filter_map(|entry| match entry.block {
             Prefix::V4(block) => Some(block),

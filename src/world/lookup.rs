@@ -124,10 +124,7 @@ impl World {
     /// The routes that were made in a table, by destination.
     pub fn routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Route>> {
         let first = Destination::Cidr4(ipnet::Ipv4Net::default().into());
-        self.routes
-            .range((table, first)..)
-            .take_while(move |((of, _), _)| *of == table)
-            .map(|(_, row)| row)
+        self.routes.range((table, first)..).take_while(move |((of, _), _)| *of == table).map(|(_, row)| row)
     }
 
     /// The network ACL of a subnet.

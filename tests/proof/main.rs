@@ -18,6 +18,7 @@ mod history;
 mod kernel;
 mod replay;
 mod returns;
+mod rules;
 mod stage;
 mod tracer;
 mod vpcs;

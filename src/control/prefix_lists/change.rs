@@ -8,7 +8,7 @@ use crate::control::{Decision, routes, rules, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Prefix, Key, PrefixList, PrefixListState, PrefixListVersion, World};
+use crate::world::{Key, Prefix, PrefixList, PrefixListState, PrefixListVersion, World};
 
 /// So many versions of a list are kept, the newest ones. EC2 keeps 1,000: with 1,000 entries each, one account's lists
 /// would fill a server's memory.
@@ -84,11 +84,7 @@ fn changed(
 fn next_version(decision: &mut Decision, row: &mut PrefixList, entries: Entries) -> Result<(), Fault> {
     entries::fit(entries.len(), row.max_entries)?;
     row.version += 1;
-    decision.put(PrefixListVersion {
-        list: row.id,
-        number: row.version,
-        entries: entries::kept(entries),
-    });
+    decision.put(PrefixListVersion { list: row.id, number: row.version, entries: entries::kept(entries) });
     if let Some(oldest) = row.version.checked_sub(KEPT).filter(|oldest| *oldest > 0) {
         decision.delete(Key::PrefixListVersion((row.id, oldest)));
     }

@@ -21,7 +21,9 @@ pub fn create_managed_prefix_list(
     let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok().map(|row| row.id));
     if let Some(id) = made {
         let view = decision.view();
-        return Ok(CreateManagedPrefixListResponse { prefix_list: describe::shape(view.world, find(&view, id)?) });
+        return Ok(CreateManagedPrefixListResponse {
+            prefix_list: describe::shape(view.world, find(&view, id)?),
+        });
     }
     let id = create(decision, request)?;
     if let Some(once) = once {
@@ -34,10 +36,7 @@ pub fn create_managed_prefix_list(
     Ok(CreateManagedPrefixListResponse { prefix_list })
 }
 
-fn create(
-    decision: &mut Decision,
-    request: &CreateManagedPrefixListRequest,
-) -> Result<PrefixListId, Fault> {
+fn create(decision: &mut Decision, request: &CreateManagedPrefixListRequest) -> Result<PrefixListId, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["prefix-list"], "prefix-list")?;
     let name = entries::name(&request.prefix_list_name)?;
     let is_ipv6 = request.address_family == "IPv6";
@@ -46,10 +45,8 @@ fn create(
     entries::fit(entries.len(), max_entries)?;
     let owner = decision.caller.owner.clone();
     if decision.world.prefix_lists.values().filter(|row| row.owner == owner).count() >= QUOTAS.prefix_lists {
-        return Err(FaultCode::PrefixListLimitExceeded.with(format!(
-            "You have reached the maximum number of prefix lists: {}",
-            QUOTAS.prefix_lists
-        )));
+        return Err(FaultCode::PrefixListLimitExceeded
+            .with(format!("You have reached the maximum number of prefix lists: {}", QUOTAS.prefix_lists)));
     }
     let id = decision.env.id(PrefixListId::from_random);
     let (version, state, created) = (1, PrefixListState::Created, decision.env.now);

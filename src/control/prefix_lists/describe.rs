@@ -116,7 +116,8 @@ pub fn get_managed_prefix_list_associations(
     let page =
         Page { max_results: request.max_results, next_token: request.next_token.as_deref(), filters: &[] };
     let (found, next_token) = page.cut(all.into_iter(), |(resource, _)| resource.clone())?;
-    let association = |(resource_id, resource_owner)| output::PrefixListAssociation { resource_id, resource_owner };
+    let association =
+        |(resource_id, resource_owner)| output::PrefixListAssociation { resource_id, resource_owner };
     let prefix_list_associations = found.into_iter().map(association).collect();
     Ok(GetManagedPrefixListAssociationsResponse { prefix_list_associations, next_token })
 }

@@ -15,8 +15,8 @@ pub type Entries = BTreeMap<Prefix, Option<Arc<str>>>;
 /// # Errors
 /// It is missing, is none, or is of the other family.
 pub fn block(is_ipv6: bool, text: Option<&str>) -> Result<Prefix, Fault> {
-    let text = text
-        .ok_or_else(|| FaultCode::MissingParameter.with("The request must contain the parameter Cidr"))?;
+    let text =
+        text.ok_or_else(|| FaultCode::MissingParameter.with("The request must contain the parameter Cidr"))?;
     let family = |block: &Prefix| matches!(block, Prefix::V6(_)) == is_ipv6;
     text.parse().ok().filter(family).ok_or_else(|| {
         let family = if is_ipv6 { "IPv6" } else { "IPv4" };
@@ -42,7 +42,8 @@ pub fn added(is_ipv6: bool, asked: &[input::AddPrefixListEntry]) -> Result<Entri
 }
 
 pub fn twice(block: Prefix) -> Fault {
-    FaultCode::InvalidParameterValue.with(format!("The request contains the prefix list entry {block} twice."))
+    FaultCode::InvalidParameterValue
+        .with(format!("The request contains the prefix list entry {block} twice."))
 }
 
 /// # Errors
@@ -50,8 +51,9 @@ pub fn twice(block: Prefix) -> Fault {
 pub fn fit(entries: usize, max_entries: u32) -> Result<(), Fault> {
     match u32::try_from(entries).is_ok_and(|count| count <= max_entries) {
         true => Ok(()),
-        false => Err(FaultCode::PrefixListMaxEntriesExceeded
-            .with(format!("You have reached the maximum number of entries for the prefix list: {max_entries}"))),
+        false => Err(FaultCode::PrefixListMaxEntriesExceeded.with(format!(
+            "You have reached the maximum number of entries for the prefix list: {max_entries}"
+        ))),
     }
 }
 
@@ -71,8 +73,9 @@ pub fn of(kept: &[PrefixListEntry]) -> Entries {
 /// It does.
 pub fn name(text: &str) -> Result<Arc<str>, Fault> {
     match text.starts_with("com.amazonaws") {
-        true => Err(FaultCode::InvalidParameterValue
-            .with(format!("Value ({text}) for parameter prefixListName is invalid. It cannot start with com.amazonaws."))),
+        true => Err(FaultCode::InvalidParameterValue.with(format!(
+            "Value ({text}) for parameter prefixListName is invalid. It cannot start with com.amazonaws."
+        ))),
         false => Ok(text.into()),
     }
 }
@@ -85,7 +88,9 @@ pub fn is_current(row: &PrefixList, asked: Option<i64>) -> Result<(), Fault> {
         Some(..1) => Err(FaultCode::InvalidParameterValue
             .with("The specified value for version is not valid. The value must be greater than (1).")),
         Some(number) if u64::try_from(number) == Ok(row.version) => Ok(()),
-        Some(_) => Err(FaultCode::PrefixListVersionMismatch
-            .with("The prefix list has the incorrect version number.")),
+        Some(_) => {
+            Err(FaultCode::PrefixListVersionMismatch
+                .with("The prefix list has the incorrect version number."))
+        }
     }
 }

@@ -90,8 +90,7 @@ pub fn create_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let destination =
-        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
@@ -114,8 +113,7 @@ pub fn replace_route(
         nat_gateway: request.nat_gateway_id,
     };
     let view = decision.view();
-    let destination =
-        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
@@ -134,8 +132,7 @@ pub fn delete_route(
 ) -> Result<DeleteRouteResponse, Fault> {
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
-    let destination =
-        destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
+    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let table = table.id;
     if vpc.cidrs().any(|block| destination == block.into()) {
         return Err(FaultCode::InvalidParameterValue

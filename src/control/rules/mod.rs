@@ -110,10 +110,7 @@ fn check_new(
 ///
 /// # Errors
 /// That is more than a group may have in one direction.
-pub fn check_count<'t>(
-    world: &World,
-    targets: impl Iterator<Item = &'t RuleTarget>,
-) -> Result<(), Fault> {
+pub fn check_count<'t>(world: &World, targets: impl Iterator<Item = &'t RuleTarget>) -> Result<(), Fault> {
     let weight = |target: &RuleTarget| match target {
         RuleTarget::PrefixList(list) => prefix_lists::weight(world, *list),
         _ => 1,

@@ -73,8 +73,9 @@ fn instead(
             return Err(missing("CidrIpv4, CidrIpv6, PrefixListId or ReferencedGroupId"));
         }
         _ => {
-            return Err(FaultCode::InvalidParameterCombination
-                .with("A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId, and no more"));
+            return Err(FaultCode::InvalidParameterCombination.with(
+                "A rule has one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId, and no more",
+            ));
         }
     };
     if discriminant(&target) != discriminant(&old.target) {

@@ -80,9 +80,7 @@ fn read_target(row: &Reader<'_>) -> Result<RuleTarget, ReadError> {
     match (row.maybe("cidr4")?, row.maybe("cidr6")?, row.maybe("peer_group")?, list) {
         (Some(cidr), None, None, None) => Ok(RuleTarget::Cidr4(cidr)),
         (None, Some(cidr), None, None) => Ok(RuleTarget::Cidr6(cidr)),
-        (None, None, Some(group), None) => {
-            Ok(RuleTarget::Group { group, account: row.get("peer_account")? })
-        }
+        (None, None, Some(group), None) => Ok(RuleTarget::Group { group, account: row.get("peer_account")? }),
         (None, None, None, Some(list)) => Ok(RuleTarget::PrefixList(list)),
         _ => Err(row.bad("cidr4", "a rule has exactly one of cidr4, cidr6, peer_group and prefix_list")),
     }
