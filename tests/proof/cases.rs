@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fogbank::types::{EniId, IcmpMatch, RuleTarget, Traffic};
 use fogbank::verdict::{Origin, Packet, Transport};
-use fogbank::world::{Address, Eni, Network, World};
+use fogbank::world::{Address, Eni, Network, Prefix, World};
 
 use crate::dice::Dice;
 use crate::worlds::{CLIENT, Made, PORTS, interesting, name, own};
@@ -34,6 +34,12 @@ impl Palette {
         let mut transports = Vec::new();
         let entries = world.acl_entries.values();
         transports.extend(entries.flat_map(|entry| edges(&entry.traffic)));
+        let listed = world.prefix_list_versions.values().flat_map(|version| version.entries.iter());
+        let listed = listed.filter_map(|entry| match entry.block {
+            Prefix::V4(block) => Some([block.network(), block.last()]),
+            Prefix::V6(_) => None,
+        });
+        addresses.extend(listed.flatten().filter(|ip| is_plain(*ip)));
         for rule in world.rules.values() {
             if let RuleTarget::Cidr4(block) = rule.target {
                 let (first, last) = (block.network().to_bits(), block.last().to_bits());

@@ -8,6 +8,7 @@ use fogbank::types::*;
 use fogbank::world::*;
 
 use crate::dice::Dice;
+use crate::rules::LISTS;
 use crate::worlds::{Maker, POOL, interesting, mac, name, owner};
 
 /// Few, so that who comes often has the address of one who went.
@@ -181,6 +182,10 @@ impl Changing<'_> {
 
     fn rules(&mut self) {
         let (groups, interesting) = (self.groups(), interesting(self.world()));
+        if self.below(3) == 0 {
+            let list = self.below(LISTS) as u64 + 1;
+            self.maker.list(list, &[]);
+        }
         for _ in 0..self.below(4) {
             let n = self.number();
             self.maker.rule(n, &interesting, &groups);

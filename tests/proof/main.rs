@@ -19,6 +19,7 @@ mod kernel;
 mod nat;
 mod replay;
 mod returns;
+mod rules;
 mod stage;
 mod tracer;
 mod vpcs;

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use fogbank::types::{Direction, EniId, IcmpMatch, NatGatewayId, Traffic};
+use fogbank::types::{Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
 use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
-use fogbank::world::{Eni, NextHop, Space, Vpc, World};
+use fogbank::world::{Destination, Eni, NextHop, Prefix, PrefixListEntry, Space, Vpc, World};
 
 use crate::worlds::Made;
 
@@ -85,8 +85,18 @@ impl Ends<'_> {
         });
         let local = vpc.cidrs().filter(|block| block.contains(to)).map(|block| (block.prefix_len(), None));
         let table = self.world.route_table_of(vpc.id, eni.subnet).unwrap();
-        let routes = self.world.routes_of(table.id).filter(|route| route.destination.contains(to));
-        let made = routes.map(|route| (route.destination.prefix_len(), Some(route.to)));
+        let mut made: Vec<(Cidr4, NextHop)> = Vec::new();
+        for route in self.world.routes_of(table.id) {
+            let blocks = match route.destination {
+                Destination::Cidr4(block) => vec![block],
+                Destination::PrefixList(list) => self.listed(vpc, list),
+            };
+            // A block that has a route already keeps it.
+            let new = blocks.into_iter().filter(|block| made.iter().all(|(other, _)| other != block));
+            made.extend(new.collect::<Vec<_>>().into_iter().map(|block| (block, route.to)));
+        }
+        let made = made.into_iter().filter(|(block, _)| block.contains(to));
+        let made = made.map(|(block, to)| (block.prefix_len(), Some(to)));
         match local.chain(made).max_by_key(|(length, _)| *length) {
             Some((_, None)) => !through_gateway && over.is_none(),
             Some((_, Some(NextHop::Peering(id)))) => over == Some(id),
@@ -96,6 +106,21 @@ impl Ends<'_> {
             }
             Some((_, Some(NextHop::Interface(_) | NextHop::NatGateway(_)))) | None => false,
         }
+    }
+
+    /// The blocks in a prefix list, without those that no route leads away.
+    fn listed(&self, vpc: &Vpc, list: PrefixListId) -> Vec<Cidr4> {
+        let block = |entry: &PrefixListEntry| match entry.block {
+            Prefix::V4(block) => Some(block),
+            Prefix::V6(_) => None,
+        };
+        let link_local: Cidr4 = "169.254.0.0/16".parse().unwrap();
+        let inside = |block: &Cidr4| {
+            let has = |own: Cidr4| own.contains(block.network()) && own.contains(block.last());
+            vpc.cidrs().any(has) || has(link_local)
+        };
+        let blocks = self.world.entries_of(list).iter().filter_map(block).collect::<Vec<_>>();
+        blocks.into_iter().filter(|block| !inside(block)).collect()
     }
 
     fn acl(&self, eni: &Eni, direction: Direction, packet: &Packet) -> bool {

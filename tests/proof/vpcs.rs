@@ -228,7 +228,7 @@ impl Maker<'_> {
     fn routes(&mut self, made: &MadeVpc, table: RouteTableId, enis: &[EniId], nat: &[NatGatewayId]) {
         let put = |maker: &mut Self, destination: Cidr4, to: NextHop| {
             let (owner, created) = (made.owner.clone(), Micros(0));
-            maker.put(Route { table, owner, destination, to, created });
+            maker.put(Route { table, owner, destination: destination.into(), to, created });
         };
         let gateway = NextHop::InternetGateway(InternetGatewayId::from_random(made.number as u64));
         if !self.dice.once_in(4) {
@@ -272,6 +272,12 @@ impl Maker<'_> {
                 _ => continue,
             };
             put(self, Cidr4::new(at, length).unwrap(), to);
+        }
+        let vpc = self.world.vpcs[&made.id].clone();
+        for n in 0..self.dice.below(3) {
+            let eni = NextHop::Interface(*self.dice.pick(enis));
+            let to = if self.dice.once_in(2) { gateway } else { eni };
+            self.route_to_list(&vpc, 100 + made.seed(n), table, to);
         }
     }
 

@@ -105,6 +105,7 @@ impl<'a> Maker<'a> {
         let groups = maker.groups();
         let enis = maker.instances(&groups);
         maker.addresses(&enis);
+        maker.lists();
         maker.rules(&groups);
         maker
     }
@@ -379,64 +380,6 @@ impl<'a> Maker<'a> {
             let holder = network.gateway_host.clone().unwrap_or_else(|| instance.host.clone());
             if instance.state == InstanceState::Running && !self.dice.once_in(12) {
                 self.claim(Space::Pool(pool), public_ip, holder);
-            }
-        }
-    }
-
-    fn rules(&mut self, groups: &[(usize, GroupId)]) {
-        let interesting = interesting(&self.world);
-        for n in 0..self.dice.below(24) {
-            self.rule(n, &interesting, groups);
-        }
-        // As EC2 makes each group, in most.
-        for (n, (account, group)) in groups.iter().enumerate() {
-            if !self.dice.once_in(4) {
-                let target = RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap());
-                let (id, owner) = (RuleId::from_random(100 + n as u64), owner(*account));
-                let (group, direction, traffic) = (*group, Direction::Egress, Traffic::All);
-                self.put(Rule {
-                    id,
-                    owner,
-                    group,
-                    direction,
-                    traffic,
-                    target,
-                    description: None,
-                    created: Micros(0),
-                });
-            }
-        }
-    }
-
-    pub fn rule(&mut self, n: usize, interesting: &[Ipv4Addr], groups: &[(usize, GroupId)]) {
-        let (account, group) = *self.dice.pick(groups);
-        let direction = if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress };
-        let target = self.target(interesting, groups);
-        let traffic = traffic(self.dice);
-        let (id, owner) = (RuleId::from_random(n as u64 + 1), owner(account));
-        self.put(Rule {
-            id,
-            owner,
-            group,
-            direction,
-            traffic,
-            target,
-            description: None,
-            created: Micros(0),
-        });
-    }
-
-    fn target(&mut self, interesting: &[Ipv4Addr], groups: &[(usize, GroupId)]) -> RuleTarget {
-        match self.dice.below(8) {
-            0 => RuleTarget::Cidr4("0.0.0.0/0".parse().unwrap()),
-            1 | 2 => {
-                let (account, group) = *self.dice.pick(groups);
-                RuleTarget::Group { group, account: owner(account).account }
-            }
-            3 if self.dice.once_in(3) => RuleTarget::Cidr6("::/0".parse().unwrap()),
-            _ => {
-                let length = *self.dice.pick(&[32, 32, 31, 30, 28, 25, 24, 16, 8, 1]);
-                RuleTarget::Cidr4(Cidr4::new(*self.dice.pick(interesting), length).unwrap())
             }
         }
     }
