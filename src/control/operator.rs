@@ -132,6 +132,8 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         rules: |row| Key::Rule(row.id);
         groups: |row| Key::Group(row.id);
         routes: |row| Key::Route((row.table, row.destination));
+        ipv6_routes: |row| Key::Ipv6Route((row.table, row.destination));
+        egress_gateways: |row| Key::EgressGateway(row.id);
         route_table_associations: |row| Key::RouteTableAssociation(row.id);
         route_tables: |row| Key::RouteTable(row.id);
         internet_gateways: |row| Key::InternetGateway(row.id);

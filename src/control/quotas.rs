@@ -6,9 +6,10 @@
 pub struct Quotas {
     pub vpcs: usize,
     pub blocks_per_vpc: usize,
+    pub ipv6_blocks_per_vpc: usize,
     pub subnets_per_vpc: usize,
     pub route_tables_per_vpc: usize,
-    /// The VPC's own blocks are not counted.
+    /// "Enforced separately for IPv4 routes and IPv6 routes"; the VPC's own blocks are not counted.
     pub routes_per_table: usize,
     pub internet_gateways: usize,
     pub nat_gateways_per_zone: usize,
@@ -22,6 +23,7 @@ pub struct Quotas {
 pub const QUOTAS: Quotas = Quotas {
     vpcs: 5,
     blocks_per_vpc: 5,
+    ipv6_blocks_per_vpc: 5,
     subnets_per_vpc: 200,
     route_tables_per_vpc: 200,
     routes_per_table: 50,

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0008_addresses.sql", postgres),
     migration!("0009_launch_templates.sql", postgres),
     migration!("0010_nat_gateways.sql", postgres),
+    migration!("0012_ipv6.sql", postgres),
 ];
 
 /// The schema that this Fogbank knows.

@@ -97,7 +97,8 @@ impl Pass<'_> {
             }
             RouteTo::Interface(eni) => self.to_interface(eni),
             RouteTo::Nat(id) => self.to_gateway(id),
-            RouteTo::Nowhere => None,
+            // Of IPv6 alone.
+            RouteTo::EgressOnly | RouteTo::Nowhere => None,
         }
     }
 

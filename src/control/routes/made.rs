@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{apart, find};
+use super::{apart, find, ipv6};
 use crate::control::quotas::QUOTAS;
 use crate::control::{Decision, View, nat_gateways, vpcs};
 use crate::query::api::*;
@@ -11,16 +11,55 @@ use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{Key, NextHop, Route, RouteTable, Vpc};
 
-/// Where a request wants a route to lead: exactly one of these is given.
-struct Targets<'a> {
-    gateway: Option<&'a str>,
-    instance: Option<InstanceId>,
-    interface: Option<EniId>,
-    nat_gateway: Option<NatGatewayId>,
+/// Where a request wants a route to lead.
+pub(super) enum Target<'a> {
+    Gateway(&'a str),
+    EgressGateway(EgressGatewayId),
+    Instance(InstanceId),
+    Interface(EniId),
+    NatGateway(NatGatewayId),
+}
+
+/// The one target that is given.
+macro_rules! target {
+    ($request:ident) => {
+        one_of([
+            $request.egress_only_internet_gateway_id.map(Target::EgressGateway),
+            $request.gateway_id.as_deref().map(Target::Gateway),
+            $request.instance_id.map(Target::Instance),
+            $request.nat_gateway_id.map(Target::NatGateway),
+            $request.network_interface_id.map(Target::Interface),
+        ])?
+    };
+}
+
+fn one_of<const N: usize>(given: [Option<Target<'_>>; N]) -> Result<Target<'_>, Fault> {
+    let mut given = given.into_iter().flatten();
+    let message = "The request must contain exactly one of egressOnlyInternetGatewayId, gatewayId, instanceId, \
+                   natGatewayId, networkInterfaceId";
+    match (given.next(), given.next()) {
+        (Some(target), None) => Ok(target),
+        (None, _) => Err(FaultCode::MissingParameter.with(message)),
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination.with(message)),
+    }
+}
+
+/// The one destination that is given.
+fn destination(four: Option<Cidr4>, six: Option<Cidr6>) -> Result<Cidr, Fault> {
+    let message = "The request must contain exactly one of destinationCidrBlock, destinationIpv6CidrBlock";
+    match (four, six) {
+        (Some(four), None) => Ok(Cidr::V4(four)),
+        (None, Some(six)) => Ok(Cidr::V6(six)),
+        (None, None) => Err(FaultCode::MissingParameter.with(message)),
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination.with(message)),
+    }
 }
 
 /// The table, if its routes are the caller's to say, and its VPC.
-fn table<'w>(view: &View<'w>, id: RouteTableId) -> Result<(&'w Arc<RouteTable>, &'w Arc<Vpc>), Fault> {
+pub(super) fn table<'w>(
+    view: &View<'w>,
+    id: RouteTableId,
+) -> Result<(&'w Arc<RouteTable>, &'w Arc<Vpc>), Fault> {
     let table = find(view, id)?;
     let vpc = vpcs::find(view, table.vpc)?;
     vpcs::changeable(vpc, "routing")?;
@@ -32,10 +71,10 @@ fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
     destination: Cidr4,
-    targets: &Targets,
+    target: &Target,
 ) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
     let (table, vpc) = table(view, id)?;
-    let to = next_hop(view, table, targets)?;
+    let to = next_hop(view, table, target)?;
     check_destination(vpc, destination, to)?;
     Ok((table, to))
 }
@@ -44,15 +83,17 @@ pub fn create_route(
     decision: &mut Decision,
     request: &CreateRouteRequest,
 ) -> Result<CreateRouteResponse, Fault> {
-    let targets = Targets {
-        gateway: request.gateway_id.as_deref(),
-        instance: request.instance_id,
-        interface: request.network_interface_id,
-        nat_gateway: request.nat_gateway_id,
+    let target = target!(request);
+    let destination = match destination(request.destination_cidr_block, request.destination_ipv6_cidr_block)?
+    {
+        Cidr::V4(destination) => destination,
+        Cidr::V6(six) => {
+            ipv6::create(decision, request.route_table_id, six, &target)?;
+            return Ok(CreateRouteResponse { result: true });
+        }
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
-    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
+    let (table, to) = allowed(&view, request.route_table_id, destination, &target)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
@@ -72,15 +113,17 @@ pub fn replace_route(
     decision: &mut Decision,
     request: &ReplaceRouteRequest,
 ) -> Result<ReplaceRouteResponse, Fault> {
-    let targets = Targets {
-        gateway: request.gateway_id.as_deref(),
-        instance: request.instance_id,
-        interface: request.network_interface_id,
-        nat_gateway: request.nat_gateway_id,
+    let target = target!(request);
+    let destination = match destination(request.destination_cidr_block, request.destination_ipv6_cidr_block)?
+    {
+        Cidr::V4(destination) => destination,
+        Cidr::V6(six) => {
+            ipv6::replace(decision, request.route_table_id, six, &target)?;
+            return Ok(ReplaceRouteResponse { result: true });
+        }
     };
     let view = decision.view();
-    let destination = request.destination_cidr_block;
-    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
+    let (table, to) = allowed(&view, request.route_table_id, destination, &target)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
             "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
@@ -98,7 +141,15 @@ pub fn delete_route(
 ) -> Result<DeleteRouteResponse, Fault> {
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
-    let (table, destination) = (table.id, request.destination_cidr_block);
+    let table = table.id;
+    let destination = match destination(request.destination_cidr_block, request.destination_ipv6_cidr_block)?
+    {
+        Cidr::V4(destination) => destination,
+        Cidr::V6(six) => {
+            ipv6::delete(decision, request.route_table_id, six)?;
+            return Ok(DeleteRouteResponse { result: true });
+        }
+    };
     if vpc.cidrs().any(|block| block == destination) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("cannot remove local route {destination} in route table {table}")));
@@ -133,19 +184,15 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
     }
 }
 
-fn next_hop(view: &View, table: &RouteTable, targets: &Targets<'_>) -> Result<NextHop, Fault> {
-    const TARGETS: &str = "gatewayId, instanceId, natGatewayId, networkInterfaceId";
-    match (targets.gateway, targets.instance, targets.nat_gateway, targets.interface) {
-        (Some(gateway), None, None, None) => to_gateway(view, table, gateway),
-        (None, Some(instance), None, None) => to_interface(view, table, of_instance(view, instance)?),
-        (None, None, Some(gateway), None) => to_nat_gateway(view, table, gateway),
-        (None, None, None, Some(eni)) => to_interface(view, table, eni),
-        (None, None, None, None) => {
-            Err(FaultCode::MissingParameter
-                .with(format!("The request must contain exactly one of {TARGETS}")))
-        }
-        _ => Err(FaultCode::InvalidParameterCombination
-            .with(format!("The request must contain exactly one of {TARGETS}"))),
+pub(super) fn next_hop(view: &View, table: &RouteTable, target: &Target<'_>) -> Result<NextHop, Fault> {
+    match *target {
+        Target::Gateway(gateway) => to_gateway(view, table, gateway),
+        Target::Instance(instance) => to_interface(view, table, of_instance(view, instance)?),
+        Target::NatGateway(gateway) => to_nat_gateway(view, table, gateway),
+        Target::Interface(eni) => to_interface(view, table, eni),
+        Target::EgressGateway(id) => Err(FaultCode::InvalidParameterValue.with(format!(
+            "Egress-only internet gateways take IPv6 only: a route to {id} has a DestinationIpv6CidrBlock"
+        ))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{all_off, find, find_subnet};
 use crate::control::{Decision, View};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
-use crate::world::Vpc;
+use crate::world::{Subnet, Vpc};
 
 fn on(attribute: Option<&input::AttributeBooleanValue>) -> Option<bool> {
     attribute.and_then(|attribute| attribute.value)
@@ -71,15 +71,15 @@ pub fn describe_vpc_attribute(
     })
 }
 
-/// There is nothing yet that a subnet could be told to do: each attribute is off and stays so.
+/// Whether interfaces get IPv6 addresses is all that a subnet can be told: each other attribute is off and stays so.
 pub fn modify_subnet_attribute(
     decision: &mut Decision,
     request: &ModifySubnetAttributeRequest,
 ) -> Result<ModifySubnetAttributeResponse, Fault> {
-    find_subnet(&decision.view(), request.subnet_id)?;
+    let subnet = find_subnet(&decision.view(), request.subnet_id)?.clone();
+    let assign_ipv6 = on(request.assign_ipv6_address_on_creation.as_ref());
     let switches = [
         ("MapPublicIpOnLaunch.Value", on(request.map_public_ip_on_launch.as_ref())),
-        ("AssignIpv6AddressOnCreation.Value", on(request.assign_ipv6_address_on_creation.as_ref())),
         ("MapCustomerOwnedIpOnLaunch.Value", on(request.map_customer_owned_ip_on_launch.as_ref())),
         ("EnableDns64.Value", on(request.enable_dns64.as_ref())),
         (
@@ -95,7 +95,18 @@ pub fn modify_subnet_attribute(
     let mut given: Vec<(&str, bool)> =
         switches.iter().map(|(name, value)| (*name, value.is_some())).collect();
     given.push(("PrivateDnsHostnameTypeOnLaunch", request.private_dns_hostname_type_on_launch.is_some()));
+    given.push(("AssignIpv6AddressOnCreation.Value", assign_ipv6.is_some()));
     exactly_one(&given)?;
     all_off(&switches)?;
+    if assign_ipv6 == Some(true) && subnet.block6.is_none() {
+        return Err(FaultCode::InvalidParameterValue.with(format!(
+            "Invalid value 'true' for assign-ipv6-address-on-creation. Cannot set assign-ipv6-address-on-creation to true \
+             unless the subnet ({}) has an IPv6 CIDR block associated with it.",
+            subnet.id
+        )));
+    }
+    if let Some(assign_ipv6) = assign_ipv6.filter(|wanted| *wanted != subnet.assign_ipv6) {
+        decision.put(Subnet { assign_ipv6, ..(*subnet).clone() });
+    }
     Ok(ModifySubnetAttributeResponse { result: true })
 }
