@@ -2,6 +2,7 @@
 
 mod images;
 mod interfaces;
+mod ipv6;
 mod nat;
 mod templates;
 mod vpcs;
@@ -64,6 +65,7 @@ impl Cloud {
         let server = Server::start(&folder.0, None, &Settings::default());
         server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
         server.operate(&["pool", "add", "--name", "public", "--range", "203.0.113.1-203.0.113.250"]);
+        server.operate(&["ipv6-pool", "add", "--prefix", "2001:db8:f0::/54"]);
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
         let agent = Agent::join(&server, &folder.0, "host1");
         let (mut his, mut hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
@@ -101,9 +103,10 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 23] = [
+        const LISTS: [&str; 24] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
+            "DescribeEgressOnlyInternetGateways",
             "DescribeInternetGateways",
             "DescribeNatGateways",
             "DescribeRouteTables",
@@ -170,6 +173,7 @@ impl Own {
         maker.images();
         maker.templates();
         maker.nat();
+        maker.ipv6();
         own
     }
 }

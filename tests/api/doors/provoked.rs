@@ -2,6 +2,7 @@
 
 mod instances;
 mod interfaces;
+mod ipv6;
 mod nat;
 mod templates;
 mod vpcs;
@@ -53,6 +54,7 @@ impl Doors {
             ("AcceptAddressTransfer", "elastic-ip"),
             ("AllocateAddress", "elastic-ip"),
             ("CreateDhcpOptions", "dhcp-options"),
+            ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
             ("CreateInternetGateway", "internet-gateway"),
             ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),
