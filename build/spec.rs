@@ -19,9 +19,15 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("VpcId", "InvalidVpcID.Malformed", "VPC ID"),
     ("SubnetId", "InvalidSubnetID.Malformed", "subnet ID"),
     ("VpcCidrAssociationId", "InvalidAssociationID.Malformed", "association ID"),
+    (
+        "SubnetCidrAssociationId",
+        "InvalidSubnetCidrBlockAssociationId.Malformed",
+        "subnet CIDR block association ID",
+    ),
     ("RouteTableId", "InvalidRouteTableId.Malformed", "route table ID"),
     ("RouteTableAssociationId", "InvalidAssociationID.Malformed", "association ID"),
     ("InternetGatewayId", "InvalidInternetGatewayId.Malformed", "internet gateway ID"),
+    ("EgressGatewayId", "InvalidEgressOnlyInternetGatewayId.Malformed", "egress-only internet gateway ID"),
     ("NatGatewayId", "NatGatewayMalformed", "NAT gateway ID"),
     ("VpcPeeringConnectionId", "InvalidVpcPeeringConnectionId.Malformed", "VPC peering connection ID"),
     ("NetworkAclId", "InvalidNetworkAclId.Malformed", "network ACL ID"),
@@ -40,7 +46,9 @@ pub const PARSED: &[(&str, &str, &str)] = &[
     ("ResourceId", "InvalidID", "resource ID"),
     ("Ipv4Addr", "InvalidParameterValue", "IPv4 address"),
     ("MacAddr", "InvalidParameterValue", "MAC address"),
+    ("Ipv6Addr", "InvalidParameterValue", "IPv6 address"),
     ("Cidr4", "InvalidParameterValue", "CIDR block"),
+    ("Cidr6", "InvalidParameterValue", "IPv6 CIDR block"),
     ("Region", "InvalidParameterValue", "region"),
 ];
 

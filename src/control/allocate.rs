@@ -80,7 +80,7 @@ impl Decision<'_> {
 
 /// The generation that every live host has applied: what was freed before it is in nobody's sets any
 /// more. A host that has never said anything holds nothing.
-fn known_everywhere(world: &World, status: &Status) -> u64 {
+pub(super) fn known_everywhere(world: &World, status: &Status) -> u64 {
     let live = world.hosts.values().filter(|host| host.condition != Condition::Failed);
     let applied = |host: &Arc<Host>| match status.hosts.get(&host.name) {
         Some(status) => status.applied,

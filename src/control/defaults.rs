@@ -74,6 +74,8 @@ pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
                 network: network.name.clone(),
                 is_default: true,
                 map_public_ip: false,
+                block6: None,
+                assign_ipv6: false,
                 created: decision.env.now,
             };
             decision.put(row);
@@ -137,6 +139,7 @@ fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
                 owner: owner.clone(),
                 cidr: cidr.or(Cidr4::new(address, length)).unwrap_or_else(everything),
                 blocks: Arc::new([]),
+                blocks6: Arc::new([]),
                 is_default: true,
                 dhcp_options: decision.env.id(DhcpOptionsId::from_random),
                 dns_support: true,
@@ -197,6 +200,10 @@ pub fn make_group(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
 
 pub fn everything() -> Cidr4 {
     Cidr4::from(ipnet::Ipv4Net::default())
+}
+
+pub fn everything6() -> Cidr6 {
+    Cidr6::from(ipnet::Ipv6Net::default())
 }
 
 /// The smallest block that holds all of the given ones.

@@ -1,8 +1,8 @@
 //! Every action and its handler. An action in api-spec/ without a line here does not compile.
 
 use super::{
-    Decision, View, account, address_attributes, address_transfers, addresses, groups, images, insights,
-    instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
+    Decision, View, account, address_attributes, address_transfers, addresses, egress_gateways, groups,
+    images, insights, instances, internet_gateways, key_pairs, launch_templates, nat_gateways, network_acls,
     network_interfaces, peerings, prefix_lists, regions, routes, rules, sts, tagging, volumes, vpcs,
 };
 use crate::query::api::*;
@@ -56,6 +56,7 @@ reads! {
     launch_templates: describe_launch_templates, DescribeLaunchTemplatesRequest, DescribeLaunchTemplatesResponse;
     launch_templates: get_launch_template_data, GetLaunchTemplateDataRequest, GetLaunchTemplateDataResponse;
     tagging: describe_tags, DescribeTagsRequest, DescribeTagsResponse;
+    egress_gateways: describe_egress_only_internet_gateways, DescribeEgressOnlyInternetGatewaysRequest, DescribeEgressOnlyInternetGatewaysResponse;
     internet_gateways: describe_internet_gateways, DescribeInternetGatewaysRequest, DescribeInternetGatewaysResponse;
     peerings: describe_vpc_peering_connections, DescribeVpcPeeringConnectionsRequest, DescribeVpcPeeringConnectionsResponse;
     nat_gateways: describe_nat_gateways, DescribeNatGatewaysRequest, DescribeNatGatewaysResponse;
@@ -142,6 +143,12 @@ writes! {
     instances: reset_instance_attribute, ResetInstanceAttributeRequest, ResetInstanceAttributeResponse;
     instances: terminate_instances, TerminateInstancesRequest, TerminateInstancesResponse;
     internet_gateways: attach_internet_gateway, AttachInternetGatewayRequest, AttachInternetGatewayResponse;
+    egress_gateways: create_egress_only_internet_gateway, CreateEgressOnlyInternetGatewayRequest, CreateEgressOnlyInternetGatewayResponse;
+    egress_gateways: delete_egress_only_internet_gateway, DeleteEgressOnlyInternetGatewayRequest, DeleteEgressOnlyInternetGatewayResponse;
+    network_interfaces: assign_ipv6_addresses, AssignIpv6AddressesRequest, AssignIpv6AddressesResponse;
+    network_interfaces: unassign_ipv6_addresses, UnassignIpv6AddressesRequest, UnassignIpv6AddressesResponse;
+    vpcs: associate_subnet_cidr_block, AssociateSubnetCidrBlockRequest, AssociateSubnetCidrBlockResponse;
+    vpcs: disassociate_subnet_cidr_block, DisassociateSubnetCidrBlockRequest, DisassociateSubnetCidrBlockResponse;
     internet_gateways: create_internet_gateway, CreateInternetGatewayRequest, CreateInternetGatewayResponse;
     internet_gateways: delete_internet_gateway, DeleteInternetGatewayRequest, DeleteInternetGatewayResponse;
     internet_gateways: detach_internet_gateway, DetachInternetGatewayRequest, DetachInternetGatewayResponse;

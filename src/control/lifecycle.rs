@@ -87,6 +87,7 @@ pub fn delete_interface(decision: &mut Decision<'_>, eni: &Eni) {
     for ip in eni.private_ips() {
         decision.give_back(Space::Network(eni.network.clone()), ip);
     }
+    eni.ipv6.iter().for_each(|ip| decision.give_back_ipv6(*ip));
 }
 
 fn disassociate_all(decision: &mut Decision<'_>, eni: EniId) {

@@ -134,6 +134,8 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         routes: |row| Key::Route((row.table, row.destination));
         subnet_cidr_reservations: |row| Key::SubnetCidrReservation(row.id);
         prefix_lists: |row| Key::PrefixList(row.id);
+        ipv6_routes: |row| Key::Ipv6Route((row.table, row.destination));
+        egress_gateways: |row| Key::EgressGateway(row.id);
         route_table_associations: |row| Key::RouteTableAssociation(row.id);
         route_tables: |row| Key::RouteTable(row.id);
         internet_gateways: |row| Key::InternetGateway(row.id);

@@ -10,9 +10,10 @@ use serde::Deserialize;
 pub struct Quotas {
     pub vpcs: usize,
     pub blocks_per_vpc: usize,
+    pub ipv6_blocks_per_vpc: usize,
     pub subnets_per_vpc: usize,
     pub route_tables_per_vpc: usize,
-    /// The VPC's own blocks are not counted.
+    /// "Enforced separately for IPv4 routes and IPv6 routes"; the VPC's own blocks are not counted.
     pub routes_per_table: usize,
     pub internet_gateways: usize,
     pub nat_gateways_per_zone: usize,
@@ -45,6 +46,7 @@ impl Default for Quotas {
         Self {
             vpcs: 5,
             blocks_per_vpc: 5,
+            ipv6_blocks_per_vpc: 5,
             subnets_per_vpc: 200,
             route_tables_per_vpc: 200,
             routes_per_table: 50,

@@ -79,6 +79,7 @@ fn check(view: &View, resource: ResourceId) -> Result<(), Fault> {
     let (owned, code, what) = match resource {
         ResourceId::Image(id) => image(view.world, id)?,
         ResourceId::DhcpOptions(_)
+        | ResourceId::EgressGateway(_)
         | ResourceId::InternetGateway(_)
         | ResourceId::NatGateway(_)
         | ResourceId::NetworkAcl(_)
@@ -112,6 +113,11 @@ fn of_vpcs(world: &World, resource: ResourceId) -> Owned<'_> {
         ResourceId::DhcpOptions(id) => {
             (world.dhcp_options.get(&id).map(|row| &row.owner), InvalidDhcpOptionIDNotFound, "dhcpOptions")
         }
+        ResourceId::EgressGateway(id) => (
+            world.egress_gateways.get(&id).map(|row| &row.owner),
+            InvalidEgressOnlyInternetGatewayIdNotFound,
+            "egressOnlyInternetGateway",
+        ),
         ResourceId::InternetGateway(id) => (
             world.internet_gateways.get(&id).map(|row| &row.owner),
             InvalidInternetGatewayIDNotFound,

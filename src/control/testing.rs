@@ -112,6 +112,7 @@ impl Bench {
             owner: owner.clone(),
             cidr: "10.1.0.0/16".parse().unwrap(),
             blocks: Arc::new([]),
+            blocks6: Arc::new([]),
             is_default: false,
             dhcp_options: DhcpOptionsId::from_random(seed),
             dns_support: true,
@@ -143,6 +144,8 @@ impl Bench {
             network,
             is_default: false,
             map_public_ip: false,
+            block6: None,
+            assign_ipv6: false,
             created,
         });
         let table = RouteTableId::from_random(seed);
@@ -173,7 +176,7 @@ impl Bench {
                 number: 100,
                 allow: true,
                 traffic: Traffic::All,
-                cidr: ipnet::Ipv4Net::default().into(),
+                cidr: defaults::everything().into(),
                 created,
             });
         }
@@ -270,6 +273,8 @@ pub fn run_request() -> crate::query::api::RunInstancesRequest {
         security_group_ids: Vec::new(),
         subnet_id: None,
         private_ip_address: None,
+        ipv6_address_count: None,
+        ipv6_addresses: Vec::new(),
         network_interfaces: Vec::new(),
         placement: None,
         client_token: None,

@@ -10,6 +10,8 @@ use crate::server::BoxError;
 
 /// The addresses that elastic IPs come from.
 pub const POOL: &str = "203.0.113.128-203.0.113.254";
+/// Of the documentation's addresses (RFC 3849), too.
+pub const IPV6_POOL: &str = "2001:db8:f0::/48";
 /// The instances' network; the hosts' flat interfaces themselves have no address.
 pub const NETWORK: &str = "10.0.0.0/20";
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
-use crate::types::{AccountId, Cidr4, ImageId, Range4};
+use crate::types::{AccountId, Cidr4, Cidr6, ImageId, Range4};
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum OperatorCommand {
@@ -18,6 +18,9 @@ pub enum OperatorCommand {
     /// Pools of elastic addresses.
     #[command(subcommand)]
     Pool(PoolCommand),
+    /// IPv6 prefixes, of which VPCs get their blocks.
+    #[command(subcommand)]
+    Ipv6Pool(Ipv6PoolCommand),
     /// The flat networks that instances are in.
     #[command(subcommand)]
     Network(NetworkCommand),
@@ -47,6 +50,7 @@ impl OperatorCommand {
             Self::Account(AccountCommand::List)
                 | Self::Key(KeyCommand::List)
                 | Self::Pool(PoolCommand::List)
+                | Self::Ipv6Pool(Ipv6PoolCommand::List)
                 | Self::Network(NetworkCommand::List)
                 | Self::Image(ImageCommand::List)
                 | Self::Host(HostCommand::List)
@@ -137,6 +141,22 @@ pub enum PoolCommand {
     List,
     Remove {
         name: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum Ipv6PoolCommand {
+    /// Adds a prefix that your router leads to the hosts' public segment. Each VPC that asks for IPv6
+    /// (AmazonProvidedIpv6CidrBlock) gets a /56 of it, each of its subnets a /64 of that.
+    Add {
+        /// A prefix from /16 to /56.
+        #[arg(long)]
+        prefix: Cidr6,
+    },
+    List,
+    /// Removes a prefix of which no VPC has a block.
+    Remove {
+        prefix: Cidr6,
     },
 }
 

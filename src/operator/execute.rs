@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::cli::*;
-use crate::control::{Caller, Decision, defaults, hosts, operator};
+use crate::control::{Caller, Decision, defaults, hosts, ipv6, operator};
 use crate::plan::STOCK_IMAGE;
 use crate::query::Fault;
 use crate::store::Handle;
-use crate::types::{AccountId, Owner, Region};
+use crate::types::{AccountId, Cidr6, Owner, Region};
 
 /// The operator at one store, in one region.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ impl Operator {
             OperatorCommand::Account(command) => self.account(command).await,
             OperatorCommand::Key(command) => self.key(command).await,
             OperatorCommand::Pool(command) => self.pool(command).await,
+            OperatorCommand::Ipv6Pool(command) => self.ipv6_pool(command).await,
             OperatorCommand::Network(command) => self.network(command).await,
             OperatorCommand::Image(command) => self.image(command).await,
             OperatorCommand::Host(command) => self.host(command).await,
@@ -144,6 +145,24 @@ impl Operator {
                 let called = name.clone();
                 self.submit(move |decision| operator::remove_pool(decision, &called)).await?;
                 Ok(json!({"removed": name}))
+            }
+        }
+    }
+
+    async fn ipv6_pool(&self, command: Ipv6PoolCommand) -> Answer {
+        match command {
+            Ipv6PoolCommand::Add { prefix } => {
+                self.submit(move |decision| ipv6::add(decision, prefix)).await?;
+                Ok(json!({"prefix": prefix.to_string()}))
+            }
+            Ipv6PoolCommand::List => {
+                let world = self.handle.world();
+                let row = |cidr: &Cidr6| json!({"prefix": cidr.to_string(), "vpcs": ipv6::used(&world, *cidr), "blocks": ipv6::blocks(*cidr)});
+                Ok(world.ipv6_pools.keys().map(row).collect())
+            }
+            Ipv6PoolCommand::Remove { prefix } => {
+                self.submit(move |decision| ipv6::remove(decision, prefix)).await?;
+                Ok(json!({"removed": prefix.to_string()}))
             }
         }
     }

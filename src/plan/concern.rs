@@ -73,6 +73,8 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
             let told = |world: &World| world.pools.get(id).map(|pool| pool.range);
             told(before) != told(after)
         }
+        // Each block that is given changes `next`, which no host is told.
+        Key::Ipv6Pool(cidr) => before.ipv6_pools.contains_key(cidr) != after.ipv6_pools.contains_key(cidr),
         Key::Host(name) => {
             let told = |world: &World| {
                 world.hosts.get(name).map(|host| {
@@ -90,7 +92,8 @@ fn for_all(before: &World, after: &World, key: &Key) -> bool {
         }
         // Where each address is, all are told, and an address may move without its claim.
         Key::Eni(id) => {
-            let further = |world: &World| world.enis.get(id).map(|eni| eni.secondary_ips.clone());
+            let further =
+                |world: &World| world.enis.get(id).map(|eni| (eni.secondary_ips.clone(), eni.ipv6.clone()));
             further(before).zip(further(after)).is_some_and(|(old, new)| old != new)
         }
         Key::Claim((Space::Network(_), _)) | Key::Deployment(()) => true,
@@ -139,6 +142,7 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
         Key::Subnet(id) => world.subnets.get(id).map(|row| row.vpc),
         Key::Network(name) => world.networks.get(name).and_then(|row| row.vpc),
         Key::InternetGateway(id) => world.internet_gateways.get(id).and_then(|row| row.vpc),
+        Key::EgressGateway(id) => world.egress_gateways.get(id).map(|row| row.vpc),
         Key::NatGateway(id) => world.nat_gateways.get(id).map(|row| row.vpc),
         Key::Peering(id) => {
             if let Some(row) = world.peerings.get(id) {
@@ -146,7 +150,9 @@ fn of_vpc_row(world: &World, key: &Key, hosts: &mut BTreeSet<Arc<str>>) {
             }
             None
         }
-        Key::RouteTable(id) | Key::Route((id, _)) => world.route_tables.get(id).map(|row| row.vpc),
+        Key::RouteTable(id) | Key::Route((id, _)) | Key::Ipv6Route((id, _)) => {
+            world.route_tables.get(id).map(|row| row.vpc)
+        }
         Key::RouteTableAssociation(id) => world.route_table_associations.get(id).map(|row| row.vpc),
         Key::NetworkAcl(id) | Key::AclEntry((id, ..)) => world.network_acls.get(id).map(|row| row.vpc),
         Key::AclAssociation(id) => {

@@ -2,15 +2,20 @@
 
 use super::{GroupSection, RuleSet, boxes};
 use crate::types::{Direction, EniId, GroupId, RuleId, RuleTarget};
-use crate::world::{Prefix, PrefixListEntry, Rule, World};
+use crate::world::{Eni, Prefix, PrefixListEntry, Rule, World};
 
 /// A group's section.
 ///
 /// `needs_rules`: a port of the host is in the group. `needs_members`: a rule on the host names it.
 pub fn group_section(world: &World, id: GroupId, needs_rules: bool, needs_members: bool) -> GroupSection {
     let rules = |direction| if needs_rules { rule_set(world, id, direction) } else { RuleSet::default() };
-    let members = if needs_members { members(world, id) } else { Vec::new() };
-    GroupSection { id, ingress: rules(Direction::Ingress), egress: rules(Direction::Egress), members }
+    let (members, members6) = if needs_members {
+        (members(world, id, |eni| eni.private_ips().collect()), members(world, id, |eni| eni.ipv6.to_vec()))
+    } else {
+        Default::default()
+    };
+    let (ingress, egress) = (rules(Direction::Ingress), rules(Direction::Egress));
+    GroupSection { id, ingress, egress, members, members6 }
 }
 
 fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {
@@ -44,14 +49,14 @@ pub(super) fn is_in_force(world: &World, rule: &Rule) -> bool {
     }
 }
 
-/// The private addresses of the interfaces in the group, sorted. Default VPCs on one flat network
+/// Addresses of the interfaces in the group, sorted. Default VPCs on one flat network
 /// share one address space, so an address occurs once.
-fn members(world: &World, id: GroupId) -> Vec<std::net::Ipv4Addr> {
+fn members<A: Ord>(world: &World, id: GroupId, of: impl Fn(&Eni) -> Vec<A>) -> Vec<A> {
     let of_group = world.index.enis_by_group.range((id, EniId::from_random(0))..);
     let mut members: Vec<_> = of_group
         .take_while(|(group, _)| *group == id)
         .filter_map(|(_, eni)| world.enis.get(eni))
-        .flat_map(|eni| eni.private_ips())
+        .flat_map(|eni| of(eni))
         .collect();
     members.sort_unstable();
     members.dedup();

@@ -11,7 +11,7 @@ use super::groups::{group_section, is_in_force};
 use super::state::*;
 use super::vpcs;
 use crate::types::*;
-use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Network, Space, World};
+use crate::world::{Claim, Condition, Eni, Instance, InstanceState, Network, Space, Subnet, World};
 
 /// Makes the states of hosts from one World: what several hosts need is made once.
 pub struct Planner {
@@ -20,6 +20,7 @@ pub struct Planner {
     hosts: Arc<BTreeMap<Arc<str>, Arc<PeerSection>>>,
     places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     pools: Arc<[Range4]>,
+    pools6: Arc<[Cidr6]>,
     reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
     groups: HashMap<GroupKey, Arc<GroupSection>>,
     /// Of the planner before.
@@ -38,9 +39,10 @@ impl Planner {
     pub fn new(world: Arc<World>, epoch: Arc<str>) -> Self {
         let (hosts, places) = (Arc::new(hosts(&world)), Arc::new(places(&world)));
         let pools = world.pools.values().map(|pool| pool.range).collect();
+        let pools6 = world.ipv6_pools.keys().copied().collect();
         let reverse_names = Arc::new(world.reverse_names().collect());
         let (groups, old_groups) = (HashMap::new(), HashMap::new());
-        Self { world, epoch, hosts, places, pools, reverse_names, groups, old_groups }
+        Self { world, epoch, hosts, places, pools, pools6, reverse_names, groups, old_groups }
     }
 
     /// The planner of a later World. What has not changed since is the same in memory, too: a delta between
@@ -55,6 +57,9 @@ impl Planner {
         }
         if new.pools == self.pools {
             new.pools = self.pools;
+        }
+        if new.pools6 == self.pools6 {
+            new.pools6 = self.pools6;
         }
         if new.reverse_names == self.reverse_names {
             new.reverse_names = self.reverse_names;
@@ -79,6 +84,7 @@ impl Planner {
             host: host.into(),
             networks: networks(&world, host),
             pools: self.pools.clone(),
+            pools6: self.pools6.clone(),
             reverse_names: self.reverse_names.clone(),
             hosts: self.hosts.clone(),
             places: self.places.clone(),
@@ -134,11 +140,12 @@ impl Planner {
 /// The flat networks: every host joins them.
 fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
     let flat = world.flat_networks();
-    flat.map(|network| (network.name.clone(), Arc::new(network_section(network, host)))).collect()
+    flat.map(|network| (network.name.clone(), Arc::new(network_section(world, network, host)))).collect()
 }
 
-pub(super) fn network_section(network: &Network, host: &str) -> NetworkSection {
+pub(super) fn network_section(world: &World, network: &Network, host: &str) -> NetworkSection {
     NetworkSection {
+        cidr6: subnet_of(world, network).and_then(|subnet| vpcs::cidr6(subnet)),
         name: network.name.clone(),
         vpc: network.vpc,
         cidr: network.cidr,
@@ -152,6 +159,14 @@ pub(super) fn network_section(network: &Network, host: &str) -> NetworkSection {
         },
         domain: network.domain.clone(),
     }
+}
+
+/// The subnet that a network of an isolated VPC carries: it has its own.
+fn subnet_of<'w>(world: &'w World, network: &Network) -> Option<&'w Arc<Subnet>> {
+    network.vpc?;
+    let mut on = world.index.subnets_by_network.range((network.name.clone(), SubnetId::from_random(0))..);
+    let (name, id) = on.next()?;
+    world.subnets.get(id).filter(|_| *name == network.name)
 }
 
 /// The hosts that have said their MAC. A failed one is nobody's way to anything.
@@ -174,7 +189,8 @@ fn places(world: &World) -> BTreeMap<EniId, Arc<PlaceSection>> {
         let eni = world.enis.get(&id).filter(|eni| eni.private_ip == claim.address)?;
         let (private_ip, network, host) = (claim.address, network.clone(), claim.host.clone());
         let secondary_ips = secondary_ips(world, eni, &host);
-        Some((id, Arc::new(PlaceSection { eni: id, private_ip, secondary_ips, network, host })))
+        let ipv6 = eni.ipv6.clone();
+        Some((id, Arc::new(PlaceSection { eni: id, private_ip, secondary_ips, ipv6, network, host })))
     };
     served.filter_map(section).collect()
 }
@@ -278,11 +294,13 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
         mac: eni.mac,
         private_ip: eni.private_ip,
         secondary_ips: secondary_ips(world, eni, &instance.host),
+        ipv6: eni.ipv6.clone(),
         groups: groups.iter().map(|group| group.id).collect(),
         source_dest_check: eni.source_dest_check,
         public_ip: elastic.map(|row| row.public_ip),
         subnet: subnet.id,
         subnet_cidr: subnet.cidr,
+        subnet_cidr6: vpcs::cidr6(subnet),
         vpc: vpc.id,
         vpc_cidr: vpc.cidr,
         group_names: groups.iter().map(|group| group.name.clone()).collect(),

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use super::host::network_section;
 use super::state::*;
 use crate::types::*;
-use crate::world::{Destination, NameServer, NatGateway, NextHop, Peering, Prefix, Route, Space, Vpc, World};
+use crate::world::{
+    Destination, Ipv6NextHop, Ipv6Route, NameServer, NatGateway, NextHop, Peering, Prefix, Route, Space,
+    Subnet, Vpc, World,
+};
 
 /// Adds what the ports' VPCs and subnets are.
 pub fn add(world: &World, state: &mut HostState) {
@@ -37,7 +40,7 @@ fn add_vpc(world: &World, state: &mut HostState, id: VpcId) {
     let Some(vpc) = world.vpcs.get(&id).filter(|_| !state.vpcs.contains_key(&id)) else { return };
     let Some(section) = vpc_section(world, vpc) else { return };
     state.vpcs.insert(id, Arc::new(section));
-    let networks = world.networks_of(id).map(|row| network_section(row, &state.host));
+    let networks = world.networks_of(id).map(|row| network_section(world, row, &state.host));
     let networks = networks.map(|network| (network.name.clone(), Arc::new(network)));
     state.networks.extend(networks.collect::<Vec<_>>());
 }
@@ -47,7 +50,7 @@ fn add_subnet(world: &World, state: &mut HostState, id: SubnetId, vpc: VpcId) {
     let isolated = world.vpcs.get(&vpc).is_some_and(|vpc| vpc.vni.is_some());
     let table = if isolated { world.route_table_of(vpc, id).map(|table| table.number) } else { None };
     let acl = world.acl_of(id).map(|acl| acl.id);
-    state.subnets.insert(id, Arc::new(SubnetSection { cidr: subnet.cidr, table, acl }));
+    state.subnets.insert(id, Arc::new(SubnetSection { cidr: subnet.cidr, cidr6: cidr6(subnet), table, acl }));
     if let Some(acl) = acl.filter(|acl| !state.acls.contains_key(acl)) {
         state.acls.insert(acl, Arc::new(acl_section(world, acl)));
     }
@@ -64,16 +67,21 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
     let tables = world.route_tables_of(vpc.id);
     let tables: BTreeMap<_, _> =
         tables.map(|table| (table.number, rows[&table.id].iter().map(section).collect())).collect();
+    let tables6 = world
+        .route_tables_of(vpc.id)
+        .map(|table| (table.number, world.ipv6_routes_of(table.id).map(|row| route6(world, row)).collect()));
     Some(VpcSection {
         id: vpc.id,
         vni: vpc.vni?,
         cidrs: vpc.cidrs().collect(),
+        cidrs6: vpc.blocks6.iter().map(|block| block.cidr).collect(),
         dns_support: vpc.dns_support,
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
         nat_gateways: world.nat_gateways_of(vpc.id).filter_map(|row| nat(world, row)).collect(),
         peerings: world.peers_of(vpc.id).filter_map(|(row, peer)| peering(world, row, peer)).collect(),
         tables,
+        tables6: tables6.collect(),
     })
 }
 
@@ -152,6 +160,31 @@ pub fn rests(world: &World, vpc: VpcId, eni: EniId) -> bool {
     gateways.any(|row| nat(world, row).is_none())
 }
 
+fn route6(world: &World, row: &Ipv6Route) -> Route6Section {
+    let vpc = world.route_tables.get(&row.table).map(|table| table.vpc);
+    let to = match row.to {
+        Ipv6NextHop::InternetGateway(id) => {
+            let gateway = world.internet_gateways.get(&id);
+            let attached = gateway.is_some_and(|gateway| gateway.vpc.is_some() && gateway.vpc == vpc);
+            if attached { RouteTo::Internet } else { RouteTo::Nowhere }
+        }
+        Ipv6NextHop::EgressGateway(id) => {
+            let there = world.egress_gateways.get(&id).is_some_and(|gateway| Some(gateway.vpc) == vpc);
+            if there { RouteTo::EgressOnly } else { RouteTo::Nowhere }
+        }
+        Ipv6NextHop::Interface(id) => {
+            let eni = world.enis.get(&id).filter(|eni| Some(eni.vpc) == vpc);
+            eni.map_or(RouteTo::Nowhere, |eni| RouteTo::Interface(eni.id))
+        }
+    };
+    Route6Section { destination: row.destination, to }
+}
+
+/// A subnet's block of IPv6.
+pub(super) fn cidr6(subnet: &Subnet) -> Option<Cidr6> {
+    subnet.block6.map(|block| block.cidr)
+}
+
 /// `None` for one that is not at work: deleted, or where its host has not got its addresses yet.
 fn nat(world: &World, row: &NatGateway) -> Option<(NatGatewayId, NatSection)> {
     let address = world.addresses.get(&row.allocation).filter(|_| row.deleted.is_none())?;
@@ -200,9 +233,20 @@ fn goes_out(world: &World, tables: &Chosen, gateway: &NatGateway, destination: C
 fn acl_section(world: &World, acl: NetworkAclId) -> AclSection {
     let entries = |direction| {
         let entries = world.acl_entries_of(acl, direction);
-        entries
-            .map(|entry| AclEntrySection { allow: entry.allow, traffic: entry.traffic, cidr: entry.cidr })
+        let four = entries.filter_map(|entry| Some((entry, entry.cidr.v4()?)));
+        four.map(|(entry, cidr)| AclEntrySection { allow: entry.allow, traffic: entry.traffic, cidr })
             .collect()
     };
-    AclSection { ingress: entries(Direction::Ingress), egress: entries(Direction::Egress) }
+    let entries6 = |direction| {
+        let entries = world.acl_entries_of(acl, direction);
+        let six = entries.filter_map(|entry| Some((entry, entry.cidr.v6()?)));
+        six.map(|(entry, cidr)| AclEntry6Section { allow: entry.allow, traffic: entry.traffic, cidr })
+            .collect()
+    };
+    AclSection {
+        ingress: entries(Direction::Ingress),
+        egress: entries(Direction::Egress),
+        ingress6: entries6(Direction::Ingress),
+        egress6: entries6(Direction::Egress),
+    }
 }

@@ -17,7 +17,7 @@ mod xml;
 /// Clippy is for code that people write; unused parts depend on which actions there are.
 #[allow(clippy::all, clippy::unwrap_used, unused_imports, unused_parens, unused_variables, unused_mut)]
 pub mod api {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     pub use super::fault::Fault;
     pub use super::form::Filter;
@@ -25,11 +25,12 @@ pub mod api {
     use super::page::Page;
     use super::xml::Xml;
     use crate::types::{
-        AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, DhcpOptionsId, EniId, GroupId, ImageId,
-        InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId, KeyPairId, LaunchTemplateId,
-        MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId, PoolId, PrefixListId, Region,
-        ReservationId, ResourceId, RouteTableAssociationId, RouteTableId, RuleId, SubnetCidrReservationId,
-        SubnetId, VolumeId, VpcCidrAssociationId, VpcId, VpcPeeringConnectionId,
+        AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, Cidr6, DhcpOptionsId, EgressGatewayId,
+        EniId, GroupId, ImageId, InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId,
+        KeyPairId, LaunchTemplateId, MacAddr, Micros, NatGatewayId, NetworkAclAssociationId, NetworkAclId,
+        PoolId, PrefixListId, Region, ReservationId, ResourceId, RouteTableAssociationId, RouteTableId,
+        RuleId, SubnetCidrAssociationId, SubnetCidrReservationId, SubnetId, VolumeId, VpcCidrAssociationId,
+        VpcId, VpcPeeringConnectionId,
     };
 
     include!(concat!(env!("OUT_DIR"), "/api.rs"));
@@ -193,6 +194,7 @@ mod tests {
             state: "available".into(),
             cidr_block: "10.0.0.0/16".parse().unwrap(),
             cidr_block_association_set: vec![block],
+            ipv6_cidr_block_association_set: Vec::new(),
             dhcp_options_id: DhcpOptionsId::from_random(1),
             instance_tenancy: "default".into(),
             is_default: false,

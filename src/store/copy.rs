@@ -164,15 +164,16 @@ fn rows(world: &World) -> Vec<Change> {
         };
     }
     add!(
-        accounts: Account, access_keys: AccessKey, pools: Pool, networks: Network, hosts: Host, images: Image,
+        accounts: Account, access_keys: AccessKey, pools: Pool, ipv6_pools: Ipv6Pool, networks: Network, hosts: Host, images: Image,
         vpcs: Vpc, subnets: Subnet, dhcp_options: DhcpOptions, internet_gateways: InternetGateway,
-        nat_gateways: NatGateway, peerings: Peering, route_tables: RouteTable, route_table_associations: RouteTableAssociation,
-        routes: Route, network_acls: NetworkAcl, acl_entries: AclEntry, acl_associations: AclAssociation,
+        egress_gateways: EgressGateway, nat_gateways: NatGateway, peerings: Peering, route_tables: RouteTable,
+        route_table_associations: RouteTableAssociation, routes: Route, ipv6_routes: Ipv6Route, network_acls: NetworkAcl,
+        acl_entries: AclEntry, acl_associations: AclAssociation,
         groups: Group, rules: Rule, key_pairs: KeyPair,
         insights_paths: InsightsPath, insights_analyses: InsightsAnalysis,
         launch_templates: LaunchTemplate, launch_template_versions: LaunchTemplateVersion, instances: Instance,
         enis: Eni, addresses: Address, address_transfers: AddressTransfer, tags: Tag, claims: Claim, freed: Freed,
-        tokens: Token
+        freed_ipv6: FreedIpv6,        tokens: Token
     );
     all
 }

@@ -14,6 +14,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Account(id) => vec![text(id)],
         Key::AccessKey(id) => vec![text(id)],
         Key::Pool(id) => vec![text(id)],
+        Key::Ipv6Pool(cidr) => vec![text(cidr)],
         Key::Network(name) => vec![text(name)],
         Key::Host(name) => vec![text(name)],
         Key::Image(id) => vec![text(id)],
@@ -21,6 +22,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Subnet(id) => vec![text(id)],
         Key::DhcpOptions(id) => vec![text(id)],
         Key::InternetGateway(id) => vec![text(id)],
+        Key::EgressGateway(id) => vec![text(id)],
         Key::NatGateway(id) => vec![text(id)],
         Key::Peering(id) => vec![text(id)],
         Key::RouteTable(id) => vec![text(id)],
@@ -29,6 +31,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::PrefixList(id) => vec![text(id)],
         Key::PrefixListVersion((id, number)) => vec![text(id), count(*number)],
         Key::SubnetCidrReservation(id) => vec![text(id)],
+        Key::Ipv6Route((table, destination)) => vec![text(table), text(destination)],
         Key::NetworkAcl(id) => vec![text(id)],
         Key::AclEntry((acl, direction, number)) => {
             vec![text(acl), text(direction_word(*direction)), int((*number).into())]
@@ -51,6 +54,7 @@ pub(super) fn cells(key: &Key) -> Vec<Cell> {
         Key::Claim((space, address)) | Key::Freed((space, address)) => {
             vec![text(space_word(space)), text(address)]
         }
+        Key::FreedIpv6(cidr) => vec![text(cidr)],
         Key::Deployment(()) => vec![text("deployment")],
         Key::Token((owner, action, token)) => {
             vec![text(owner.account), text(&owner.region), text(action), text(token)]
@@ -77,6 +81,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Account::NAME => Key::Account(one(id)?),
         AccessKey::NAME => Key::AccessKey(id.into()),
         Pool::NAME => Key::Pool(one(id)?),
+        Ipv6Pool::NAME => Key::Ipv6Pool(one(id)?),
         Network::NAME => Key::Network(id.into()),
         Host::NAME => Key::Host(id.into()),
         Image::NAME => Key::Image(one(id)?),
@@ -84,6 +89,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Subnet::NAME => Key::Subnet(one(id)?),
         DhcpOptions::NAME => Key::DhcpOptions(one(id)?),
         InternetGateway::NAME => Key::InternetGateway(one(id)?),
+        EgressGateway::NAME => Key::EgressGateway(one(id)?),
         NatGateway::NAME => Key::NatGateway(one(id)?),
         Peering::NAME => Key::Peering(one(id)?),
         RouteTable::NAME => Key::RouteTable(one(id)?),
@@ -98,6 +104,10 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
             Key::PrefixListVersion((one(list)?, one(number)?))
         }
         SubnetCidrReservation::NAME => Key::SubnetCidrReservation(one(id)?),
+        Ipv6Route::NAME => {
+            let (table, destination) = id.split_once(' ').ok_or("has no destination")?;
+            Key::Ipv6Route((one(table)?, one(destination)?))
+        }
         NetworkAcl::NAME => Key::NetworkAcl(one(id)?),
         AclEntry::NAME => {
             let mut words = id.split(' ');
@@ -132,6 +142,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         }
         Claim::NAME => Key::Claim(place(id)?),
         Freed::NAME => Key::Freed(place(id)?),
+        FreedIpv6::NAME => Key::FreedIpv6(one(id)?),
         Deployment::NAME => Key::Deployment(()),
         Token::NAME => {
             let mut words = id.splitn(4, ' ');
@@ -167,6 +178,8 @@ mod tests {
             (AccessKey::NAME, Key::AccessKey("AKIA 1".into())),
             (Eni::NAME, Key::Eni(EniId::from_random(9))),
             (Route::NAME, Key::Route((RouteTableId::from_random(4), "10.0.0.0/8".parse().unwrap()))),
+            (Ipv6Route::NAME, Key::Ipv6Route((RouteTableId::from_random(4), "::/0".parse().unwrap()))),
+            (FreedIpv6::NAME, Key::FreedIpv6("2001:db8:f0::1/128".parse().unwrap())),
             (AclEntry::NAME, Key::AclEntry((NetworkAclId::from_random(5), Direction::Egress, 100))),
             (AddressTransfer::NAME, Key::AddressTransfer((owner.clone(), AllocationId::from_random(4)))),
             (Tag::NAME, Key::Tag((instance, "a key with blanks ".into()))),

@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0009_launch_templates.sql", postgres),
     migration!("0010_nat_gateways.sql", postgres),
     migration!("0011_peerings.sql", sqlite, postgres),
+    migration!("0012_ipv6.sql", postgres),
     migration!("0013_prefix_lists.sql", sqlite, postgres),
 ];
 

@@ -113,12 +113,16 @@ ids! {
     VpcCidrAssociationId = "vpc-cidr-assoc";
     /// A subnet.
     SubnetId = "subnet";
+    /// A block of IPv6 addresses that a subnet has.
+    SubnetCidrAssociationId = "subnet-cidr-assoc";
     /// A route table.
     RouteTableId = "rtb";
     /// What makes a route table a subnet's, or a VPC's main one.
     RouteTableAssociationId = "rtbassoc";
     /// An internet gateway.
     InternetGatewayId = "igw";
+    /// An egress-only internet gateway.
+    EgressGatewayId = "eigw";
     /// A NAT gateway.
     NatGatewayId = "nat";
     /// A VPC peering connection.
@@ -170,6 +174,7 @@ impl PeeringAccepterId {
 pub enum ResourceId {
     Address(AllocationId),
     DhcpOptions(DhcpOptionsId),
+    EgressGateway(EgressGatewayId),
     Image(ImageId),
     Instance(InstanceId),
     KeyPair(KeyPairId),
@@ -208,6 +213,7 @@ impl ResourceId {
         match self {
             Self::Address(_) => "elastic-ip",
             Self::DhcpOptions(_) => "dhcp-options",
+            Self::EgressGateway(_) => "egress-only-internet-gateway",
             Self::Image(_) => "image",
             Self::Instance(_) => "instance",
             Self::KeyPair(_) => "key-pair",
@@ -235,6 +241,7 @@ impl fmt::Display for ResourceId {
         match self {
             Self::Address(id) => id.fmt(f),
             Self::DhcpOptions(id) => id.fmt(f),
+            Self::EgressGateway(id) => id.fmt(f),
             Self::Image(id) => id.fmt(f),
             Self::Instance(id) => id.fmt(f),
             Self::KeyPair(id) => id.fmt(f),
@@ -265,6 +272,7 @@ impl FromStr for ResourceId {
         Ok(match prefix {
             AllocationId::PREFIX => Self::Address(text.parse()?),
             DhcpOptionsId::PREFIX => Self::DhcpOptions(text.parse()?),
+            EgressGatewayId::PREFIX => Self::EgressGateway(text.parse()?),
             ImageId::PREFIX => Self::Image(text.parse()?),
             InstanceId::PREFIX => Self::Instance(text.parse()?),
             KeyPairId::PREFIX => Self::KeyPair(text.parse()?),

@@ -15,7 +15,7 @@ mod time;
 pub use hash::{Digest, ParseDigestError};
 pub use ids::*;
 pub use mac::{MacAddr, ParseMacError};
-pub use net::{Cidr4, Cidr6, ParseCidrError, Range4};
+pub use net::{Cidr, Cidr4, Cidr6, ParseCidrError, Range4};
 pub use owner::{AccountId, Owner, ParseAccountError, Region};
 pub use rule::{Direction, IcmpMatch, PortRange, Protocol, RuleTarget, Traffic, TrafficError};
 pub use time::Micros;

@@ -54,6 +54,11 @@ macro_rules! cidr {
                 self.0.contains(&addr)
             }
 
+            /// Whether the other block lies in this one.
+            pub fn holds(&self, other: &Self) -> bool {
+                self.0.contains(&other.0)
+            }
+
             /// Whether the two blocks share an address.
             pub fn overlaps(&self, other: &Self) -> bool {
                 self.0.contains(&other.0) || other.0.contains(&self.0)
@@ -100,6 +105,59 @@ macro_rules! cidr {
 
 cidr!(Cidr4, Ipv4Net, Ipv4Addr, "198.51.100.0/24");
 cidr!(Cidr6, Ipv6Net, Ipv6Addr, "2001:db8::/32");
+
+/// A CIDR block of either family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Cidr {
+    V4(Cidr4),
+    V6(Cidr6),
+}
+
+impl Cidr {
+    /// The block, if it is one of IPv4.
+    pub const fn v4(self) -> Option<Cidr4> {
+        match self {
+            Self::V4(cidr) => Some(cidr),
+            Self::V6(_) => None,
+        }
+    }
+
+    /// The block, if it is one of IPv6.
+    pub const fn v6(self) -> Option<Cidr6> {
+        match self {
+            Self::V4(_) => None,
+            Self::V6(cidr) => Some(cidr),
+        }
+    }
+}
+
+impl From<Cidr4> for Cidr {
+    fn from(cidr: Cidr4) -> Self {
+        Self::V4(cidr)
+    }
+}
+
+impl From<Cidr6> for Cidr {
+    fn from(cidr: Cidr6) -> Self {
+        Self::V6(cidr)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(cidr) => cidr.fmt(f),
+            Self::V6(cidr) => cidr.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = ParseCidrError;
+    fn from_str(text: &str) -> Result<Self, ParseCidrError> {
+        if text.contains(':') { text.parse().map(Self::V6) } else { text.parse().map(Self::V4) }
+    }
+}
 
 /// An inclusive range of IPv4 addresses, `first <= last`, written `first-last`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

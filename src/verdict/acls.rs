@@ -45,7 +45,9 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
     }
     let entries = world.acl_entries.values().filter(|entry| Some(entry.acl) == acl);
     let matching = |entry: &&std::sync::Arc<AclEntry>| {
-        entry.direction == direction && covers(entry.cidr, peer) && carries(&entry.traffic, packet.transport)
+        entry.direction == direction
+            && entry.cidr.v4().is_some_and(|cidr| covers(cidr, peer))
+            && carries(&entry.traffic, packet.transport)
     };
     let first = entries.filter(matching).min_by_key(|entry| entry.number);
     Some(decision(first.map(|entry| entry.number), first.is_some_and(|entry| entry.allow)))

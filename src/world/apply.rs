@@ -24,6 +24,7 @@ impl World {
             Row::Account(row) => drop(self.accounts.insert(row.id, row.clone())),
             Row::AccessKey(row) => drop(self.access_keys.insert(row.id.clone(), row.clone())),
             Row::Pool(row) => drop(self.pools.insert(row.id, row.clone())),
+            Row::Ipv6Pool(row) => drop(self.ipv6_pools.insert(row.cidr, row.clone())),
             Row::Network(row) => drop(self.networks.insert(row.name.clone(), row.clone())),
             Row::Host(row) => drop(self.hosts.insert(row.name.clone(), row.clone())),
             Row::Image(row) => drop(self.images.insert(row.id, row.clone())),
@@ -33,6 +34,7 @@ impl World {
             Row::PrefixListVersion(row) => {
                 drop(self.prefix_list_versions.insert((row.list, row.number), row.clone()))
             }
+            Row::Ipv6Route(row) => drop(self.ipv6_routes.insert((row.table, row.destination), row.clone())),
             Row::AclEntry(row) => {
                 drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()))
             }
@@ -43,6 +45,7 @@ impl World {
             Row::Vpc(row) => keep!(self.vpcs, row.id, row, vpc),
             Row::Subnet(row) => keep!(self.subnets, row.id, row, subnet),
             Row::InternetGateway(row) => keep!(self.internet_gateways, row.id, row, internet_gateway),
+            Row::EgressGateway(row) => keep!(self.egress_gateways, row.id, row, egress_gateway),
             Row::NatGateway(row) => keep!(self.nat_gateways, row.id, row, nat_gateway),
             Row::Peering(row) => keep!(self.peerings, row.id, row, peering),
             Row::RouteTable(row) => keep!(self.route_tables, row.id, row, route_table),
@@ -69,6 +72,7 @@ impl World {
             }
             Row::Claim(row) => keep!(self.claims, (row.space.clone(), row.address), row, claim),
             Row::Freed(row) => keep!(self.freed, (row.space.clone(), row.address), row, freed),
+            Row::FreedIpv6(row) => keep!(self.freed_ipv6, row.cidr, row, freed_ipv6),
             Row::Token(row) => keep!(self.tokens, row.key.clone(), row, token),
         }
     }
@@ -78,6 +82,7 @@ impl World {
             Key::Account(key) => drop(self.accounts.remove(key)),
             Key::AccessKey(key) => drop(self.access_keys.remove(key)),
             Key::Pool(key) => drop(self.pools.remove(key)),
+            Key::Ipv6Pool(key) => drop(self.ipv6_pools.remove(key)),
             Key::Network(key) => drop(self.networks.remove(key)),
             Key::Host(key) => drop(self.hosts.remove(key)),
             Key::Image(key) => drop(self.images.remove(key)),
@@ -85,6 +90,7 @@ impl World {
             Key::DhcpOptions(key) => drop(self.dhcp_options.remove(key)),
             Key::PrefixList(key) => drop(self.prefix_lists.remove(key)),
             Key::PrefixListVersion(key) => drop(self.prefix_list_versions.remove(key)),
+            Key::Ipv6Route(key) => drop(self.ipv6_routes.remove(key)),
             Key::AclEntry(key) => drop(self.acl_entries.remove(key)),
             Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
             Key::Deployment(()) => self.deployment = None,
@@ -92,6 +98,9 @@ impl World {
             Key::Subnet(key) => self.index.subnet(self.subnets.remove(key).as_deref(), None),
             Key::InternetGateway(key) => {
                 self.index.internet_gateway(self.internet_gateways.remove(key).as_deref(), None)
+            }
+            Key::EgressGateway(key) => {
+                self.index.egress_gateway(self.egress_gateways.remove(key).as_deref(), None)
             }
             Key::NatGateway(key) => self.index.nat_gateway(self.nat_gateways.remove(key).as_deref(), None),
             Key::Peering(key) => self.index.peering(self.peerings.remove(key).as_deref(), None),
@@ -127,6 +136,7 @@ impl World {
             }
             Key::Claim(key) => self.index.claim(self.claims.remove(key).as_deref(), None),
             Key::Freed(key) => self.index.freed(self.freed.remove(key).as_deref(), None),
+            Key::FreedIpv6(key) => self.index.freed_ipv6(self.freed_ipv6.remove(key).as_deref(), None),
             Key::Token(key) => self.index.token(self.tokens.remove(key).as_deref(), None),
         }
     }
@@ -174,6 +184,10 @@ impl Index {
         if let Some((vpc, id)) = new.and_then(|row| row.vpc.zip(Some(row.id))) {
             self.internet_gateways_by_vpc.insert((vpc, id));
         }
+    }
+
+    fn egress_gateway(&mut self, old: Option<&EgressGateway>, new: Option<&EgressGateway>) {
+        reindex!(old, new, |row| self.egress_gateways_by_vpc => (row.vpc, row.id));
     }
 
     fn nat_gateway(&mut self, old: Option<&NatGateway>, new: Option<&NatGateway>) {
@@ -321,6 +335,9 @@ impl Index {
             for ip in row.private_ips() {
                 leave(&mut self.eni_by_private_ip, &(row.network.clone(), ip), row.id);
             }
+            for ip in row.ipv6.iter() {
+                leave(&mut self.eni_by_ipv6, ip, row.id);
+            }
             if let Some(attachment) = &row.attachment {
                 self.enis_by_instance.remove(&(attachment.instance, row.id));
             }
@@ -331,6 +348,9 @@ impl Index {
             }
             for ip in row.private_ips() {
                 self.eni_by_private_ip.insert((row.network.clone(), ip), row.id);
+            }
+            for ip in row.ipv6.iter() {
+                self.eni_by_ipv6.insert(*ip, row.id);
             }
             if let Some(attachment) = &row.attachment {
                 self.enis_by_instance.insert((attachment.instance, row.id));
@@ -390,6 +410,10 @@ impl Index {
 
     fn freed(&mut self, old: Option<&Freed>, new: Option<&Freed>) {
         reindex!(old, new, |row| self.freed_by_age => (row.space.clone(), row.freed, row.address));
+    }
+
+    fn freed_ipv6(&mut self, old: Option<&FreedIpv6>, new: Option<&FreedIpv6>) {
+        reindex!(old, new, |row| self.freed_ipv6_by_age => (row.cidr.prefix_len(), row.freed, row.cidr));
     }
 
     fn token(&mut self, old: Option<&Token>, new: Option<&Token>) {

@@ -36,6 +36,7 @@ tables! {
     Account: Account, AccountId, |row| row.id;
     AccessKey: AccessKey, Arc<str>, |row| row.id.clone();
     Pool: Pool, PoolId, |row| row.id;
+    Ipv6Pool: Ipv6Pool, Cidr6, |row| row.cidr;
     Network: Network, Arc<str>, |row| row.name.clone();
     Host: Host, Arc<str>, |row| row.name.clone();
     Image: Image, ImageId, |row| row.id;
@@ -43,11 +44,13 @@ tables! {
     Subnet: Subnet, SubnetId, |row| row.id;
     DhcpOptions: DhcpOptions, DhcpOptionsId, |row| row.id;
     InternetGateway: InternetGateway, InternetGatewayId, |row| row.id;
+    EgressGateway: EgressGateway, EgressGatewayId, |row| row.id;
     NatGateway: NatGateway, NatGatewayId, |row| row.id;
     Peering: Peering, VpcPeeringConnectionId, |row| row.id;
     RouteTable: RouteTable, RouteTableId, |row| row.id;
     RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
     Route: Route, (RouteTableId, Destination), |row| (row.table, row.destination);
+    Ipv6Route: Ipv6Route, (RouteTableId, Cidr6), |row| (row.table, row.destination);
     SubnetCidrReservation: SubnetCidrReservation, SubnetCidrReservationId, |row| row.id;
     PrefixList: PrefixList, PrefixListId, |row| row.id;
     PrefixListVersion: PrefixListVersion, (PrefixListId, u64), |row| (row.list, row.number);
@@ -69,6 +72,7 @@ tables! {
     Claim: Claim, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
     Deployment: Deployment, (), |_row| ();
     Freed: Freed, (Space, Ipv4Addr), |row| (row.space.clone(), row.address);
+    FreedIpv6: FreedIpv6, Cidr6, |row| row.cidr;
     Token: Token, TokenKey, |row| row.key.clone();
 }
 

@@ -127,6 +127,24 @@ impl World {
         self.routes.range((table, first)..).take_while(move |((of, _), _)| *of == table).map(|(_, row)| row)
     }
 
+    /// The routes of IPv6 that were made in a table, by destination.
+    pub fn ipv6_routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Ipv6Route>> {
+        let everything = Cidr6::from(ipnet::Ipv6Net::default());
+        self.ipv6_routes
+            .range((table, everything)..)
+            .take_while(move |((of, _), _)| *of == table)
+            .map(|(_, row)| row)
+    }
+
+    /// A VPC's egress-only internet gateways, by id.
+    pub fn egress_gateways_of(&self, vpc: VpcId) -> impl Iterator<Item = &Arc<EgressGateway>> {
+        self.index
+            .egress_gateways_by_vpc
+            .range((vpc, EgressGatewayId::from_random(0))..)
+            .take_while(move |(of, _)| *of == vpc)
+            .filter_map(|(_, id)| self.egress_gateways.get(id))
+    }
+
     /// The network ACL of a subnet.
     pub fn acl_of(&self, subnet: SubnetId) -> Option<&Arc<NetworkAcl>> {
         let id = self.index.acl_association_of.get(&subnet)?;

@@ -7,6 +7,7 @@
 
 mod apply;
 mod change;
+mod ipv6;
 mod lookup;
 mod peerings;
 mod prefix_lists;
@@ -14,12 +15,13 @@ mod rows;
 mod vpcs;
 
 pub use change::{Change, Key, Row};
+pub use ipv6::*;
 pub use peerings::*;
 pub use prefix_lists::*;
 pub use rows::*;
 pub use vpcs::*;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -47,6 +49,7 @@ pub struct World {
     pub accounts: OrdMap<AccountId, Arc<Account>>,
     pub access_keys: OrdMap<Arc<str>, Arc<AccessKey>>,
     pub pools: OrdMap<PoolId, Arc<Pool>>,
+    pub ipv6_pools: OrdMap<Cidr6, Arc<Ipv6Pool>>,
     pub networks: OrdMap<Arc<str>, Arc<Network>>,
     pub hosts: OrdMap<Arc<str>, Arc<Host>>,
     pub images: OrdMap<ImageId, Arc<Image>>,
@@ -54,11 +57,13 @@ pub struct World {
     pub subnets: OrdMap<SubnetId, Arc<Subnet>>,
     pub dhcp_options: OrdMap<DhcpOptionsId, Arc<DhcpOptions>>,
     pub internet_gateways: OrdMap<InternetGatewayId, Arc<InternetGateway>>,
+    pub egress_gateways: OrdMap<EgressGatewayId, Arc<EgressGateway>>,
     pub nat_gateways: OrdMap<NatGatewayId, Arc<NatGateway>>,
     pub peerings: OrdMap<VpcPeeringConnectionId, Arc<Peering>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
     pub routes: OrdMap<(RouteTableId, Destination), Arc<Route>>,
+    pub ipv6_routes: OrdMap<(RouteTableId, Cidr6), Arc<Ipv6Route>>,
     pub subnet_cidr_reservations: OrdMap<SubnetCidrReservationId, Arc<SubnetCidrReservation>>,
     pub prefix_lists: OrdMap<PrefixListId, Arc<PrefixList>>,
     /// By list and number.
@@ -83,6 +88,7 @@ pub struct World {
     pub claims: OrdMap<(Space, Ipv4Addr), Arc<Claim>>,
     pub deployment: Option<Arc<Deployment>>,
     pub freed: OrdMap<(Space, Ipv4Addr), Arc<Freed>>,
+    pub freed_ipv6: OrdMap<Cidr6, Arc<FreedIpv6>>,
     pub tokens: OrdMap<TokenKey, Arc<Token>>,
 
     pub index: Index,
@@ -99,6 +105,7 @@ pub struct Index {
     pub vpcs_by_vni: OrdSet<(u32, VpcId)>,
     pub internet_gateways_by_vpc: OrdSet<(VpcId, InternetGatewayId)>,
     pub nat_gateways_by_vpc: OrdSet<(VpcId, NatGatewayId)>,
+    pub egress_gateways_by_vpc: OrdSet<(VpcId, EgressGatewayId)>,
     /// Which NAT gateway an interface is of; none of those that are deleted.
     pub nat_gateway_by_eni: OrdMap<EniId, NatGatewayId>,
     pub nat_gateways_by_host: OrdSet<(Arc<str>, NatGatewayId)>,
@@ -137,6 +144,8 @@ pub struct Index {
     pub enis_by_group: OrdSet<(GroupId, EniId)>,
     /// Private addresses, secondary ones too, within a subnet's network: (network name, address).
     pub eni_by_private_ip: OrdMap<(Arc<str>, Ipv4Addr), EniId>,
+    /// IPv6 addresses, each of which is there once: no two VPCs have the same block.
+    pub eni_by_ipv6: OrdMap<Ipv6Addr, EniId>,
     pub addresses_by_owner: OrdSet<(Owner, AllocationId)>,
     pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
     pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
@@ -149,5 +158,7 @@ pub struct Index {
     pub claims_by_host: OrdSet<(Arc<str>, Space, Ipv4Addr)>,
     /// Freed addresses of a space, oldest first.
     pub freed_by_age: OrdSet<(Space, Micros, Ipv4Addr)>,
+    /// What was freed of IPv6, by the length of its prefix, oldest first.
+    pub freed_ipv6_by_age: OrdSet<(u8, Micros, Cidr6)>,
     pub tokens_by_age: OrdSet<(Micros, TokenKey)>,
 }

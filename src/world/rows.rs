@@ -1,6 +1,6 @@
 //! The rows: one type per table, in the store's own shape.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::types::*;
@@ -342,6 +342,8 @@ pub struct Eni {
     pub private_ip: Ipv4Addr,
     /// In the order in which they were assigned.
     pub secondary_ips: Arc<[Ipv4Addr]>,
+    /// In the order in which they were assigned. Hosts answer for them where they answer for the primary private one.
+    pub ipv6: Arc<[Ipv6Addr]>,
     pub groups: Arc<[GroupId]>,
     pub source_dest_check: bool,
     /// Whether an instance that starts with it alone gets a public address.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::Destination;
+use super::{Destination, SubnetBlock6, VpcBlock6};
 use crate::types::*;
 
 /// A VPC.
@@ -17,6 +17,8 @@ pub struct Vpc {
     pub cidr: Cidr4,
     /// Those that were associated later.
     pub blocks: Arc<[Block]>,
+    /// Its blocks of IPv6.
+    pub blocks6: Arc<[VpcBlock6]>,
     pub is_default: bool,
     pub dhcp_options: DhcpOptionsId,
     /// Whether the resolver answers.
@@ -77,6 +79,10 @@ pub struct Subnet {
     pub is_default: bool,
     /// Whether an instance gets a public address at its launch where it does not say.
     pub map_public_ip: bool,
+    /// Its block of IPv6, which is a /64 in one of the VPC's.
+    pub block6: Option<SubnetBlock6>,
+    /// Whether an interface gets an IPv6 address when it is made without one.
+    pub assign_ipv6: bool,
     pub created: Micros,
 }
 
@@ -193,7 +199,7 @@ pub struct AclEntry {
     pub allow: bool,
     pub traffic: Traffic,
     /// Where packets come from (ingress) or go to (egress).
-    pub cidr: Cidr4,
+    pub cidr: Cidr,
     pub created: Micros,
 }
 

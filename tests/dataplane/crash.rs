@@ -26,6 +26,7 @@ fn network(state: &HostState, name: &str, third: u8) -> Arc<NetworkSection> {
     Arc::new(NetworkSection {
         name: name.into(),
         cidr: format!("10.0.{third}.0/24").parse().unwrap(),
+        cidr6: None,
         gateway: [10, 0, third, 1].into(),
         range: format!("10.0.{third}.4-10.0.{third}.199").parse().unwrap(),
         ..NetworkSection::clone(&state.networks["flat"])
@@ -38,7 +39,14 @@ fn peer(state: &mut HostState, name: &str, number: u8, instance: usize) {
     let section = PeerSection { name: name.into(), next_hop: next_hop(number.into()), mac, flat_mtu: None };
     let eni = port(instance, &[]).eni;
     let (network, host) = ("flat".into(), name.into());
-    let place = PlaceSection { eni, private_ip: ip(instance), secondary_ips: [].into(), network, host };
+    let place = PlaceSection {
+        eni,
+        private_ip: ip(instance),
+        secondary_ips: [].into(),
+        ipv6: [].into(),
+        network,
+        host,
+    };
     state.hosts = Arc::new([(name.into(), Arc::new(section))].into());
     state.places = Arc::new([(eni, Arc::new(place))].into());
 }

@@ -140,7 +140,9 @@ impl Cluster {
         let place = |n: usize| {
             let host = name(HOME[n]);
             let (secondary_ips, network) = ([].into(), "flat".into());
-            (eni(n), Arc::new(PlaceSection { eni: eni(n), private_ip: ip(n), secondary_ips, network, host }))
+            let ipv6 = [].into();
+            let section = PlaceSection { eni: eni(n), private_ip: ip(n), secondary_ips, ipv6, network, host };
+            (eni(n), Arc::new(section))
         };
         let mut network = NetworkSection::clone(&state.networks["flat"]);
         network.exit = match want.gateway {

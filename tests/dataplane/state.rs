@@ -30,6 +30,7 @@ pub fn empty() -> HostState {
         name: "flat".into(),
         vpc: None,
         cidr: "10.0.0.0/24".parse().unwrap(),
+        cidr6: None,
         gateway: Ipv4Addr::new(10, 0, 0, 1),
         domain: "lab".into(),
     };
@@ -49,11 +50,13 @@ pub fn port(n: usize, groups: &[usize]) -> PortSection {
         mac: MacAddr([2, 0, 0, 0, 1, n as u8]),
         private_ip: ip(n),
         secondary_ips: [].into(),
+        ipv6: Arc::new([]),
         groups: groups.iter().map(|g| group(*g)).collect(),
         source_dest_check: true,
         public_ip: None,
         subnet: SubnetId::from_random(1),
         subnet_cidr: "10.0.0.0/24".parse().unwrap(),
+        subnet_cidr6: None,
         vpc: VpcId::from_random(1),
         vpc_cidr: "10.0.0.0/24".parse().unwrap(),
         group_names: [].into(),
@@ -108,7 +111,7 @@ pub fn with_ports(mut state: HostState, ports: &[PortSection]) -> HostState {
 fn fresh(id: GroupId) -> GroupSection {
     let everything = ProtocolBox { addresses: range("0.0.0.0/0"), protocol: Protocol::All };
     let egress = RuleSet { protocols: vec![everything], ..RuleSet::default() };
-    GroupSection { id, ingress: RuleSet::default(), egress, members: vec![] }
+    GroupSection { id, ingress: RuleSet::default(), egress, members: vec![], members6: vec![] }
 }
 
 pub fn edit(state: &HostState, n: usize, f: impl FnOnce(&mut GroupSection)) -> HostState {

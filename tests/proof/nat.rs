@@ -81,6 +81,7 @@ impl Maker<'_> {
             return id;
         }
         self.put(Eni {
+            ipv6: [].into(),
             auto_public: false,
             id: eni,
             owner: made.owner.clone(),

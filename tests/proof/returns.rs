@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use fogbank::types::{Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
 use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
-use fogbank::world::{Destination, Eni, NextHop, Prefix, PrefixListEntry, Space, Vpc, World};
+use fogbank::world::{AclEntry, Destination, Eni, NextHop, Prefix, PrefixListEntry, Space, Vpc, World};
 
 use crate::worlds::Made;
 
@@ -136,7 +136,8 @@ impl Ends<'_> {
         }
         let Some(acl) = self.world.acl_of(subnet.id) else { return self.vpc(eni).is_none() };
         let mut entries = self.world.acl_entries_of(acl.id, direction);
-        let first = entries.find(|entry| entry.cidr.contains(peer) && fits(&entry.traffic, packet.transport));
+        let holds = |entry: &AclEntry| entry.cidr.v4().is_some_and(|cidr| cidr.contains(peer));
+        let first = entries.find(|entry| holds(entry) && fits(&entry.traffic, packet.transport));
         first.is_some_and(|entry| entry.allow)
     }
 

@@ -73,6 +73,7 @@ impl Maker<'_> {
             owner: owner.clone(),
             cidr: block(base, length),
             blocks,
+            blocks6: [].into(),
             is_default: false,
             dhcp_options: DhcpOptionsId::from_random(1),
             dns_support,
@@ -121,6 +122,8 @@ impl Maker<'_> {
             network,
             is_default: false,
             map_public_ip: false,
+            block6: None,
+            assign_ipv6: false,
             created: Micros(0),
         });
         made.subnets.push(id);
@@ -342,6 +345,7 @@ impl Maker<'_> {
         cidr: Cidr4,
     ) {
         let (owner, created) = (owner.clone(), Micros(0));
+        let cidr = cidr.into();
         self.put(AclEntry { acl, owner, direction, number, allow, traffic, cidr, created });
     }
 

@@ -152,6 +152,7 @@ impl<'a> Maker<'a> {
                 owner: owner.clone(),
                 cidr,
                 blocks: [].into(),
+                blocks6: [].into(),
                 is_default: true,
                 dhcp_options,
                 dns_support: true,
@@ -209,6 +210,8 @@ impl<'a> Maker<'a> {
             network: network.name,
             is_default: true,
             map_public_ip: false,
+            block6: None,
+            assign_ipv6: false,
             created: Micros(0),
         });
     }
@@ -329,6 +332,7 @@ impl<'a> Maker<'a> {
             mac: MacAddr([2, 0, 0, 0, 1 + (n >> 8) as u8, n as u8]),
             private_ip: ip,
             secondary_ips: [].into(),
+            ipv6: [].into(),
             groups: groups.into(),
             source_dest_check: true,
             auto_public: false,

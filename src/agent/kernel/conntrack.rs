@@ -210,6 +210,7 @@ mod tests {
             vpc: None,
             name: "flat".into(),
             cidr: "10.0.0.0/24".parse().unwrap(),
+            cidr6: None,
             gateway,
             range: "10.0.0.4-10.0.0.99".parse().unwrap(),
             reserved: [].into(),

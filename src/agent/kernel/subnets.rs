@@ -103,7 +103,8 @@ impl Pass<'_> {
                 let interface = self.index(&peering_name(id))?;
                 Some(Route { via: Some(PEERING_GATEWAY), ..Route::by(interface) })
             }
-            RouteTo::Nowhere => None,
+            // Of IPv6 alone.
+            RouteTo::EgressOnly | RouteTo::Nowhere => None,
         }
     }
 

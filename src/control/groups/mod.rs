@@ -40,21 +40,25 @@ pub fn create_security_group(
         description: request.description.as_str().into(),
         created: decision.env.now,
     });
-    allow_all_out(decision, id);
+    allow_all_out(decision, id, RuleTarget::Cidr4(defaults::everything()));
+    if decision.world.vpcs.get(&vpc).is_some_and(|vpc| !vpc.blocks6.is_empty()) {
+        allow_all_out(decision, id, RuleTarget::Cidr6(defaults::everything6()));
+    }
     let resource = ResourceId::SecurityGroup(id);
     decision.tag(resource, &tags)?;
     let tags = tags::set_of(&decision.world, resource);
     Ok(CreateSecurityGroupResponse { result: true, group_id: id, tags, security_group_arn })
 }
 
-fn allow_all_out(decision: &mut Decision, group: GroupId) {
+/// The rule for what goes out that a group begins with: one for each family that its VPC has.
+pub fn allow_all_out(decision: &mut Decision, group: GroupId, target: RuleTarget) {
     let row = Rule {
         id: decision.env.id(RuleId::from_random),
         owner: decision.caller.owner.clone(),
         group,
         direction: Direction::Egress,
         traffic: Traffic::All,
-        target: RuleTarget::Cidr4(ipnet::Ipv4Net::default().into()),
+        target,
         description: None,
         created: decision.env.now,
     };

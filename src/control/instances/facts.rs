@@ -69,6 +69,7 @@ impl<'w> Facts<'w> {
             "ip-address" => of_address(|one| {
                 one.address().map_or_else(String::new, |address| address.public_ip.to_string())
             }),
+            "ipv6-address" => of_primary("ipv6-addresses.ipv6-address"),
             "private-ip-address" => of_address(|one| one.eni.private_ip.to_string()),
             "group-id" | "instance.group-id" => of_primary("group-id"),
             "group-name" | "instance.group-name" => of_primary("group-name"),

@@ -1,7 +1,7 @@
 //! The network interfaces of a launch: what RunInstances says of them.
 
 use super::super::View;
-use super::super::network_interfaces::{self, Asked};
+use super::super::network_interfaces::{self, Asked, Asked6};
 use super::options::InterfaceOptions;
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -28,8 +28,10 @@ pub fn wanted(
     network_interfaces::check_room(instance_type, wanted.len())?;
     for one in &wanted {
         one.addresses.check(Some(instance_type))?;
+        one.ipv6.check(Some(instance_type))?;
     }
-    let named = wanted.iter().any(|one| one.addresses.names_any() || one.existing.is_some());
+    let names = |one: &InterfaceOptions| one.addresses.names_any() || !one.ipv6.named.is_empty();
+    let named = wanted.iter().any(|one| names(one) || one.existing.is_some());
     if named && request.max_count > 1 {
         return Err(FaultCode::InvalidParameterCombination.with(
             "A private address or a network interface can be given to one instance only: set MaxCount to 1",
@@ -55,6 +57,7 @@ fn by_instance(request: &RunInstancesRequest) -> Result<InterfaceOptions, Fault>
         group_ids: request.security_group_ids.clone(),
         group_names: request.security_groups.clone(),
         addresses: Asked::of(request.private_ip_address, &[], None)?,
+        ipv6: Asked6::of(&request.ipv6_addresses, request.ipv6_address_count)?,
         description: "".into(),
         delete_on_termination: true,
         ..InterfaceOptions::default()
@@ -63,10 +66,11 @@ fn by_instance(request: &RunInstancesRequest) -> Result<InterfaceOptions, Fault>
 
 fn not_by_both(request: &RunInstancesRequest) -> Result<(), Fault> {
     let groups = !request.security_group_ids.is_empty() || !request.security_groups.is_empty();
-    if groups || request.subnet_id.is_some() || request.private_ip_address.is_some() {
+    let ipv6 = !request.ipv6_addresses.is_empty() || request.ipv6_address_count.is_some();
+    if groups || ipv6 || request.subnet_id.is_some() || request.private_ip_address.is_some() {
         return Err(FaultCode::InvalidParameterCombination.with(
-            "Network interfaces and an instance-level subnet ID, security groups or private address may not be \
-             specified on the same request: give them within NetworkInterface.1",
+            "Network interfaces and an instance-level subnet ID, security groups, private address or IPv6 addresses may not \
+             be specified on the same request: give them within NetworkInterface.1",
         ));
     }
     Ok(())
@@ -103,6 +107,7 @@ fn by_interface(
             &one.private_ip_addresses,
             one.secondary_private_ip_address_count,
         )?,
+        ipv6: Asked6::of(&one.ipv6_addresses, one.ipv6_address_count)?,
         description: one.description.as_deref().unwrap_or_default().into(),
         delete_on_termination: one.delete_on_termination.unwrap_or(true),
         existing: None,
@@ -125,11 +130,12 @@ fn existing(
         || !one.group_ids.is_empty()
         || one.description.is_some()
         || wanted.public == Some(true)
-        || wanted.addresses != Asked::default();
+        || wanted.addresses != Asked::default()
+        || wanted.ipv6 != Asked6::default();
     if said {
         return Err(FaultCode::InvalidParameterCombination.with(
             "A network interface may not specify a network interface ID and a subnet, security groups, a description, \
-             private addresses or a public one",
+             private, IPv6 or public addresses",
         ));
     }
     if one.delete_on_termination == Some(true) {
@@ -143,6 +149,7 @@ fn existing(
         subnet: Some(eni.subnet),
         // Only counted: it has them.
         addresses: Asked { count: eni.secondary_ips.len(), ..Asked::default() },
+        ipv6: Asked6 { count: Some(eni.ipv6.len()), ..Asked6::default() },
         existing: Some(id),
         ..InterfaceOptions::default()
     })

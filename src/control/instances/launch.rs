@@ -216,6 +216,7 @@ impl Launch {
             there.iter().for_each(|eni| decision.put(Eni { attachment, ..Eni::clone(eni) }));
             return Ok(());
         };
+        let ipv6 = wanted.ipv6.take(decision, subnet)?;
         let id = decision.env.id(EniId::from_random);
         let mac = MacAddr::from_random(decision.env.random());
         decision.put(Eni {
@@ -228,6 +229,7 @@ impl Launch {
             mac,
             private_ip: ips.primary,
             secondary_ips: ips.secondary.clone().into(),
+            ipv6,
             groups: plug.groups.clone(),
             source_dest_check: true,
             auto_public: public.is_some(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::network_interfaces::Asked;
+use super::super::network_interfaces::{Asked, Asked6};
 use super::super::{View, defaults, images, tags};
 use super::{interfaces, kinds};
 use crate::query::api::*;
@@ -50,6 +50,7 @@ pub struct InterfaceOptions {
     pub group_ids: Vec<GroupId>,
     pub group_names: Vec<String>,
     pub addresses: Asked,
+    pub ipv6: Asked6,
     pub description: Arc<str>,
     pub delete_on_termination: bool,
     /// Whether it gets a public address; `None`: as its subnet has it.

@@ -37,6 +37,7 @@ pub fn instance(facts: &Facts) -> output::Instance {
         vpc_id: primary.map(|interface| interface.eni.vpc),
         private_ip_address: primary.map(|interface| interface.eni.private_ip),
         ip_address: address.map(|address| address.public_ip),
+        ipv6_address: primary.and_then(|interface| interface.eni.ipv6.first().copied()),
         source_dest_check: primary.map(|interface| interface.eni.source_dest_check),
         group_set: facts.groups(),
         state_reason: state_reason(row),
@@ -132,7 +133,11 @@ fn interface(world: &World, one: &Interface) -> output::InstanceNetworkInterface
         }),
         association: association(eni.private_ip),
         private_ip_addresses_set: eni.private_ips().map(private).collect(),
-        ipv6_addresses_set: Vec::new(),
+        ipv6_addresses_set: eni
+            .ipv6
+            .iter()
+            .map(|ip| output::InstanceIpv6Address { ipv6_address: *ip, is_primary_ipv6: false })
+            .collect(),
         interface_type: "interface".into(),
     }
 }

@@ -97,6 +97,12 @@ fn interface(said: input::InstanceNetworkInterface) -> output::LaunchTemplateNet
         private_ip_address: said.private_ip_address,
         secondary_private_ip_address_count: said.secondary_private_ip_address_count,
         private_ip_addresses: said.private_ip_addresses.into_iter().map(address).collect(),
+        ipv6_address_count: said.ipv6_address_count,
+        ipv6_addresses: said
+            .ipv6_addresses
+            .into_iter()
+            .map(|said| output::LaunchTemplateIpv6Address { ipv6_address: said.ipv6_address })
+            .collect(),
         subnet_id: said.subnet_id,
     }
 }

@@ -145,6 +145,7 @@ fn interface(
         mac: MacAddr::from_random(decision.env.random()),
         private_ip,
         secondary_ips: Arc::new([]),
+        ipv6: Arc::new([]),
         groups: Arc::new([]),
         source_dest_check: false,
         auto_public: false,

@@ -2,7 +2,7 @@
 
 use super::{associations_of, entries_of, find, of_caller};
 use crate::control::filter::{self, Values};
-use crate::control::{View, tags};
+use crate::control::{View, defaults, tags};
 use crate::query::Fault;
 use crate::query::api::*;
 use crate::types::*;
@@ -10,6 +10,9 @@ use crate::world::{AclEntry, NetworkAcl, World};
 
 /// The number of the entry that every network ACL has at its end in each direction; nobody can change it.
 const LAST: i64 = 32_767;
+
+/// That of the entry for IPv6, where the VPC has a block of it.
+const LAST6: i64 = 32_768;
 
 pub fn describe_network_acls(
     view: &View,
@@ -58,7 +61,8 @@ fn association_attribute(one: &output::NetworkAclAssociation, name: &str) -> Opt
 
 fn entry_attribute(one: &output::NetworkAclEntry, name: &str) -> Option<String> {
     Some(match name {
-        "cidr" => one.cidr_block.to_string(),
+        "cidr" => one.cidr_block?.to_string(),
+        "ipv6-cidr" => one.ipv6_cidr_block?.to_string(),
         "egress" => one.egress.to_string(),
         "icmp.code" => one.icmp_type_code.as_ref()?.code.to_string(),
         "icmp.type" => one.icmp_type_code.as_ref()?.kind.to_string(),
@@ -78,11 +82,15 @@ pub fn shape(world: &World, acl: &NetworkAcl) -> output::NetworkAcl {
         network_acl_id: row.acl,
         subnet_id: row.subnet,
     });
+    let is_ipv6 = world.vpcs.get(&acl.vpc).is_some_and(|vpc| !vpc.blocks6.is_empty());
     let mut entries = Vec::new();
     for direction in [Direction::Egress, Direction::Ingress] {
         entries
             .extend(entries_of(world, acl.id).filter(|row| row.direction == direction).map(|row| entry(row)));
-        entries.push(last(direction));
+        entries.push(last(direction, LAST, defaults::everything().into()));
+        if is_ipv6 {
+            entries.push(last(direction, LAST6, defaults::everything6().into()));
+        }
     }
     output::NetworkAcl {
         network_acl_id: acl.id,
@@ -107,20 +115,22 @@ fn entry(row: &AclEntry) -> output::NetworkAclEntry {
         protocol,
         rule_action: if row.allow { "allow" } else { "deny" }.into(),
         egress: row.direction == Direction::Egress,
-        cidr_block: row.cidr,
+        cidr_block: row.cidr.v4(),
+        ipv6_cidr_block: row.cidr.v6(),
         icmp_type_code: ends.filter(|_| icmp).map(|(kind, code)| output::IcmpTypeCode { code, kind }),
         port_range: ends.filter(|_| !icmp).map(|(from, to)| output::PortRange { from, to }),
     }
 }
 
 /// What no entry matches is dropped.
-fn last(direction: Direction) -> output::NetworkAclEntry {
+fn last(direction: Direction, number: i64, everything: Cidr) -> output::NetworkAclEntry {
     output::NetworkAclEntry {
-        rule_number: LAST,
+        rule_number: number,
         protocol: "-1".into(),
         rule_action: "deny".into(),
         egress: direction == Direction::Egress,
-        cidr_block: ipnet::Ipv4Net::default().into(),
+        cidr_block: everything.v4(),
+        ipv6_cidr_block: everything.v6(),
         icmp_type_code: None,
         port_range: None,
     }

@@ -13,7 +13,7 @@ struct Wanted {
     direction: Direction,
     allow: bool,
     traffic: Traffic,
-    cidr: Cidr4,
+    cidr: Cidr,
 }
 
 pub fn create_network_acl_entry(
@@ -21,12 +21,13 @@ pub fn create_network_acl_entry(
     request: &CreateNetworkAclEntryRequest,
 ) -> Result<CreateNetworkAclEntryResponse, Fault> {
     let acl = find(&decision.view(), request.network_acl_id)?;
+    let cidr = cidr(request.cidr_block, request.ipv6_cidr_block)?;
     let wanted = Wanted {
         number: number(request.rule_number)?,
         direction: direction(request.egress),
         allow: request.rule_action == "allow",
-        traffic: traffic(&request.protocol, request.port_range.as_ref(), request.icmp.as_ref())?,
-        cidr: request.cidr_block.ok_or_else(|| missing("CidrBlock"))?,
+        traffic: traffic(&request.protocol, cidr, request.port_range.as_ref(), request.icmp.as_ref())?,
+        cidr,
     };
     let of_direction = |entry: &&std::sync::Arc<AclEntry>| entry.direction == wanted.direction;
     if decision.world.acl_entries.contains_key(&(acl.id, wanted.direction, wanted.number)) {
@@ -50,12 +51,13 @@ pub fn replace_network_acl_entry(
     request: &ReplaceNetworkAclEntryRequest,
 ) -> Result<ReplaceNetworkAclEntryResponse, Fault> {
     let acl = find(&decision.view(), request.network_acl_id)?;
+    let cidr = cidr(request.cidr_block, request.ipv6_cidr_block)?;
     let wanted = Wanted {
         number: number(request.rule_number)?,
         direction: direction(request.egress),
         allow: request.rule_action == "allow",
-        traffic: traffic(&request.protocol, request.port_range.as_ref(), request.icmp.as_ref())?,
-        cidr: request.cidr_block.ok_or_else(|| missing("CidrBlock"))?,
+        traffic: traffic(&request.protocol, cidr, request.port_range.as_ref(), request.icmp.as_ref())?,
+        cidr,
     };
     there(decision, (acl.id, wanted.direction, wanted.number))?;
     put(decision, &acl, wanted);
@@ -109,11 +111,24 @@ fn missing(parameter: &str) -> Fault {
     FaultCode::MissingParameter.with(format!("The request must contain the parameter {parameter}"))
 }
 
+/// The block, which is of one family.
+fn cidr(four: Option<Cidr4>, six: Option<Cidr6>) -> Result<Cidr, Fault> {
+    match (four, six) {
+        (Some(four), None) => Ok(Cidr::V4(four)),
+        (None, Some(six)) => Ok(Cidr::V6(six)),
+        (None, None) => Err(missing("CidrBlock or Ipv6CidrBlock")),
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination
+            .with("CidrBlock and Ipv6CidrBlock may not be used together")),
+    }
+}
+
 /// "If you specify '-1' or a protocol number other than '6', '17', or '1', traffic on all ports is allowed, regardless
-/// of any ports or ICMP types or codes that you specify" (API_CreateNetworkAclEntry); and ICMPv6 with an IPv4 block is
-/// all of it.
+/// of any ports or ICMP types or codes that you specify"; "if you specify protocol '58' (ICMPv6) and specify an IPv4 CIDR
+/// block, traffic for all ICMP types and codes allowed, regardless of any that you specify. If you specify protocol '58'
+/// (ICMPv6) and specify an IPv6 CIDR block, you must specify an ICMP type and code" (API_CreateNetworkAclEntry).
 fn traffic(
     protocol: &str,
+    cidr: Cidr,
     ports: Option<&input::PortRange>,
     icmp: Option<&input::IcmpTypeCode>,
 ) -> Result<Traffic, Fault> {
@@ -132,7 +147,8 @@ fn traffic(
                 ))
             })
         }
-        Protocol::ICMP => {
+        Protocol::ICMPV6 if cidr.v4().is_some() => Ok(Traffic::Icmpv6(IcmpMatch::Any)),
+        Protocol::ICMP | Protocol::ICMPV6 => {
             let both = icmp.and_then(|icmp| icmp.kind.zip(icmp.code));
             let (kind, code) = both.ok_or_else(|| missing("Icmp.Type and Icmp.Code"))?;
             Traffic::parse(protocol, Some(kind), Some(code)).map_err(|_| {
@@ -140,7 +156,6 @@ fn traffic(
                     .with(format!("Invalid ICMP type and code ({kind}, {code}): all types means all codes"))
             })
         }
-        Protocol::ICMPV6 => Ok(Traffic::Icmpv6(IcmpMatch::Any)),
         other => Traffic::parse(other, None, None).map_err(invalid),
     }
 }

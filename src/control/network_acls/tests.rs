@@ -49,6 +49,7 @@ fn entry(acl: NetworkAclId, number: i64, protocol: &str) -> CreateNetworkAclEntr
         rule_action: "deny".into(),
         egress: false,
         cidr_block: Some("192.0.2.0/24".parse().unwrap()),
+        ipv6_cidr_block: None,
         icmp: Some(input::IcmpTypeCode { kind: Some(8), code: Some(-1) }),
         port_range: Some(input::PortRange { from: Some(80), to: Some(90) }),
     }
@@ -143,6 +144,7 @@ fn an_entry_is_made_once_replaced_in_its_place_and_deleted_by_direction_and_numb
         rule_action: "allow".into(),
         egress,
         cidr_block: new.cidr_block,
+        ipv6_cidr_block: None,
         icmp: None,
         port_range: None,
     };

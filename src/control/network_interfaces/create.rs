@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::attach::is_in_use;
 use super::private::Asked;
-use super::{Interface, find};
+use super::{Asked6, Interface, find};
 use crate::control::idempotency::Once;
 use crate::control::instances::{self, InterfaceOptions};
 use crate::control::{Decision, lifecycle, tags};
@@ -54,7 +54,10 @@ fn create(
         &request.private_ip_addresses,
         request.secondary_private_ip_address_count,
     )?;
+    let asked6 = Asked6::of(&request.ipv6_addresses, request.ipv6_address_count)?;
+    asked6.check(None)?;
     let ips = asked.check(None)?.take(decision, &subnet)?;
+    let ipv6 = asked6.take(decision, &subnet)?;
     let row = Eni {
         id: decision.env.id(EniId::from_random),
         owner: decision.caller.owner.clone(),
@@ -65,6 +68,7 @@ fn create(
         mac: MacAddr::from_random(decision.env.random()),
         private_ip: ips.primary,
         secondary_ips: ips.secondary.into(),
+        ipv6,
         groups,
         source_dest_check: true,
         auto_public: false,

@@ -104,6 +104,7 @@ impl Interface {
             "group-id" => eni.groups.iter().map(ToString::to_string).collect(),
             "group-name" => self.groups(world).into_iter().map(|group| group.group_name).collect(),
             "interface-type" => vec![self.kind().into()],
+            "ipv6-addresses.ipv6-address" => eni.ipv6.iter().map(ToString::to_string).collect(),
             "mac-address" => vec![eni.mac.to_string()],
             "network-interface-id" => vec![eni.id.to_string()],
             "owner-id" => vec![eni.owner.account.to_string()],
@@ -202,7 +203,11 @@ impl Interface {
             association: self.association(eni.private_ip),
             tag_set: tags::set_of(world, self.resource()),
             private_ip_addresses_set: eni.private_ips().map(private).collect(),
-            ipv6_addresses_set: Vec::new(),
+            ipv6_addresses_set: eni
+                .ipv6
+                .iter()
+                .map(|ip| output::NetworkInterfaceIpv6Address { ipv6_address: *ip, is_primary_ipv6: false })
+                .collect(),
             interface_type: self.kind().into(),
         }
     }

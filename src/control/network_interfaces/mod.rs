@@ -4,6 +4,7 @@ mod attach;
 mod attributes;
 mod create;
 mod facts;
+mod ipv6;
 mod private;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub use attributes::{
 };
 pub use create::{create_network_interface, delete_network_interface};
 pub use facts::Interface;
+pub use ipv6::{Asked6, assign_ipv6_addresses, unassign_ipv6_addresses};
 pub use private::{Asked, Taken, assign_private_ip_addresses, unassign_private_ip_addresses};
 
 use std::sync::Arc;

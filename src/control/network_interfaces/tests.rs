@@ -24,6 +24,8 @@ fn made(subnet: SubnetId) -> CreateNetworkInterfaceRequest {
         private_ip_address: None,
         private_ip_addresses: Vec::new(),
         secondary_private_ip_address_count: None,
+        ipv6_address_count: None,
+        ipv6_addresses: Vec::new(),
         tag_specifications: Vec::new(),
         client_token: None,
     }

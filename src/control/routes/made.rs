@@ -3,24 +3,84 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{apart, find};
+use super::{apart, find, ipv6};
 use crate::control::{Decision, View, nat_gateways, peerings, prefix_lists, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{Destination, Key, NextHop, PeeringState, Route, RouteTable, Vpc};
 
-/// Where a request wants a route to lead: exactly one of these is given.
-struct Targets<'a> {
-    gateway: Option<&'a str>,
-    instance: Option<InstanceId>,
-    interface: Option<EniId>,
-    nat_gateway: Option<NatGatewayId>,
-    peering: Option<VpcPeeringConnectionId>,
+/// Where a request wants a route to lead.
+pub(super) enum Target<'a> {
+    Gateway(&'a str),
+    EgressGateway(EgressGatewayId),
+    Instance(InstanceId),
+    Interface(EniId),
+    NatGateway(NatGatewayId),
+    Peering(VpcPeeringConnectionId),
+}
+
+/// The one target that is given.
+macro_rules! target {
+    ($request:ident) => {
+        one_of(
+            "egressOnlyInternetGatewayId, gatewayId, instanceId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId",
+            [
+                $request.egress_only_internet_gateway_id.map(Target::EgressGateway),
+                $request.gateway_id.as_deref().map(Target::Gateway),
+                $request.instance_id.map(Target::Instance),
+                $request.nat_gateway_id.map(Target::NatGateway),
+                $request.network_interface_id.map(Target::Interface),
+                $request.vpc_peering_connection_id.map(Target::Peering),
+            ],
+        )?
+    };
+}
+
+/// What a route is for.
+enum For {
+    V4(Destination),
+    V6(Cidr6),
+}
+
+/// The one destination that is given.
+macro_rules! destination {
+    ($view:ident, $request:ident) => {
+        one_of(
+            "destinationCidrBlock, destinationIpv6CidrBlock, destinationPrefixListId",
+            [
+                $request.destination_cidr_block.map(|block| Ok(For::V4(block.into()))),
+                $request.destination_ipv6_cidr_block.map(|block| Ok(For::V6(block))),
+                $request.destination_prefix_list_id.map(|id| listed(&$view, id)),
+            ],
+        )??
+    };
+}
+
+fn one_of<T, const N: usize>(names: &str, given: [Option<T>; N]) -> Result<T, Fault> {
+    let mut given = given.into_iter().flatten();
+    let message = || format!("The request must contain exactly one of {names}");
+    match (given.next(), given.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(FaultCode::MissingParameter.with(message())),
+        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination.with(message())),
+    }
+}
+
+/// One of the caller's prefix lists.
+fn listed(view: &View, id: PrefixListId) -> Result<For, Fault> {
+    match prefix_lists::find(view, id)?.is_ipv6 {
+        false => Ok(For::V4(Destination::PrefixList(id))),
+        true => Err(FaultCode::InvalidParameterValue
+            .with(format!("The prefix list {id} is of IPv6 blocks: routes to lists are for IPv4 here"))),
+    }
 }
 
 /// The table, if its routes are the caller's to say, and its VPC.
-fn table<'w>(view: &View<'w>, id: RouteTableId) -> Result<(&'w Arc<RouteTable>, &'w Arc<Vpc>), Fault> {
+pub(super) fn table<'w>(
+    view: &View<'w>,
+    id: RouteTableId,
+) -> Result<(&'w Arc<RouteTable>, &'w Arc<Vpc>), Fault> {
     let table = find(view, id)?;
     let vpc = vpcs::find(view, table.vpc)?;
     vpcs::changeable(vpc, "routing")?;
@@ -32,32 +92,14 @@ fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
     destination: Destination,
-    targets: &Targets,
+    target: &Target,
 ) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
     let (table, vpc) = table(view, id)?;
-    let to = next_hop(view, table, targets)?;
+    let to = next_hop(view, table, target)?;
     if let Destination::Cidr4(block) = destination {
         check_destination(vpc, block, to)?;
     }
     Ok((table, to))
-}
-
-/// What a route is for: a block, or one of the caller's prefix lists.
-fn destination(view: &View, block: Option<Cidr4>, list: Option<PrefixListId>) -> Result<Destination, Fault> {
-    const BOTH: &str = "destinationCidrBlock, destinationPrefixListId";
-    match (block, list) {
-        (Some(block), None) => Ok(block.into()),
-        (None, Some(id)) => match prefix_lists::find(view, id)?.is_ipv6 {
-            false => Ok(Destination::PrefixList(id)),
-            true => Err(FaultCode::InvalidParameterValue
-                .with(format!("The prefix list {id} is of IPv6 blocks: routes are for IPv4 here"))),
-        },
-        (None, None) => {
-            Err(FaultCode::MissingParameter.with(format!("The request must contain exactly one of {BOTH}")))
-        }
-        (Some(_), Some(_)) => Err(FaultCode::InvalidParameterCombination
-            .with(format!("The request must contain exactly one of {BOTH}"))),
-    }
 }
 
 /// "When you reference a prefix list in a resource, the maximum number of entries for the prefix list counts against the
@@ -82,16 +124,16 @@ pub fn create_route(
     decision: &mut Decision,
     request: &CreateRouteRequest,
 ) -> Result<CreateRouteResponse, Fault> {
-    let targets = Targets {
-        gateway: request.gateway_id.as_deref(),
-        instance: request.instance_id,
-        interface: request.network_interface_id,
-        nat_gateway: request.nat_gateway_id,
-        peering: request.vpc_peering_connection_id,
-    };
+    let target = target!(request);
     let view = decision.view();
-    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
-    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
+    let destination = match destination!(view, request) {
+        For::V4(destination) => destination,
+        For::V6(six) => {
+            ipv6::create(decision, request.route_table_id, six, &target)?;
+            return Ok(CreateRouteResponse { result: true });
+        }
+    };
+    let (table, to) = allowed(&view, request.route_table_id, destination, &target)?;
     if view.world.routes.contains_key(&(table.id, destination)) {
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
@@ -106,16 +148,16 @@ pub fn replace_route(
     decision: &mut Decision,
     request: &ReplaceRouteRequest,
 ) -> Result<ReplaceRouteResponse, Fault> {
-    let targets = Targets {
-        gateway: request.gateway_id.as_deref(),
-        instance: request.instance_id,
-        interface: request.network_interface_id,
-        nat_gateway: request.nat_gateway_id,
-        peering: request.vpc_peering_connection_id,
-    };
+    let target = target!(request);
     let view = decision.view();
-    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
-    let (table, to) = allowed(&view, request.route_table_id, destination, &targets)?;
+    let destination = match destination!(view, request) {
+        For::V4(destination) => destination,
+        For::V6(six) => {
+            ipv6::replace(decision, request.route_table_id, six, &target)?;
+            return Ok(ReplaceRouteResponse { result: true });
+        }
+    };
+    let (table, to) = allowed(&view, request.route_table_id, destination, &target)?;
     let old = view.world.routes.get(&(table.id, destination)).cloned().ok_or_else(|| {
         FaultCode::InvalidParameterValue.with(format!(
             "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
@@ -133,8 +175,14 @@ pub fn delete_route(
 ) -> Result<DeleteRouteResponse, Fault> {
     let view = decision.view();
     let (table, vpc) = table(&view, request.route_table_id)?;
-    let destination = destination(&view, request.destination_cidr_block, request.destination_prefix_list_id)?;
     let table = table.id;
+    let destination = match destination!(view, request) {
+        For::V4(destination) => destination,
+        For::V6(six) => {
+            ipv6::delete(decision, table, six)?;
+            return Ok(DeleteRouteResponse { result: true });
+        }
+    };
     if vpc.cidrs().any(|block| destination == block.into()) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("cannot remove local route {destination} in route table {table}")));
@@ -173,21 +221,16 @@ fn check_destination(vpc: &Vpc, destination: Cidr4, to: NextHop) -> Result<(), F
     }
 }
 
-fn next_hop(view: &View, table: &RouteTable, targets: &Targets<'_>) -> Result<NextHop, Fault> {
-    const TARGETS: &str = "gatewayId, instanceId, natGatewayId, networkInterfaceId, vpcPeeringConnectionId";
-    let Targets { gateway, instance, interface, nat_gateway, peering } = *targets;
-    match (gateway, instance, nat_gateway, interface, peering) {
-        (Some(gateway), None, None, None, None) => to_gateway(view, table, gateway),
-        (None, Some(instance), None, None, None) => to_interface(view, table, of_instance(view, instance)?),
-        (None, None, Some(gateway), None, None) => to_nat_gateway(view, table, gateway),
-        (None, None, None, Some(eni), None) => to_interface(view, table, eni),
-        (None, None, None, None, Some(peering)) => to_peering(view, table, peering),
-        (None, None, None, None, None) => {
-            Err(FaultCode::MissingParameter
-                .with(format!("The request must contain exactly one of {TARGETS}")))
-        }
-        _ => Err(FaultCode::InvalidParameterCombination
-            .with(format!("The request must contain exactly one of {TARGETS}"))),
+pub(super) fn next_hop(view: &View, table: &RouteTable, target: &Target<'_>) -> Result<NextHop, Fault> {
+    match *target {
+        Target::Gateway(gateway) => to_gateway(view, table, gateway),
+        Target::Instance(instance) => to_interface(view, table, of_instance(view, instance)?),
+        Target::NatGateway(gateway) => to_nat_gateway(view, table, gateway),
+        Target::Interface(eni) => to_interface(view, table, eni),
+        Target::Peering(peering) => to_peering(view, table, peering),
+        Target::EgressGateway(id) => Err(FaultCode::InvalidParameterValue.with(format!(
+            "Egress-only internet gateways take IPv6 only: a route to {id} has a DestinationIpv6CidrBlock"
+        ))),
     }
 }
 

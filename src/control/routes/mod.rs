@@ -1,6 +1,7 @@
 //! Route tables, the routes in them, and which subnets obey them.
 
 mod associations;
+mod ipv6;
 mod made;
 mod shape;
 mod tables;

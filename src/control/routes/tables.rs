@@ -102,6 +102,8 @@ fn attribute(table: &output::RouteTable, name: &str) -> Values {
         let value = |row: &output::Route| match name {
             "destination-cidr-block" => row.destination_cidr_block.map(|block| block.to_string()),
             "destination-prefix-list-id" => row.destination_prefix_list_id.map(|id| id.to_string()),
+            "destination-ipv6-cidr-block" => row.destination_ipv6_cidr_block.map(|cidr| cidr.to_string()),
+            "egress-only-internet-gateway-id" => row.egress_only_internet_gateway_id.map(|id| id.to_string()),
             "gateway-id" => row.gateway_id.clone(),
             "nat-gateway-id" => row.nat_gateway_id.map(|id| id.to_string()),
             "instance-id" => row.instance_id.map(|id| id.to_string()),

@@ -71,15 +71,15 @@ pub fn describe_vpc_attribute(
     })
 }
 
-/// Public addresses at launch are a subnet's to give; each other attribute is off and stays so.
+/// Public addresses at launch and IPv6 ones of interfaces are a subnet's to give; each other attribute is off and stays so.
 pub fn modify_subnet_attribute(
     decision: &mut Decision,
     request: &ModifySubnetAttributeRequest,
 ) -> Result<ModifySubnetAttributeResponse, Fault> {
     let subnet = find_subnet(&decision.view(), request.subnet_id)?.clone();
     let map_public_ip = on(request.map_public_ip_on_launch.as_ref());
+    let assign_ipv6 = on(request.assign_ipv6_address_on_creation.as_ref());
     let switches = [
-        ("AssignIpv6AddressOnCreation.Value", on(request.assign_ipv6_address_on_creation.as_ref())),
         ("MapCustomerOwnedIpOnLaunch.Value", on(request.map_customer_owned_ip_on_launch.as_ref())),
         ("EnableDns64.Value", on(request.enable_dns64.as_ref())),
         (
@@ -96,10 +96,21 @@ pub fn modify_subnet_attribute(
         switches.iter().map(|(name, value)| (*name, value.is_some())).collect();
     given.push(("MapPublicIpOnLaunch.Value", map_public_ip.is_some()));
     given.push(("PrivateDnsHostnameTypeOnLaunch", request.private_dns_hostname_type_on_launch.is_some()));
+    given.push(("AssignIpv6AddressOnCreation.Value", assign_ipv6.is_some()));
     exactly_one(&given)?;
     all_off(&switches)?;
     if let Some(map_public_ip) = map_public_ip.filter(|new| *new != subnet.map_public_ip) {
         decision.put(Subnet { map_public_ip, ..Subnet::clone(&subnet) });
+    }
+    if assign_ipv6 == Some(true) && subnet.block6.is_none() {
+        return Err(FaultCode::InvalidParameterValue.with(format!(
+            "Invalid value 'true' for assign-ipv6-address-on-creation. Cannot set assign-ipv6-address-on-creation to true \
+             unless the subnet ({}) has an IPv6 CIDR block associated with it.",
+            subnet.id
+        )));
+    }
+    if let Some(assign_ipv6) = assign_ipv6.filter(|wanted| *wanted != subnet.assign_ipv6) {
+        decision.put(Subnet { assign_ipv6, ..(*subnet).clone() });
     }
     Ok(ModifySubnetAttributeResponse { result: true })
 }

@@ -1,6 +1,7 @@
 //! What each VPC has from its start to its end: a main route table, a default network ACL, a default security group.
 
 use super::next_number;
+use crate::control::groups::allow_all_out;
 use crate::control::{Decision, defaults};
 use crate::types::*;
 use crate::world::*;
@@ -70,11 +71,54 @@ fn make_default_acl(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) -> N
             number: EVERYTHING,
             allow: true,
             traffic: Traffic::All,
-            cidr: defaults::everything(),
+            cidr: defaults::everything().into(),
             created,
         });
     }
     id
+}
+
+/// The number of the entry that lets all of IPv6 pass in a default network ACL.
+const EVERYTHING6: u16 = 101;
+
+/// Opens to IPv6 what is open to IPv4 by default, now that the VPC has a block of it: "we automatically add rules that
+/// allow all IPv6 traffic to flow in and out of your subnet", but "if you've modified your default network ACL's inbound
+/// rules, we don't automatically add an allow rule for inbound IPv6 traffic" (VPC User Guide, default network ACLs), and
+/// likewise for outbound traffic and for the outbound rules of the default security group.
+pub fn open_to_ipv6(decision: &mut Decision<'_>, vpc: VpcId) {
+    let world = decision.world.clone();
+    if let Some(acl) = default_acl(&world, vpc).and_then(|id| world.network_acls.get(&id)) {
+        let both = [Direction::Ingress, Direction::Egress].into_iter();
+        for direction in both.filter(|direction| is_unmodified(&world, acl.id, *direction)) {
+            decision.put(AclEntry {
+                acl: acl.id,
+                owner: acl.owner.clone(),
+                direction,
+                number: EVERYTHING6,
+                allow: true,
+                traffic: Traffic::All,
+                cidr: defaults::everything6().into(),
+                created: decision.env.now,
+            });
+        }
+    }
+    if let Some(group) = defaults::group(&world, vpc) {
+        let out: Vec<_> = world.rules_of(group).filter(|rule| rule.direction == Direction::Egress).collect();
+        let first = RuleTarget::Cidr4(defaults::everything());
+        if out.len() == 1 && out.iter().all(|rule| rule.traffic == Traffic::All && rule.target == first) {
+            allow_all_out(decision, group, RuleTarget::Cidr6(defaults::everything6()));
+        }
+    }
+}
+
+/// Whether the network ACL says in this direction what it was made with.
+fn is_unmodified(world: &World, acl: NetworkAclId, direction: Direction) -> bool {
+    let entries: Vec<_> = world.acl_entries_of(acl, direction).collect();
+    let first = |entry: &AclEntry| {
+        (entry.number, entry.allow, entry.traffic, entry.cidr)
+            == (EVERYTHING, true, Traffic::All, defaults::everything().into())
+    };
+    entries.len() == 1 && entries.iter().all(|entry| first(entry))
 }
 
 /// Whether the VPC has a route table, network ACL or group besides those it was made with. Rules of a peer VPC that name the
@@ -116,6 +160,9 @@ pub fn delete_route_table(decision: &mut Decision<'_>, table: RouteTableId) {
     let world = decision.world.clone();
     for route in world.routes_of(table) {
         decision.delete(Key::Route((table, route.destination)));
+    }
+    for route in world.ipv6_routes_of(table) {
+        decision.delete(Key::Ipv6Route((table, route.destination)));
     }
     for association in crate::control::routes::associations_of(&world, table) {
         decision.delete(Key::RouteTableAssociation(association.id));

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{all_off, changeable, describe, find, vpc};
+use super::{blocks6, changeable, describe, find, vpc};
 use crate::control::{Decision, View, defaults, peerings};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -22,11 +22,29 @@ pub fn associate_vpc_cidr_block(
     decision: &mut Decision,
     request: &AssociateVpcCidrBlockRequest,
 ) -> Result<AssociateVpcCidrBlockResponse, Fault> {
-    all_off(&[("AmazonProvidedIpv6CidrBlock", request.amazon_provided_ipv6_cidr_block)])?;
     let view = decision.view();
     let vpc = find(&view, request.vpc_id)?.clone();
     changeable(&vpc, "blocks")?;
-    let cidr = checked(&view, &vpc, request.cidr_block)?;
+    let six = request.amazon_provided_ipv6_cidr_block == Some(true);
+    let cidr = match (request.cidr_block, six) {
+        (Some(cidr), false) => checked(&view, &vpc, cidr)?,
+        (None, true) => {
+            let block = blocks6::give(decision, vpc.id)?;
+            return Ok(AssociateVpcCidrBlockResponse {
+                vpc_id: vpc.id,
+                cidr_block_association: None,
+                ipv6_cidr_block_association: Some(blocks6::of_vpc(&vpc.owner, block, "associating")),
+            });
+        }
+        (Some(_), true) => {
+            return Err(FaultCode::InvalidParameterCombination
+                .with("CidrBlock and AmazonProvidedIpv6CidrBlock may not be used together"));
+        }
+        (None, false) => {
+            return Err(FaultCode::MissingParameter
+                .with("Either 'cidrBlock' or 'amazonProvidedIpv6CidrBlock' must be provided."));
+        }
+    };
     let most = decision.caller.quotas.blocks_per_vpc;
     if vpc.cidrs().count() >= most {
         return Err(FaultCode::CidrLimitExceeded.with(format!(
@@ -40,7 +58,8 @@ pub fn associate_vpc_cidr_block(
     decision.put(Vpc { blocks, ..(*vpc).clone() });
     Ok(AssociateVpcCidrBlockResponse {
         vpc_id: vpc.id,
-        cidr_block_association: describe::block_shape(block, "associating"),
+        cidr_block_association: Some(describe::block_shape(block, "associating")),
+        ipv6_cidr_block_association: None,
     })
 }
 
@@ -101,6 +120,9 @@ pub fn disassociate_vpc_cidr_block(
     request: &DisassociateVpcCidrBlockRequest,
 ) -> Result<DisassociateVpcCidrBlockResponse, Fault> {
     let id = request.association_id;
+    if let Some(taken) = blocks6::take_from_vpc(decision, id)? {
+        return Ok(taken);
+    }
     let (vpc, block) = find_block(&decision.view(), id)?;
     let Some(block) = block else {
         return Err(FaultCode::OperationNotPermitted.with(format!(
@@ -117,10 +139,12 @@ pub fn disassociate_vpc_cidr_block(
     decision.put(Vpc { blocks, ..(*vpc).clone() });
     Ok(DisassociateVpcCidrBlockResponse {
         vpc_id: vpc.id,
-        cidr_block_association: describe::block_shape(block, "disassociating"),
+        cidr_block_association: Some(describe::block_shape(block, "disassociating")),
+        ipv6_cidr_block_association: None,
     })
 }
 
+/// The subnet that is in a block.
 fn subnet_in(world: &World, vpc: &Vpc, block: Cidr4) -> Option<SubnetId> {
     defaults::subnets_of(world, vpc.id).find(|subnet| subnet.cidr.overlaps(&block)).map(|subnet| subnet.id)
 }

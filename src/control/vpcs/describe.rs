@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{find, find_subnet};
+use super::{blocks6, find, find_subnet};
 use crate::control::filter::Values;
 use crate::control::{View, defaults, filter, regions, tags};
 use crate::query::Fault;
@@ -49,6 +49,9 @@ fn vpc_attribute(vpc: &Vpc, name: &str) -> Values {
             return blocks(vpc).map(|block| block.id.to_string()).collect();
         }
         "cidr-block-association.state" => "associated".into(),
+        name if name.starts_with("ipv6-cidr-block-association.") => {
+            return vpc.blocks6.iter().filter_map(|block| blocks6::attribute(block, name)).collect();
+        }
         "dhcp-options-id" | "dhcpOptionsId" => vpc.dhcp_options.to_string(),
         "instance-tenancy" => "default".into(),
         "is-default" | "isDefault" => vpc.is_default.to_string(),
@@ -79,6 +82,11 @@ pub fn vpc_shape(world: &World, vpc: &Arc<Vpc>) -> output::Vpc {
         state: "available".into(),
         cidr_block: vpc.cidr,
         cidr_block_association_set: blocks(vpc).map(|block| block_shape(block, "associated")).collect(),
+        ipv6_cidr_block_association_set: vpc
+            .blocks6
+            .iter()
+            .map(|block| blocks6::of_vpc(&vpc.owner, *block, "associated"))
+            .collect(),
         dhcp_options_id: vpc.dhcp_options,
         instance_tenancy: "default".into(),
         is_default: vpc.is_default,
@@ -120,6 +128,9 @@ fn subnet_attribute(world: &World, subnet: &Subnet, name: &str) -> Values {
         "cidr" | "cidr-block" | "cidrBlock" => subnet.cidr.to_string(),
         "default-for-az" | "defaultForAz" => subnet.is_default.to_string(),
         "map-public-ip-on-launch" => subnet.map_public_ip.to_string(),
+        name if name.starts_with("ipv6-cidr-block-association.") => {
+            return subnet.block6.iter().filter_map(|block| blocks6::attribute(block, name)).collect();
+        }
         "enable-dns64"
         | "ipv6-native"
         | "map-customer-owned-ip-on-launch"
@@ -182,7 +193,7 @@ pub fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
         default_for_az: subnet.is_default,
         map_public_ip_on_launch: subnet.map_public_ip,
         map_customer_owned_ip_on_launch: false,
-        assign_ipv6_address_on_creation: false,
+        assign_ipv6_address_on_creation: subnet.assign_ipv6,
         enable_dns64: false,
         ipv6_native: false,
         private_dns_name_options_on_launch: output::PrivateDnsNameOptions {
@@ -190,7 +201,11 @@ pub fn subnet_shape(world: &World, subnet: &Arc<Subnet>) -> output::Subnet {
             enable_resource_name_dns_a_record: false,
             enable_resource_name_dns_aaaa_record: false,
         },
-        ipv6_cidr_block_association_set: Vec::new(),
+        ipv6_cidr_block_association_set: subnet
+            .block6
+            .iter()
+            .map(|block| blocks6::of_subnet(*block, "associated"))
+            .collect(),
         block_public_access_states: unblocked(),
         tag_set: tags::set_of(world, ResourceId::Subnet(subnet.id)),
     }

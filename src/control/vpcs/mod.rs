@@ -6,6 +6,7 @@
 mod attributes;
 mod belongings;
 mod blocks;
+mod blocks6;
 mod classic_link;
 mod describe;
 mod dhcp_options;
@@ -19,6 +20,7 @@ pub mod tests;
 pub use attributes::{describe_vpc_attribute, modify_subnet_attribute, modify_vpc_attribute};
 pub use belongings::{default_acl, delete_route_table, ensure as ensure_belongings, make_route_table};
 pub use blocks::{associate_vpc_cidr_block, disassociate_vpc_cidr_block};
+pub use blocks6::{associate_subnet_cidr_block, disassociate_subnet_cidr_block};
 pub use classic_link::{describe_vpc_classic_link, describe_vpc_classic_link_dns_support};
 pub use describe::{describe_subnets, describe_vpcs};
 pub use dhcp_options::{

@@ -3,12 +3,12 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{all_off, belongings, changeable, describe, find, find_subnet, has_dependencies};
+use super::{all_off, belongings, blocks6, changeable, describe, find, find_subnet, has_dependencies};
 use crate::control::{Decision, View, defaults, operator, regions, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Condition, Key, Network, Space, Subnet, Vpc};
+use crate::world::{Block6, Condition, Key, Network, Space, Subnet, Vpc};
 
 pub fn create_subnet(
     decision: &mut Decision,
@@ -20,6 +20,7 @@ pub fn create_subnet(
     let vpc = find(&view, request.vpc_id)?.clone();
     changeable(&vpc, "subnets")?;
     let cidr = checked_block(&view, &vpc, request.cidr_block)?;
+    let six = request.ipv6_cidr_block.map(|six| blocks6::checked(&view, &vpc, six)).transpose()?;
     let asked = (request.availability_zone.as_deref(), request.availability_zone_id.as_deref());
     let zone = zone(&view, asked)?;
     if defaults::subnets_of(view.world, vpc.id).count() >= decision.caller.quotas.subnets_per_vpc {
@@ -27,6 +28,7 @@ pub fn create_subnet(
     }
     let id = decision.env.id(SubnetId::from_random);
     let network = network(decision, &vpc, id, cidr, zone)?;
+    let block6 = six.map(|cidr| Block6 { id: decision.env.id(SubnetCidrAssociationId::from_random), cidr });
     let owner = vpc.owner.clone();
     decision.put(Subnet {
         id,
@@ -37,6 +39,8 @@ pub fn create_subnet(
         network: network.name.clone(),
         is_default: false,
         map_public_ip: false,
+        block6,
+        assign_ipv6: false,
         created: decision.env.now,
     });
     decision.put(network);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{all_off, belongings, changeable, describe, find, has_dependencies, next_number};
+use super::{belongings, blocks6, changeable, describe, find, has_dependencies, next_number};
 use crate::control::{Decision, View, defaults, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -23,7 +23,6 @@ const RESERVED: [(std::net::Ipv4Addr, u8); 5] = [
 
 pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result<CreateVpcResponse, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["vpc"], "vpc")?;
-    all_off(&[("AmazonProvidedIpv6CidrBlock", request.amazon_provided_ipv6_cidr_block)])?;
     let cidr = checked_block(request.cidr_block)?;
     let owner = decision.caller.owner.clone();
     // The default set of DHCP options is that of the default VPC.
@@ -39,6 +38,7 @@ pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result
         owner: owner.clone(),
         cidr,
         blocks: Arc::new([]),
+        blocks6: Arc::new([]),
         is_default: false,
         dhcp_options: dhcp_options.ok_or_else(full)?,
         dns_support: true,
@@ -50,6 +50,9 @@ pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result
     let id = row.id;
     decision.put(row);
     belongings::ensure(decision, &owner, id);
+    if request.amazon_provided_ipv6_cidr_block == Some(true) {
+        blocks6::give(decision, id)?;
+    }
     decision.tag(ResourceId::Vpc(id), &tags)?;
     let view = decision.view();
     Ok(CreateVpcResponse { vpc: describe::vpc_shape(view.world, find(&view, id)?) })
@@ -73,6 +76,7 @@ pub fn delete_vpc(decision: &mut Decision, request: &DeleteVpcRequest) -> Result
     }
     peerings::release(decision, vpc.id)?;
     belongings::delete(decision, vpc.id);
+    vpc.blocks6.iter().for_each(|block| decision.give_back_ipv6_block(block.cidr));
     decision.untag_all(ResourceId::Vpc(vpc.id));
     decision.delete(Key::Vpc(vpc.id));
     Ok(DeleteVpcResponse { result: true })
@@ -82,6 +86,7 @@ fn is_used(view: &View, vpc: &Vpc) -> bool {
     let world = view.world;
     defaults::subnets_of(world, vpc.id).next().is_some()
         || crate::control::internet_gateways::attached_to(world, vpc.id).is_some()
+        || world.egress_gateways_of(vpc.id).next().is_some()
         || !belongings::are_all(world, vpc.id)
 }
 

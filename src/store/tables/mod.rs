@@ -3,6 +3,7 @@
 mod groups;
 mod insights;
 mod instances;
+mod ipv6;
 mod launch_templates;
 mod operator;
 mod peerings;
@@ -40,11 +41,11 @@ pub(super) use vpcs::{direction_word, parse_direction};
 macro_rules! every_table {
     ($with:ident) => {
         $with! {
-            Account, AccessKey, Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, NatGateway, Peering,
-            RouteTable, RouteTableAssociation, Route, SubnetCidrReservation, PrefixList, PrefixListVersion, NetworkAcl,
-            AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
+            Account, AccessKey, Pool, Ipv6Pool, Network, Host, Image, Vpc, Subnet, DhcpOptions, InternetGateway, EgressGateway,
+            NatGateway, Peering, RouteTable, RouteTableAssociation, Route, Ipv6Route, SubnetCidrReservation, PrefixList,
+            PrefixListVersion, NetworkAcl, AclEntry, AclAssociation, Group, Rule, KeyPair, Instance, Eni,
             Address, AddressTransfer, InsightsPath, InsightsAnalysis, LaunchTemplate, LaunchTemplateVersion, Tag, Claim,
-            Deployment, Freed, Token
+            Deployment, Freed, FreedIpv6, Token
         }
     };
 }

@@ -11,6 +11,7 @@ table! { Vpc, "vpcs", 1;
         region: text(&row.owner.region),
         cidr: text(row.cidr),
         blocks: text(spaced(&row.blocks)),
+        ipv6_blocks: text(spaced(&row.blocks6)),
         is_default: bool(row.is_default),
         dhcp_options: text(row.dhcp_options),
         dns_support: bool(row.dns_support),
@@ -23,6 +24,7 @@ table! { Vpc, "vpcs", 1;
         owner: row.owner()?,
         cidr: row.get("cidr")?,
         blocks: words(row, "blocks")?,
+        blocks6: words(row, "ipv6_blocks")?,
         is_default: row.bool("is_default")?,
         dhcp_options: row.get("dhcp_options")?,
         dns_support: row.bool("dns_support")?,
@@ -46,6 +48,8 @@ table! { Subnet, "subnets", 1;
         network: text(&row.network),
         is_default: bool(row.is_default),
         map_public_ip: bool(row.map_public_ip),
+        ipv6_block: text_or_null(row.block6),
+        assign_ipv6: bool(row.assign_ipv6),
         created: int(row.created.0),
     };
     |row| Subnet {
@@ -57,6 +61,8 @@ table! { Subnet, "subnets", 1;
         network: row.str("network")?,
         is_default: row.bool("is_default")?,
         map_public_ip: row.bool("map_public_ip")?,
+        block6: row.maybe("ipv6_block")?,
+        assign_ipv6: row.bool("assign_ipv6")?,
         created: row.micros("created")?,
     }
 }
@@ -276,7 +282,7 @@ table! { AclEntry, "network_acl_entries", 3;
         protocol: text(row.traffic.protocol()),
         from_port: Cell::Int(row.traffic.ports().map(|(from, _)| from)),
         to_port: Cell::Int(row.traffic.ports().map(|(_, to)| to)),
-        cidr4: text(row.cidr),
+        cidr: text(row.cidr),
         created: int(row.created.0),
     };
     |row| AclEntry {
@@ -290,7 +296,7 @@ table! { AclEntry, "network_acl_entries", 3;
             Traffic::parse(protocol, row.maybe_int("from_port")?, row.maybe_int("to_port")?)
                 .map_err(|error| row.bad("from_port", error))?
         },
-        cidr: row.get("cidr4")?,
+        cidr: row.get("cidr")?,
         created: row.micros("created")?,
     }
 }

@@ -3,6 +3,7 @@
 pub mod addresses;
 mod instances;
 mod interfaces;
+mod ipv6;
 mod nat;
 mod peerings;
 mod templates;
@@ -78,6 +79,7 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
     if let Some(case) = nat::case(action, own)
         .or_else(|| peerings::case(action, own))
+        .or_else(|| ipv6::case(action, own))
         .or_else(|| vpcs::case(action, own))
         .or_else(|| interfaces::case(action, own))
         .or_else(|| instances::case(action, own))
@@ -192,6 +194,7 @@ use Strange::{Nothing, Refused};
 /// What the account's own thing is answered with where another's is refused, if that is not success.
 pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
     vpcs::own_refused(action, thing)
+        .or_else(|| ipv6::own_refused(action, thing))
         .or_else(|| nat::own_refused(action, thing))
         .or_else(|| peerings::own_refused(action, thing))
         .or_else(|| interfaces::own_refused(action, thing))
@@ -199,6 +202,7 @@ pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
 const RESOURCES: [(&str, &str); 19] = [
+    ("egress-gateway", "InvalidEgressOnlyInternetGatewayId.NotFound"),
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
@@ -224,6 +228,7 @@ const RESOURCES: [(&str, &str); 19] = [
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
     if let Some(found) = nat::strange(action, leaf)
         .or_else(|| peerings::strange(leaf))
+        .or_else(|| ipv6::strange(action, leaf))
         .or_else(|| vpcs::strange(action, leaf))
         .or_else(|| interfaces::strange(action, leaf))
     {
@@ -299,8 +304,11 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
-    let code = vpcs::malformed(kind).or_else(|| nat::malformed(kind)).or_else(|| interfaces::malformed(kind));
-    let code = code.or_else(|| peerings::malformed(kind));
+    let code = vpcs::malformed(kind)
+        .or_else(|| nat::malformed(kind))
+        .or_else(|| interfaces::malformed(kind))
+        .or_else(|| peerings::malformed(kind))
+        .or_else(|| ipv6::malformed(kind));
     if let Some(code) = code {
         return Some(code);
     }

@@ -24,6 +24,7 @@ fn every_declared_fault_is_provoked() {
     doors.in_the_way_of_acls();
     doors.in_the_way_of_nat();
     doors.in_the_way_of_peerings();
+    doors.in_the_way_of_ipv6();
     doors.of_groups_and_addresses();
     doors.used_up();
     doors.of_the_operator();

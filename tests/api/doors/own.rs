@@ -2,6 +2,7 @@
 
 mod images;
 mod interfaces;
+mod ipv6;
 mod nat;
 mod peerings;
 mod templates;
@@ -73,6 +74,7 @@ impl Cloud {
         let server = Server::start(&folder.0, None, &Settings { head: QUOTAS, ..Settings::default() });
         server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
         server.operate(&["pool", "add", "--name", "public", "--range", "203.0.113.1-203.0.113.250"]);
+        server.operate(&["ipv6-pool", "add", "--prefix", "2001:db8:f0::/54"]);
         server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
         let agent = Agent::join(&server, &folder.0, "host1");
         let (mut his, mut hers) = (Own::make(&server, "his"), Own::make(&server, "hers"));
@@ -115,6 +117,7 @@ impl Cloud {
         const LISTS: [&str; 24] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
+            "DescribeEgressOnlyInternetGateways",
             "DescribeInternetGateways",
             "DescribeNatGateways",
             "DescribeRouteTables",
@@ -183,6 +186,7 @@ impl Own {
         maker.images();
         maker.templates();
         maker.nat();
+        maker.ipv6();
         own
     }
 }

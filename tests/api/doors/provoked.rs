@@ -2,6 +2,7 @@
 
 mod instances;
 mod interfaces;
+mod ipv6;
 mod nat;
 mod peerings;
 mod templates;
@@ -54,6 +55,7 @@ impl Doors {
             ("AcceptAddressTransfer", "elastic-ip"),
             ("AllocateAddress", "elastic-ip"),
             ("CreateDhcpOptions", "dhcp-options"),
+            ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
             ("CreateInternetGateway", "internet-gateway"),
             ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),

@@ -87,7 +87,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("ModifySecurityGroupRules", "SecurityGroupRule.1.SecurityGroupRule.PrefixListId"),
     ("RevokeSecurityGroupEgress", "SourceSecurityGroupName"),
     ("RunInstances", "KernelId"),
-    ("RunInstances", "NetworkInterface.1.Ipv6AddressCount"),
+    ("RunInstances", "NetworkInterface.1.Ipv6PrefixCount"),
     ("ModifyInstanceAttribute", "Kernel.Value"),
     ("StartInstances", "AdditionalInfo"),
     ("CreateNetworkInsightsPath", "FilterAtSource.SourceAddress"),

@@ -38,7 +38,7 @@ impl Host {
                 let (interface, next_hop) = (peering_name(id), Some(PEERING_GATEWAY));
                 Ok(Route { interface, to: Exits::Peering(id), next_hop })
             }
-            Some(Some(RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
+            Some(Some(RouteTo::EgressOnly | RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
         }
     }
 

@@ -118,6 +118,7 @@ pub mod tests {
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
+            cidr6: None,
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         };

@@ -126,6 +126,7 @@ fn meta_data(place: &Place) -> Folder {
         .leaf("instance-id", instance.id.to_string())
         .leaf("instance-life-cycle", "on-demand")
         .leaf("instance-type", &*instance.instance_type)
+        .some("ipv6", port.ipv6.first().map(ToString::to_string))
         .leaf("local-hostname", name)
         .leaf("local-ipv4", port.private_ip.to_string())
         .leaf("mac", port.mac.to_string())
@@ -195,6 +196,7 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("vpc-id", port.vpc.to_string())
         .leaf("vpc-ipv4-cidr-block", port.vpc_cidr.to_string())
         .leaf("vpc-ipv4-cidr-blocks", port.vpc_cidr.to_string());
+    let folder = ipv6(place, port, folder);
     // Those of its further addresses are known where they are answered for.
     let further = place.state.addresses.values().filter(|one| one.eni == port.eni);
     let further = further.filter(|one| port.secondary_ips.contains(&one.private_ip));
@@ -208,6 +210,18 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("public-hostname", public_name(place, *public))
         .leaf("public-ipv4s", lines(led.iter().map(|(public, _)| public)))
         .folder("ipv4-associations", associations)
+}
+
+/// What an interface without an IPv6 address lacks.
+fn ipv6(place: &Place, port: &PortSection, folder: Folder) -> Folder {
+    if port.ipv6.is_empty() {
+        return folder;
+    }
+    let vpc = place.state.vpcs.get(&port.vpc);
+    folder
+        .leaf("ipv6s", lines(port.ipv6.iter()))
+        .some("subnet-ipv6-cidr-blocks", port.subnet_cidr6.map(|cidr| cidr.to_string()))
+        .some("vpc-ipv6-cidr-blocks", vpc.map(|vpc| lines(vpc.cidrs6.iter())))
 }
 
 fn domain<'p>(place: &'p Place, port: &PortSection) -> &'p str {
@@ -262,11 +276,13 @@ pub mod tests {
             mac: MacAddr([2, 0, 0, 0, 0, 9]),
             private_ip: Ipv4Addr::new(10, 0, 0, 9),
             secondary_ips: [].into(),
+            ipv6: Arc::new([]),
             groups: [GroupId::from_random(1), GroupId::from_random(2)].into(),
             source_dest_check: true,
             public_ip: Some(Ipv4Addr::new(203, 0, 113, 7)),
             subnet: SubnetId::from_random(1),
             subnet_cidr: "10.0.0.0/20".parse().unwrap(),
+            subnet_cidr6: None,
             vpc: VpcId::from_random(1),
             vpc_cidr: "10.0.0.0/20".parse().unwrap(),
             group_names: ["default".into(), "web".into()].into(),
@@ -279,6 +295,7 @@ pub mod tests {
             exit: crate::plan::Exit::Here,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
+            cidr6: None,
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         });
@@ -363,6 +380,7 @@ pub mod tests {
             mac: MacAddr([2, 0, 0, 0, 0, 10]),
             private_ip: Ipv4Addr::new(10, 0, 0, 10),
             secondary_ips: [Ipv4Addr::new(10, 0, 0, 11)].into(),
+            ipv6: Arc::new([]),
             public_ip: None,
             ..(*place.port).clone()
         };

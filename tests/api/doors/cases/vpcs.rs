@@ -1,6 +1,6 @@
 //! The cases of VPCs and what is in them.
 
-use super::{Action, Case, Leaf, Own, Strange};
+use super::{Action, Case, Leaf, Own, Strange, pairs};
 
 pub fn case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Case::new(action, given);
@@ -46,7 +46,14 @@ fn route_case(action: &str, own: &Own) -> Option<Case> {
     let case = |given: &[(&str, &str)]| Case::new(action, given);
     let (table, gateway) = (own.get("table"), own.get("gateway"));
     let route = |destination| [("RouteTableId", table), ("DestinationCidrBlock", destination)];
-    let to = |case: Case, first: &'static str| {
+    let to = |mut case: Case, first: &'static str| {
+        // It takes IPv6 only.
+        let six = pairs(&[(
+            "DestinationIpv6CidrBlock",
+            if first == "GatewayId" { "2001:db8:99::/48" } else { "::/0" },
+        )]);
+        case.instead.push(("EgressOnlyInternetGatewayId", "DestinationCidrBlock", six));
+        let case = case.or("EgressOnlyInternetGatewayId", first);
         let others =
             ["GatewayId", "InstanceId", "NatGatewayId", "NetworkInterfaceId", "VpcPeeringConnectionId"];
         others.into_iter().filter(|other| *other != first).fold(case, |case, other| case.or(other, first))
