@@ -201,7 +201,7 @@ pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
 }
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 19] = [
+const RESOURCES: [(&str, &str); 20] = [
     ("egress-gateway", "InvalidEgressOnlyInternetGatewayId.NotFound"),
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),

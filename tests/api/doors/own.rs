@@ -114,7 +114,7 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 24] = [
+        const LISTS: [&str; 25] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeEgressOnlyInternetGateways",
