@@ -10,7 +10,13 @@ use crate::world::World;
 pub fn group_section(world: &World, id: GroupId, needs_rules: bool, needs_members: bool) -> GroupSection {
     let rules = |direction| if needs_rules { rule_set(world, id, direction) } else { RuleSet::default() };
     let members = if needs_members { members(world, id) } else { Vec::new() };
-    GroupSection { id, ingress: rules(Direction::Ingress), egress: rules(Direction::Egress), members }
+    GroupSection {
+        id,
+        ingress: rules(Direction::Ingress),
+        egress: rules(Direction::Egress),
+        members,
+        members6: Vec::new(),
+    }
 }
 
 fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {

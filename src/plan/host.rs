@@ -141,6 +141,7 @@ pub(super) fn network_section(network: &Network, host: &str) -> NetworkSection {
         name: network.name.clone(),
         vpc: network.vpc,
         cidr: network.cidr,
+        cidr6: None,
         gateway: network.gateway,
         range: network.range,
         reserved: network.reserved.clone(),
@@ -173,7 +174,10 @@ fn places(world: &World) -> BTreeMap<EniId, Arc<PlaceSection>> {
         let eni = world.enis.get(&id).filter(|eni| eni.private_ip == claim.address)?;
         let (private_ip, network, host) = (claim.address, network.clone(), claim.host.clone());
         let secondary_ips = secondary_ips(world, eni, &host);
-        Some((id, Arc::new(PlaceSection { eni: id, private_ip, secondary_ips, network, host })))
+        Some((
+            id,
+            Arc::new(PlaceSection { eni: id, private_ip, secondary_ips, ipv6: [].into(), network, host }),
+        ))
     };
     served.filter_map(section).collect()
 }
@@ -275,6 +279,8 @@ fn port_section(world: &World, instance: &Instance, eni: &Eni) -> Option<PortSec
         public_ip: elastic.map(|row| row.public_ip),
         subnet: subnet.id,
         subnet_cidr: subnet.cidr,
+        subnet_cidr6: None,
+        ipv6: [].into(),
         vpc: vpc.id,
         vpc_cidr: vpc.cidr,
         group_names: groups.iter().map(|group| group.name.clone()).collect(),

@@ -1,7 +1,7 @@
 //! The desired state of one host.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ pub struct HostState {
     pub acls: BTreeMap<NetworkAclId, Arc<AclSection>>,
     /// Every pool's range: an elastic address without a mapping is dropped.
     pub pools: Arc<[Range4]>,
+    /// Every prefix that VPCs' IPv6 blocks are cut from: an address of one that no port here has is nobody's here.
+    #[serde(default)]
+    pub pools6: Arc<[Cidr6]>,
     /// What reverse DNS answers for elastic addresses, those of other hosts included.
     #[serde(default)]
     pub reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
@@ -84,6 +87,9 @@ pub struct PlaceSection {
     pub private_ip: Ipv4Addr,
     /// Further addresses that it has there.
     pub secondary_ips: Arc<[Ipv4Addr]>,
+    /// Its IPv6 addresses there, the primary one first.
+    #[serde(default)]
+    pub ipv6: Arc<[Ipv6Addr]>,
     pub network: Arc<str>,
     /// One that is missing among the hosts has not said its MAC yet: there is no way to it.
     pub host: Arc<str>,
@@ -108,6 +114,9 @@ pub struct NetworkSection {
     /// The isolated VPC that it is a subnet of; `None`: flat.
     pub vpc: Option<VpcId>,
     pub cidr: Cidr4,
+    /// The /64 of an isolated VPC's subnet, if it has one.
+    #[serde(default)]
+    pub cidr6: Option<Cidr6>,
     pub gateway: Ipv4Addr,
     /// The addresses that instances have: such a source comes from a host and nobody else.
     pub range: Range4,
@@ -130,6 +139,9 @@ pub struct PortSection {
     pub private_ip: Ipv4Addr,
     /// Further addresses, which the guest configures by itself.
     pub secondary_ips: Arc<[Ipv4Addr]>,
+    /// Its IPv6 addresses, the primary one first; none where the port carries no IPv6.
+    #[serde(default)]
+    pub ipv6: Arc<[Ipv6Addr]>,
     /// Sorted by id.
     pub groups: Arc<[GroupId]>,
     /// Whether only the port's own MAC and address may send.
@@ -139,6 +151,8 @@ pub struct PortSection {
     /// For the metadata service.
     pub subnet: SubnetId,
     pub subnet_cidr: Cidr4,
+    #[serde(default)]
+    pub subnet_cidr6: Option<Cidr6>,
     pub vpc: VpcId,
     pub vpc_cidr: Cidr4,
     pub group_names: Arc<[Arc<str>]>,
@@ -180,7 +194,7 @@ pub struct RuleSet {
     pub icmp: Vec<IcmpBox>,
     /// Traffic from or to the members of other groups; sorted, without repeats.
     pub groups: Vec<(GroupId, Traffic)>,
-    /// IPv6 rules, for the day when ports carry IPv6; sorted, without repeats.
+    /// IPv6 rules; sorted, without repeats.
     pub ipv6: Vec<(Cidr6, Traffic)>,
 }
 
@@ -194,6 +208,9 @@ pub struct GroupSection {
     /// Private addresses of the interfaces in the group, on every host, sorted; empty where no
     /// rule on this host names the group.
     pub members: Vec<Ipv4Addr>,
+    /// Their IPv6 addresses, likewise.
+    #[serde(default)]
+    pub members6: Vec<Ipv6Addr>,
 }
 
 /// An isolated VPC, as a host where it lives must know it.
@@ -204,6 +221,8 @@ pub struct VpcSection {
     pub vni: u32,
     /// Its blocks, the first one first.
     pub cidrs: Arc<[Cidr4]>,
+    #[serde(default)]
+    pub cidrs6: Arc<[Cidr6]>,
     /// Whether the resolver answers, and whether instances have public names.
     pub dns_support: bool,
     pub dns_hostnames: bool,
@@ -213,6 +232,9 @@ pub struct VpcSection {
     pub nat_gateways: BTreeMap<NatGatewayId, NatSection>,
     /// All of its route tables, by number: packets from other hosts bring along by which they came.
     pub tables: BTreeMap<u16, Vec<RouteSection>>,
+    /// What the same tables have for IPv6.
+    #[serde(default)]
+    pub tables6: BTreeMap<u16, Vec<Route6Section>>,
 }
 
 /// A set of DHCP options; what is empty is not told.
@@ -243,11 +265,20 @@ pub struct RouteSection {
     pub to: RouteTo,
 }
 
+/// The same for IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Route6Section {
+    pub destination: Cidr6,
+    pub to: RouteTo,
+}
+
 /// Where a route leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum RouteTo {
     /// Through the internet gateway: by this host's public interface.
     Internet,
+    /// Through an egress-only internet gateway: as [`RouteTo::Internet`], and back only answers.
+    EgressOnly,
     Interface(EniId),
     /// Through a NAT gateway, and from there through the internet gateway.
     Nat(NatGatewayId),
@@ -259,6 +290,8 @@ pub enum RouteTo {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SubnetSection {
     pub cidr: Cidr4,
+    #[serde(default)]
+    pub cidr6: Option<Cidr6>,
     /// The number of its route table; `None` where the flat network's routes hold.
     pub table: Option<u16>,
     /// `None`: nothing is said, and nothing passes.
@@ -270,6 +303,10 @@ pub struct SubnetSection {
 pub struct AclSection {
     pub ingress: Vec<AclEntrySection>,
     pub egress: Vec<AclEntrySection>,
+    #[serde(default)]
+    pub ingress6: Vec<AclEntry6Section>,
+    #[serde(default)]
+    pub egress6: Vec<AclEntry6Section>,
 }
 
 /// One of its entries.
@@ -279,6 +316,14 @@ pub struct AclEntrySection {
     pub traffic: Traffic,
     /// Where packets come from (ingress) or go to (egress).
     pub cidr: Cidr4,
+}
+
+/// One of its entries for IPv6.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AclEntry6Section {
+    pub allow: bool,
+    pub traffic: Traffic,
+    pub cidr: Cidr6,
 }
 
 /// An elastic IP.

@@ -34,7 +34,7 @@ fn add_subnet(world: &World, state: &mut HostState, id: SubnetId, vpc: VpcId) {
     let isolated = world.vpcs.get(&vpc).is_some_and(|vpc| vpc.vni.is_some());
     let table = if isolated { world.route_table_of(vpc, id).map(|table| table.number) } else { None };
     let acl = world.acl_of(id).map(|acl| acl.id);
-    state.subnets.insert(id, Arc::new(SubnetSection { cidr: subnet.cidr, table, acl }));
+    state.subnets.insert(id, Arc::new(SubnetSection { cidr: subnet.cidr, cidr6: None, table, acl }));
     if let Some(acl) = acl.filter(|acl| !state.acls.contains_key(acl)) {
         state.acls.insert(acl, Arc::new(acl_section(world, acl)));
     }
@@ -50,11 +50,13 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
         id: vpc.id,
         vni: vpc.vni?,
         cidrs: vpc.cidrs().collect(),
+        cidrs6: [].into(),
         dns_support: vpc.dns_support,
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
         nat_gateways: world.nat_gateways_of(vpc.id).filter_map(|row| nat(world, row)).collect(),
         tables,
+        tables6: BTreeMap::new(),
     })
 }
 
@@ -128,5 +130,9 @@ fn acl_section(world: &World, acl: NetworkAclId) -> AclSection {
             .map(|entry| AclEntrySection { allow: entry.allow, traffic: entry.traffic, cidr: entry.cidr })
             .collect()
     };
-    AclSection { ingress: entries(Direction::Ingress), egress: entries(Direction::Egress) }
+    AclSection {
+        ingress: entries(Direction::Ingress),
+        egress: entries(Direction::Egress),
+        ..AclSection::default()
+    }
 }

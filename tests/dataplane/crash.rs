@@ -38,7 +38,14 @@ fn peer(state: &mut HostState, name: &str, number: u8, instance: usize) {
     let section = PeerSection { name: name.into(), next_hop: next_hop(number.into()), mac, flat_mtu: None };
     let eni = port(instance, &[]).eni;
     let (network, host) = ("flat".into(), name.into());
-    let place = PlaceSection { eni, private_ip: ip(instance), secondary_ips: [].into(), network, host };
+    let place = PlaceSection {
+        eni,
+        private_ip: ip(instance),
+        secondary_ips: [].into(),
+        ipv6: [].into(),
+        network,
+        host,
+    };
     state.hosts = Arc::new([(name.into(), Arc::new(section))].into());
     state.places = Arc::new([(eni, Arc::new(place))].into());
 }

@@ -140,7 +140,17 @@ impl Cluster {
         let place = |n: usize| {
             let host = name(HOME[n]);
             let (secondary_ips, network) = ([].into(), "flat".into());
-            (eni(n), Arc::new(PlaceSection { eni: eni(n), private_ip: ip(n), secondary_ips, network, host }))
+            (
+                eni(n),
+                Arc::new(PlaceSection {
+                    eni: eni(n),
+                    private_ip: ip(n),
+                    secondary_ips,
+                    ipv6: [].into(),
+                    network,
+                    host,
+                }),
+            )
         };
         let mut network = NetworkSection::clone(&state.networks["flat"]);
         network.exit = match want.gateway {

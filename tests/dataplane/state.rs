@@ -27,6 +27,7 @@ pub fn empty() -> HostState {
         range: range("10.0.0.4-10.0.0.199"),
         reserved: [].into(),
         exit: fogbank::plan::Exit::Here,
+        cidr6: None,
         name: "flat".into(),
         vpc: None,
         cidr: "10.0.0.0/24".parse().unwrap(),
@@ -54,6 +55,8 @@ pub fn port(n: usize, groups: &[usize]) -> PortSection {
         public_ip: None,
         subnet: SubnetId::from_random(1),
         subnet_cidr: "10.0.0.0/24".parse().unwrap(),
+        subnet_cidr6: None,
+        ipv6: [].into(),
         vpc: VpcId::from_random(1),
         vpc_cidr: "10.0.0.0/24".parse().unwrap(),
         group_names: [].into(),
@@ -108,7 +111,7 @@ pub fn with_ports(mut state: HostState, ports: &[PortSection]) -> HostState {
 fn fresh(id: GroupId) -> GroupSection {
     let everything = ProtocolBox { addresses: range("0.0.0.0/0"), protocol: Protocol::All };
     let egress = RuleSet { protocols: vec![everything], ..RuleSet::default() };
-    GroupSection { id, ingress: RuleSet::default(), egress, members: vec![] }
+    GroupSection { id, ingress: RuleSet::default(), egress, members: vec![], members6: vec![] }
 }
 
 pub fn edit(state: &HostState, n: usize, f: impl FnOnce(&mut GroupSection)) -> HostState {

@@ -214,6 +214,7 @@ mod tests {
             range: "10.0.0.4-10.0.0.99".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
+            cidr6: None,
             domain: "ec2.internal".into(),
         };
         let mut state = HostState::default();

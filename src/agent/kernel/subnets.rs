@@ -97,7 +97,8 @@ impl Pass<'_> {
             }
             RouteTo::Interface(eni) => self.to_interface(eni),
             RouteTo::Nat(id) => self.to_gateway(id),
-            RouteTo::Nowhere => None,
+            // Not for IPv4.
+            RouteTo::EgressOnly | RouteTo::Nowhere => None,
         }
     }
 

@@ -34,7 +34,7 @@ impl Host {
                 Some(gateway) => self.by_vxlan(&gateway.host),
                 None => Err(Exits::Dropped("a black hole")),
             },
-            Some(Some(RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
+            Some(Some(RouteTo::EgressOnly | RouteTo::Nowhere)) | None => Err(Exits::Dropped("a black hole")),
         }
     }
 
