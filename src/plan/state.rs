@@ -36,6 +36,9 @@ pub struct HostState {
     /// Every prefix that VPCs' IPv6 blocks are cut from: an address of one that no port here has is nobody's here.
     #[serde(default)]
     pub pools6: Arc<[Cidr6]>,
+    /// Only where the agent has cut it out for the host's own network namespace: which VPC's router has an IPv6 address.
+    #[serde(skip)]
+    pub routed6: Arc<BTreeMap<Ipv6Addr, VpcId>>,
     /// What reverse DNS answers for elastic addresses, those of other hosts included.
     #[serde(default)]
     pub reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,

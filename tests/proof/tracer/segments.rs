@@ -45,6 +45,7 @@ impl Segments {
                 router: false,
                 side: Side::Host,
                 vxlan_port: VXLAN_PORT,
+                closed6: Default::default(),
             };
             Host::new(split::host(state), rendered)
         });
@@ -57,6 +58,7 @@ impl Segments {
                 router: false,
                 side: Side::Router(vpc),
                 vxlan_port: VXLAN_PORT,
+                closed6: Default::default(),
             };
             Host::new((*router.kernel).clone(), rendered)
         });
