@@ -222,8 +222,7 @@ impl Reconciler {
         if self.nft.stand() {
             pass.ports().await;
             pass.outside(&mut self.announcer).await;
-            pass.ipv6().await;
-            self.flows6.cut(&mut pass).await;
+            pass.ipv6(&mut self.flows6).await;
             self.watched.set_proxies(pass.wanted_proxies(), pass.wanted_proxies6());
             let switches = outside_switches(&config, state, self.side);
             self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.served.clone());

@@ -1,6 +1,7 @@
 //! IPv6 in VPCs: what guests are told, what they may send, and who reaches whom.
 
-use std::net::Ipv6Addr;
+use std::io::{Read, Write};
+use std::net::{Ipv6Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use fogbank::plan::*;
@@ -98,9 +99,17 @@ fn who_is_let_in_is_let_in_and_nobody_else() {
         // And to the outside, as itself.
         assert_eq!(open(guest(0, 2), BEYOND, Tcp(80)), ip6(2).to_string());
         assert_eq!(open(guest(1, 3), BEYOND, Tcp(80)), ip6(3).to_string());
-        // A whole segment by VXLAN: what is too long is told to its sender, and it sends less.
-        let sent = guest(0, 2).run(|| attempt_long(ip6(3)));
-        assert!(sent, "a long transfer does not get through");
+        // The host itself is outside, too, and asks under its own address.
+        open(&segment.hosts[0].ns, ip6(1), Ping);
+        // What is too long is told to its sender, by its own router and from beyond, and it sends less.
+        let own_idea = "sysctl -qw net.ipv6.conf.eth0.accept_ra_mtu=0 net.ipv6.conf.eth0.mtu=1500";
+        guest(0, 2).sh(own_idea);
+        segment.hosts[0].ns.sh("ip -6 route change default via 2001:db8:f0:ffff::1 mtu lock 1300");
+        for (to, mtu) in [(ip6(3), "mtu 1450"), (BEYOND, "mtu 1300")] {
+            assert!(guest(0, 2).run(move || transfer(to)), "nothing long gets through to {to}");
+            let told = guest(0, 2).sh(&format!("ip -6 route get {to}"));
+            assert!(told.contains(mtu), "{told}");
+        }
     }
     // Members of a group, wherever they are.
     let members = edit(&closed, 2, |of| of.ingress.groups = vec![(group(1), tcp(81))]);
@@ -116,22 +125,21 @@ fn who_is_let_in_is_let_in_and_nobody_else() {
     drop((servers, beyond));
 }
 
-fn attempt_long(to: Ipv6Addr) -> bool {
-    use std::io::{Read, Write};
-    let Ok(mut stream) = std::net::TcpStream::connect_timeout(&(to, 80).into(), SOON) else { return false };
+/// Whether so much comes back that no packet can be short.
+fn transfer(to: Ipv6Addr) -> bool {
+    const LENGTH: usize = 20_000;
+    let Ok(mut stream) = TcpStream::connect_timeout(&(to, 80).into(), SOON) else { return false };
     stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.set_write_timeout(Some(SOON)).unwrap();
-    let mut line = [0; 64];
-    // The greeting, and then everything comes back.
-    if stream.read(&mut line).is_err() || stream.write_all(&[b'x'; 20_000]).is_err() {
+    // The greeting, and then everything again.
+    let mut buffer = [0; 4096];
+    let mut read = |stream: &mut TcpStream| stream.read(&mut buffer).ok().filter(|n| *n > 0);
+    if read(&mut stream).is_none() || stream.write_all(&[b'x'; LENGTH]).is_err() {
         return false;
     }
-    let (mut back, mut buffer) = (0, [0; 4096]);
-    while back < 20_000 {
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return false,
-            Ok(n) => back += n,
-        }
+    let mut back = 0;
+    while back < LENGTH {
+        let Some(n) = read(&mut stream) else { return false };
+        back += n;
     }
     true
 }
@@ -160,4 +168,140 @@ fn by_an_egress_only_gateway_come_answers_alone() {
     shut(&segment.internet, ip6(1), Tcp(80));
     // What no instance has is dropped on the host that it comes to, and does not come back.
     assert_eq!(attempt(&segment.internet, ip6(7), Ping), None);
+}
+
+/// Sends from an address that a guest has given itself.
+fn send_as(guest: &Ns, from: Ipv6Addr, to: Ipv6Addr) {
+    guest.sh(&format!("ip -6 addr replace {from}/128 dev eth0 nodad"));
+    guest.run(move || {
+        let socket = UdpSocket::bind((from, 0)).unwrap();
+        let _ = socket.send_to(from.to_string().as_bytes(), (to, 5000));
+    });
+}
+
+#[test]
+fn an_instance_speaks_as_itself_and_nobody_inherits_its_flows() {
+    let mut segment = Segment::new(1);
+    let all: Cidr6 = "::/0".parse().unwrap();
+    let open_to_all =
+        edit(&state(RouteTo::Internet), 1, |group| group.ingress.ipv6 = vec![(all, Traffic::All)]);
+    let mut forwards = port6(2, &[2]);
+    forwards.source_dest_check = false;
+    let mut ports = vec![(0, 1, port6(1, &[1])), (0, 2, forwards), (0, 3, port6(3, &[2]))];
+    segment.apply(&open_to_all, &ports);
+    let node = &segment.hosts[0];
+    for n in 1..=3 {
+        address(&node.guests[&n], n);
+        assert!(learns_its_router(&node.guests[&n]));
+    }
+    let hears = |ns: &Ns| {
+        let socket = ns.run(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 5000)).unwrap());
+        socket.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
+        socket
+    };
+    let heard = |socket: &UdpSocket| {
+        let mut buffer = [0; 64];
+        socket.recv(&mut buffer).ok().map(|n| String::from_utf8_lossy(&buffer[..n]).into_owned())
+    };
+    let (within, outside) = (hears(&node.guests[&1]), hears(&segment.internet));
+    let foreign = Ipv6Addr::new(0x2001, 0xdb8, 0xf0, 0x101, 0, 0, 0, 0x77);
+    // Checked as it is by default, it is itself; one that may forward is others within the VPC, and never beyond.
+    for (n, from, in_vpc, beyond) in [
+        (3, ip6(3), true, true),
+        (3, ip6(2), false, false),
+        (3, foreign, false, false),
+        (2, foreign, true, false),
+    ] {
+        for (to, socket, passes) in [(ip6(1), &within, in_vpc), (BEYOND, &outside, beyond)] {
+            send_as(&node.guests[&n], from, to);
+            assert_eq!(heard(socket).is_some(), passes, "{n} as {from} to {to}");
+        }
+    }
+    node.guests[&3].sh(&format!("ip -6 addr del {}/128 dev eth0", ip6(2)));
+
+    // A flow from outside to the first, whose address the third has next, and whose group lets nobody in.
+    let servers = [1, 3].map(|n| Server::start6(&node.guests[&n], 80));
+    let client = segment.internet.run(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap());
+    client.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
+    let answered = || {
+        let _ = client.send_to(b"x", (ip6(1), 80));
+        client.recv(&mut [0; 64]).is_ok()
+    };
+    assert!(within_soon(&answered));
+    (ports[0].2.ipv6, ports[2].2.ipv6) = ([ip6(8)].into(), [ip6(3), ip6(1)].into());
+    address(&node.guests[&3], 1);
+    segment.apply(&open_to_all, &ports);
+    // What was answered late is no answer to what is asked now.
+    while client.recv(&mut [0; 64]).is_ok() {}
+    assert!(!answered(), "the next who has the address inherits the flow");
+    drop(servers);
+}
+
+fn within_soon(condition: &dyn Fn() -> bool) -> bool {
+    within(SOON, condition)
+}
+
+#[test]
+fn what_is_changed_is_repaired_and_the_host_is_nobody_elses_router() {
+    let mut segment = Segment::new(1);
+    let all: Cidr6 = "::/0".parse().unwrap();
+    let wide = edit(&state(RouteTo::Internet), 1, |group| group.ingress.ipv6 = vec![(all, Traffic::All)]);
+    // Another network of the host's, which knows the way back.
+    let side = Ns::new("side");
+    let node = &segment.hosts[0];
+    sh(&format!("ip -n {} link add side0 type veth peer name eth0 netns {}", node.ns.name(), side.name()));
+    node.ns.sh("ip link set side0 up; ip addr add 2001:db8:77::1/64 dev side0 nodad");
+    side.sh("ip link set eth0 up; ip addr add 2001:db8:77::2/64 dev eth0 nodad; ip -6 route add default via 2001:db8:77::1");
+    segment.internet.sh(&format!("ip -6 route add 2001:db8:77::/64 via {}", host6(0)));
+    segment.apply(&wide, &[(0, 1, port6(1, &[1]))]);
+    let node = &segment.hosts[0];
+    let guest = &node.guests[&1];
+    address(guest, 1);
+    assert!(learns_its_router(guest));
+    open(&segment.internet, ip6(1), Ping);
+    shut(&segment.internet, Ipv6Addr::new(0x2001, 0xdb8, 0x77, 0, 0, 0, 0, 2), Ping);
+    // It goes on learning of routers itself.
+    assert_eq!(node.ns.sh("cat /proc/sys/net/ipv6/conf/eth0/accept_ra").trim(), "2");
+    let router = node.router();
+    let port = fogbank::agent::names::port_name(port6(1, &[]).eni);
+    let in_router = format!("ip -n {router} -6");
+    for damage in [
+        format!("{in_router} addr del fe80::1/64 dev {port}"),
+        format!("{in_router} route del {}", ip6(1)),
+        format!("{in_router} neigh del {} dev {port}", ip6(1)),
+        format!("{in_router} rule del fwmark 1"),
+        format!("{in_router} route flush table 1420001"),
+        format!("ip netns exec {router} sysctl -qw net.ipv6.conf.{port}.disable_ipv6=1"),
+        format!("ip netns exec {router} sysctl -qw net.ipv6.conf.all.forwarding=0"),
+        format!("ip netns exec {router} nft flush table ip6 fogbank"),
+        format!("ip -n {} -6 neigh del proxy {} dev eth0", node.ns.name(), ip6(1)),
+        format!("ip -n {} -6 route del {}", node.ns.name(), ip6(1)),
+        format!("ip netns exec {} sysctl -qw net.ipv6.conf.eth0.proxy_ndp=0", node.ns.name()),
+    ] {
+        let before = kernel(&segment);
+        sh(&damage);
+        let mut now = String::new();
+        let repaired = within(SOON, || {
+            now = kernel(&segment);
+            now == before
+        });
+        assert!(repaired, "{damage}:\n{before}\n is \n{now}");
+    }
+    open(&segment.internet, ip6(1), Ping);
+}
+
+/// What a router and its host have of IPv6 that is ours.
+fn kernel(segment: &Segment) -> String {
+    let node = &segment.hosts[0];
+    let port = fogbank::agent::names::port_name(port6(1, &[]).eni);
+    let common = "ip -6 route show table all proto 142; ip -6 rule; ip -6 neigh show nud permanent; nft list table ip6 fogbank";
+    let router = format!(
+        "{common}; ip -6 addr show dev {port}; cat /proc/sys/net/ipv6/conf/{port}/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding"
+    );
+    let host = format!("{common}; ip -6 neigh show proxy; cat /proc/sys/net/ipv6/conf/eth0/proxy_ndp");
+    sh(&format!(
+        "ip netns exec {} sh -c \"{router}\" 2>&1; ip netns exec {} sh -c \"{host}\"",
+        node.router(),
+        node.ns.name()
+    ))
 }

@@ -53,6 +53,7 @@ impl Watched {
         }
         let Some(want) = &self.proxies else { return false };
         let off = neighbours::proxies(handle).await.is_ok_and(|have| have != *want);
-        off || ipv6::proxies(handle).await.is_ok_and(|have| have != self.proxies6)
+        off || !self.proxies6.is_empty()
+            && ipv6::proxies(handle).await.is_ok_and(|have| have != self.proxies6)
     }
 }

@@ -22,9 +22,16 @@ pub struct Flows {
     places: Option<BTreeMap<Ipv6Addr, (EniId, Arc<str>)>>,
     /// What has gone, and its flows not yet.
     gone: BTreeSet<Ipv6Addr>,
+    /// Whether there was nothing of IPv6, and nothing is left: then nobody looks.
+    pub idle: bool,
 }
 
 impl Flows {
+    /// Whether nothing that has gone waits for its flows to end.
+    pub fn all_cut(&self) -> bool {
+        self.gone.is_empty()
+    }
+
     /// Ends those of addresses that are elsewhere than at the last pass, or nowhere.
     pub async fn cut(&mut self, pass: &mut Pass<'_>) {
         let places = everywhere(pass.state);

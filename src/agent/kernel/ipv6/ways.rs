@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::netlink::{self, Found, Key, MAIN, Place, Route};
-use super::{advertise, is_carried, next_hop, ports, switches};
+use super::{Flows, advertise, is_carried, next_hop, ports, switches};
 use crate::agent::kernel::flat;
 use crate::agent::kernel::host::Pass;
 use crate::agent::kernel::policy::subnets_table;
@@ -40,15 +40,21 @@ const fn to_none(kind: Kind) -> Route {
 
 impl Pass<'_> {
     /// Everything but the rules; before it they must stand.
-    pub async fn ipv6(&mut self) {
+    pub async fn ipv6(&mut self, flows: &mut Flows) {
         let carried = is_carried(self.state);
+        if !carried && flows.idle {
+            return;
+        }
         if carried {
             self.switch_on().await;
         }
         let found = match Found::read(self.handle).await {
             Ok(found) => found,
             // A kernel without IPv6 has nothing of it.
-            Err(_) if !carried => return,
+            Err(_) if !carried => {
+                flows.idle = true;
+                return;
+            }
             Err(error) => return self.fail("IPv6".into(), error),
         };
         self.link_addresses(&found).await;
@@ -60,6 +66,8 @@ impl Pass<'_> {
         if self.side == Side::Host {
             self.write_proxies6().await;
         }
+        flows.cut(self).await;
+        flows.idle = !carried && flows.all_cut();
     }
 
     /// Of the host, and of a router. The ports' own have been set with the ports.

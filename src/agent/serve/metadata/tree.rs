@@ -128,6 +128,7 @@ fn meta_data(place: &Place) -> Folder {
         .leaf("instance-type", &*instance.instance_type)
         .leaf("local-hostname", name)
         .leaf("local-ipv4", port.private_ip.to_string())
+        .some("ipv6", port.ipv6.first().map(ToString::to_string))
         .leaf("mac", port.mac.to_string())
         .folder("network", Folder::default().folder("interfaces", interfaces(place)))
         .folder("placement", placement(place))
@@ -184,6 +185,7 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
     let folder = Folder::default()
         .leaf("device-number", port.device_index.to_string())
         .leaf("interface-id", port.eni.to_string())
+        .some("ipv6s", port.ipv6.first().map(|_| lines(port.ipv6.iter())))
         .leaf("local-hostname", name)
         .leaf("local-ipv4s", lines(port.private_ips()))
         .leaf("mac", port.mac.to_string())
@@ -192,9 +194,11 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("security-groups", lines(port.group_names.iter()))
         .leaf("subnet-id", port.subnet.to_string())
         .leaf("subnet-ipv4-cidr-block", port.subnet_cidr.to_string())
+        .some("subnet-ipv6-cidr-blocks", port.subnet_cidr6.map(|block| block.to_string()))
         .leaf("vpc-id", port.vpc.to_string())
         .leaf("vpc-ipv4-cidr-block", port.vpc_cidr.to_string())
-        .leaf("vpc-ipv4-cidr-blocks", port.vpc_cidr.to_string());
+        .leaf("vpc-ipv4-cidr-blocks", port.vpc_cidr.to_string())
+        .some("vpc-ipv6-cidr-blocks", vpc_blocks6(place, port));
     // Those of its further addresses are known where they are answered for.
     let further = place.state.addresses.values().filter(|one| one.eni == port.eni);
     let further = further.filter(|one| port.secondary_ips.contains(&one.private_ip));
@@ -208,6 +212,12 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("public-hostname", public_name(place, *public))
         .leaf("public-ipv4s", lines(led.iter().map(|(public, _)| public)))
         .folder("ipv4-associations", associations)
+}
+
+/// `None` where the VPC has none.
+fn vpc_blocks6(place: &Place, port: &PortSection) -> Option<String> {
+    let blocks = &place.state.vpcs.get(&port.vpc)?.cidrs6;
+    blocks.first().map(|_| lines(blocks.iter()))
 }
 
 fn domain<'p>(place: &'p Place, port: &PortSection) -> &'p str {
