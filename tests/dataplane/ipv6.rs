@@ -265,6 +265,7 @@ fn what_is_changed_is_repaired_and_the_host_is_nobody_elses_router() {
     let router = node.router();
     let port = fogbank::agent::names::port_name(port6(1, &[]).eni);
     let in_router = format!("ip -n {router} -6");
+    let before = kernel(&segment);
     for damage in [
         format!("{in_router} addr del fe80::1/64 dev {port}"),
         format!("{in_router} route del {}", ip6(1)),
@@ -278,7 +279,6 @@ fn what_is_changed_is_repaired_and_the_host_is_nobody_elses_router() {
         format!("ip -n {} -6 route del {}", node.ns.name(), ip6(1)),
         format!("ip netns exec {} sysctl -qw net.ipv6.conf.eth0.proxy_ndp=0", node.ns.name()),
     ] {
-        let before = kernel(&segment);
         sh(&damage);
         let mut now = String::new();
         let repaired = within(SOON, || {
