@@ -91,6 +91,9 @@ fn condition(condition: &Match) -> Json {
             };
             json!({"match": {"op": if *is { "==" } else { "!=" }, "left": fields(left), "right": right}})
         }
+        Match::Oftener(rate) => {
+            json!({"limit": {"rate": rate, "per": "second", "burst": 2 * rate, "inv": true}})
+        }
         Match::Dnat(set) => status("dnat", *set),
         Match::Snat(set) => status("snat", *set),
     }

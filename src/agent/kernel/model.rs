@@ -84,6 +84,8 @@ pub enum Match {
     Dnat(bool),
     /// The flow's source was or was not translated.
     Snat(bool),
+    /// Packets came here oftener than so many times a second.
+    Oftener(u32),
 }
 
 /// Where a flow is translated to.

@@ -27,7 +27,7 @@ pub use rules::render;
 
 use super::flat;
 use crate::plan::{HostState, PortSection};
-use crate::types::{Cidr6, EniId};
+use crate::types::{Cidr6, EniId, MacAddr};
 
 /// Link-local addresses (RFC 4291, 2.4): of the link alone, and never forwarded.
 fn link_local_block() -> Cidr6 {
@@ -38,6 +38,12 @@ fn link_local_block() -> Cidr6 {
 const fn next_hop(of: Ipv4Addr) -> Ipv6Addr {
     let [a, b, c, d] = of.octets();
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+}
+
+/// The link-local address that is made of a MAC (modified EUI-64, RFC 4291, appendix A).
+fn by_mac(mac: MacAddr) -> Ipv6Addr {
+    let [a, b, c, d, e, f] = mac.0.map(u16::from);
+    Ipv6Addr::new(0xfe80, 0, 0, 0, (a ^ 2) << 8 | b, c << 8 | 0xff, 0xfe00 | d, e << 8 | f)
 }
 
 /// Whether anything of IPv6 is to be done in this network namespace.
@@ -58,4 +64,22 @@ pub fn everywhere(state: &HostState) -> BTreeMap<Ipv6Addr, (EniId, Arc<str>)> {
     let here = ports(state);
     let here = here.flat_map(|port| port.ipv6.iter().map(|ip| (*ip, (port.eni, state.host.clone()))));
     remote.chain(here).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_is_made_as_the_kernel_makes_it() {
+        let made = by_mac(MacAddr([0x02, 0, 0, 0, 0x01, 0x0a]));
+        assert_eq!(made.to_string(), "fe80::ff:fe00:10a");
+    }
+
+    #[test]
+    fn next_hops_are_of_the_link() {
+        let hop = next_hop(crate::plan::next_hop(5));
+        assert_eq!(hop.to_string(), "fe80::a9fe:8005");
+        assert!(link_local_block().contains(hop));
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::{acls, groups, host, link_local_block, ports};
+use super::{acls, by_mac, groups, host, link_local_block, ports};
 use crate::agent::kernel::groups::chain_name;
 use crate::agent::kernel::model::*;
 use crate::agent::kernel::render::{Host, Side, any_port, name, no_port, number};
@@ -29,6 +29,8 @@ const DHCP_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 const SERVICES: ([u16; 8], u8) = ([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0], 32);
 const MULTICAST: ([u16; 8], u8) = ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8);
 const OF_LINK: ([u16; 8], u8) = ([0xff02, 0, 0, 0, 0, 0, 0, 0], 16);
+/// How often a second a router hears its guests under link-local addresses that are not made of their MACs.
+const MADE_UP: u32 = 20;
 const SERVICE_FIELDS: [Field; 3] = [Field::Destination6, Field::Protocol, Field::AnyDestPort];
 
 /// The table for IPv6.
@@ -86,6 +88,8 @@ fn sets(state: &HostState, table: &mut Table) {
     add("port_routers", Set::keys(&["ifname"], routers.map(|port| vec![name(port)])));
     let macs = ports(state).map(|port| vec![name(port), Value::Mac(port.mac)]);
     add("port_macs", Set::keys(&["ifname", "ether_addr"], macs));
+    let own_link = ports(state).map(|port| vec![name(port), Value::Address6(by_mac(port.mac))]);
+    add("port_links", Set::keys(&pair, own_link));
     let instances = ports(state).flat_map(|port| port.ipv6.iter().map(|ip| vec![Value::Address6(*ip)]));
     add("instances", Set::keys(&["ipv6_addr"], instances));
     for (set, direction) in [("port_egress", Direction::Egress), ("port_ingress", Direction::Ingress)] {
@@ -143,8 +147,11 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     let said = DISCOVERY.into_iter().chain(LISTENERS).chain([ECHO_REQUEST, ECHO_REQUEST + 1]);
     let said: Vec<_> = said.collect();
     let on_link = [link_local(Field::Destination6), of_link(Field::Destination6)];
-    let mut rules: Vec<_> =
-        on_link.into_iter().map(|to| Rule::accept(vec![to, icmp(said.clone())])).collect();
+    // Whoever speaks makes the router remember it, in a table that all network namespaces share: not under ever new names.
+    let pair = vec![Field::InInterface, Field::Source6];
+    let made_up = Match::Fields(pair, false, Right::Set("port_links".into()));
+    let mut rules = vec![Rule::drop(vec![made_up, Match::Oftener(MADE_UP)])];
+    rules.extend(on_link.into_iter().map(|to| Rule::accept(vec![to, icmp(said.clone())])));
     rules.push(Rule::accept(dhcp(DHCP_CLIENT, DHCP_SERVER).to_vec()));
     rules.push(Rule::drop(vec![]));
     table.chains.insert("of_link".into(), Chain::of(rules));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::netlink::{self, Found, Key, MAIN, Place, Route};
-use super::{Flows, advertise, is_carried, next_hop, ports, switches};
+use super::{Flows, advertise, by_mac, is_carried, next_hop, ports, switches};
 use crate::agent::kernel::flat;
 use crate::agent::kernel::host::Pass;
 use crate::agent::kernel::policy::subnets_table;
@@ -144,6 +144,7 @@ impl Pass<'_> {
         for port in ports(self.state) {
             let Some(index) = self.index(&port_name(port.eni)) else { continue };
             let subject = format!("port {}", port.eni);
+            want.neighbours.insert((by_mac(port.mac), index), (port.mac, subject.clone()));
             for ip in port.ipv6.iter() {
                 want.neighbours.insert((*ip, index), (port.mac, subject.clone()));
                 want.routes.extend(to_instance(*ip).map(|key| (key, (by(index, None), subject.clone()))));
