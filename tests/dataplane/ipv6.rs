@@ -55,6 +55,23 @@ fn a_guest_learns_its_router_by_advertisement_and_its_address_by_dhcp() {
         "{told}"
     );
     client.was_told(&["new_preferred_life=140", "new_max_life=450"]);
+
+    // The stock image has no such client, and follows the metadata service.
+    let folder = client.path("stock");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/compute/namespaces/stock/ipv6.sh");
+    guest.sh(&format!(
+        "mkdir -p {folder}/bin; /bin/busybox --install -s {folder}/bin; : > {folder}/dhcp-eth0; \
+         sed \"s,/run/,{folder}/,; s,sleep 2,usleep 200000,\" {script} > {folder}/ipv6.sh; \
+         PATH={folder}/bin timeout 10 sh {folder}/ipv6.sh > {folder}/log 2>&1 &"
+    ));
+    let has =
+        |guest: &Ns, n: usize| guest.sh("ip -6 addr show dev eth0").contains(&format!("{}/128", ip6(n)));
+    assert!(within(SOON, || has(guest, 1) && has(guest, 9)), "{}", guest.sh(&format!("cat {folder}/log")));
+    open(guest, BEYOND, Ping);
+    port.ipv6 = [ip6(1)].into();
+    segment.apply(&state(RouteTo::Internet), &[(0, 1, port)]);
+    let guest = &segment.hosts[0].guests[&1];
+    assert!(within(SOON, || has(guest, 1) && !has(guest, 9)), "{}", guest.sh(&format!("cat {folder}/log")));
 }
 
 #[test]
@@ -102,8 +119,10 @@ fn who_is_let_in_is_let_in_and_nobody_else() {
         // The host itself is outside, too, and asks under its own address.
         open(&segment.hosts[0].ns, ip6(1), Ping);
         // What is too long is told to its sender, by its own router and from beyond, and it sends less.
-        let own_idea = "sysctl -qw net.ipv6.conf.eth0.accept_ra_mtu=0 net.ipv6.conf.eth0.mtu=1500";
+        let own_idea = "sysctl -qw net.ipv6.conf.eth0.accept_ra_mtu=0 net.ipv6.conf.eth0.mtu=1500; \
+                        ip -6 route add default via fe80::1 dev eth0 metric 1";
         guest(0, 2).sh(own_idea);
+        guest(1, 3).sh(own_idea);
         segment.hosts[0].ns.sh("ip -6 route change default via 2001:db8:f0:ffff::1 mtu lock 1300");
         for (to, mtu) in [(ip6(3), "mtu 1450"), (BEYOND, "mtu 1300")] {
             assert!(guest(0, 2).run(move || transfer(to)), "nothing long gets through to {to}");

@@ -115,7 +115,7 @@ fn mac(host: usize) -> MacAddr {
 /// A guest that takes router advertisements, as systems do.
 fn guest6(host: &Ns, port: &PortSection) -> Ns {
     let vm = guest(host, port);
-    vm.sh("ip link set eth0 down; sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 up");
+    vm.sh("ip link set eth0 down; sysctl -qw net.ipv6.conf.eth0.accept_ra=1 net.ipv6.conf.eth0.accept_dad=0; ip link set eth0 up; ip route replace default via 10.0.0.1");
     vm
 }
 
