@@ -1,6 +1,6 @@
 //! Kernel names of ours: recognisable with no memory.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::types::{EniId, MacAddr, VpcId, VpcPeeringConnectionId};
 
@@ -19,6 +19,9 @@ pub const ROUTE_PROTOCOL: u8 = 142;
 /// The address that every port has on the host's side. Locally administered; the same for all, so
 /// that a guest's neighbour entry stays true when its instance moves.
 pub const PORT_MAC: MacAddr = MacAddr([0x02, 0xfb, 0, 0, 0, 0x01]);
+
+/// What every port's guest has as its IPv6 router: the same everywhere, as the MAC is.
+pub const PORT_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 
 /// The host-side interface name of a network interface: the prefix and the id's last 12 digits, the
 /// 15 characters that Linux allows. The full id is the interface's alias.
@@ -59,6 +62,9 @@ pub const PEERING_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 253);
 
 /// What routers call the host: a next hop that is in no packet.
 pub const TRANSIT_GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 254);
+
+/// What the host calls its routers, at the other end of each cable, for IPv6.
+pub const TRANSIT_ROUTER: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 253);
 
 /// The address of a host's VXLAN devices, by its next hop, see [`crate::plan::next_hop`].
 pub const fn vxlan_mac(next_hop: Ipv4Addr) -> MacAddr {

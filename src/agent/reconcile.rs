@@ -25,6 +25,7 @@ use super::kernel::flat;
 use super::kernel::foreign::Obstacles;
 use super::kernel::glance::Watched;
 use super::kernel::host::{Leave, Pass};
+use super::kernel::ipv6;
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
 use super::kernel::probe::{self, Care};
@@ -80,8 +81,7 @@ pub struct Reconciler {
     /// The instances' addresses: whose interface, on which host.
     places: BTreeMap<Ipv4Addr, (EniId, Arc<str>)>,
     exits: BTreeMap<Cidr4, Exit>,
-    /// Whether a network's way out is by another host.
-    relays: bool,
+    flows6: ipv6::Flows,
     /// Addresses, and networks on their way to the outside, whose flows are still to be cut.
     gone: BTreeSet<Ipv4Addr>,
     turned: BTreeSet<Cidr4>,
@@ -132,7 +132,7 @@ impl Reconciler {
             mapped: None,
             places: BTreeMap::new(),
             exits: BTreeMap::new(),
-            relays: false,
+            flows6: ipv6::Flows::default(),
             gone: BTreeSet::new(),
             turned: BTreeSet::new(),
             cut_due: true,
@@ -222,8 +222,9 @@ impl Reconciler {
         if self.nft.stand() {
             pass.ports().await;
             pass.outside(&mut self.announcer).await;
-            self.watched.set_proxies(pass.wanted_proxies());
-            let switches = outside_switches(&config, self.relays, self.side);
+            pass.ipv6(&mut self.flows6).await;
+            self.watched.set_proxies(pass.wanted_proxies(), pass.wanted_proxies6());
+            let switches = outside_switches(&config, state, self.side);
             self.watched.set(switches.into_iter().flat_map(|(_, list)| list).collect(), pass.served.clone());
         } else if self.nft.is_bare() {
             pass.close_ports().await;
@@ -268,8 +269,7 @@ impl Reconciler {
             state.networks.values().map(|network| (network.cidr, network.exit.clone())).collect();
         self.turned.extend(pass.turned_networks());
         self.cut_due |= moved || exits != self.exits || !self.gone.is_empty() || !self.turned.is_empty();
-        (self.mapped, self.places, self.exits, self.relays) =
-            (Some(mapped), places, exits, flat::relays(state));
+        (self.mapped, self.places, self.exits) = (Some(mapped), places, exits);
     }
 
     async fn cut(&mut self, state: &HostState, pass: &mut Pass<'_>) {

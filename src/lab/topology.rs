@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::layout::{self, Layout, Segment};
@@ -14,6 +15,9 @@ pub const POOL: &str = "203.0.113.128-203.0.113.254";
 pub const IPV6_POOL: &str = "2001:db8:f0::/48";
 /// The instances' network; the hosts' flat interfaces themselves have no address.
 pub const NETWORK: &str = "10.0.0.0/20";
+
+/// What VPCs' IPv6 blocks are cut from: on the public segment's link, as far as the router knows.
+pub const POOL6: &str = "2001:db8:f0::/48";
 
 const INTERNET: &str = "
 link set lo up
@@ -28,6 +32,15 @@ addr add 198.51.100.1/24 dev inet0
 addr add 203.0.113.1/24 dev public-seg
 link set inet0 up
 link set public-seg up
+";
+/// The same for IPv6, with the hosts' own addresses in another block than the instances'.
+const INTERNET6: &str = "
+addr add 2001:db8:ff::1/64 dev eth0 nodad
+route add default via 2001:db8:ff::2
+";
+const ROUTER6: &str = "
+addr add 2001:db8:ff::2/64 dev inet0 nodad
+addr add 2001:db8:fe::1/64 dev public-seg nodad
 ";
 const FLAT: &str = "
 link add flat-seg type bridge
@@ -51,7 +64,14 @@ pub fn make(name: &Name, layout: Layout) -> Result<(), BoxError> {
     for place in layout.places() {
         batch(Some(&name.namespace(&place)), &inside(layout, &place))?;
     }
-    forward(&name.namespace("router"))
+    // A kernel may have been told to know no IPv6.
+    if Path::new("/proc/sys/net/ipv6").exists() {
+        for place in layout.places() {
+            batch(Some(&name.namespace(&place)), &inside6(layout, &place))?;
+        }
+        forward(&name.namespace("router"), "ipv6/conf/all/forwarding")?;
+    }
+    forward(&name.namespace("router"), "ipv4/ip_forward")
 }
 
 /// The cables between the namespaces, made from outside of them.
@@ -86,6 +106,20 @@ fn inside(layout: Layout, place: &str) -> String {
         let _ = writeln!(text, "link set {port} master {bridge}\nlink set {port} up");
     }
     text
+}
+
+/// What is set up inside a place for IPv6, on its public side: nothing else has any.
+fn inside6(layout: Layout, place: &str) -> String {
+    match place {
+        "internet" => INTERNET6.to_owned(),
+        "router" => format!("{ROUTER6}route add {POOL6} dev public-seg\n"),
+        _ => match layout.hosts().find(|number| layout::host(*number) == place) {
+            Some(number) => format!(
+                "addr add 2001:db8:fe::1{number}/64 dev public0 nodad\nroute add default via 2001:db8:fe::1\n"
+            ),
+            None => String::new(),
+        },
+    }
 }
 
 /// The interfaces of a host or a server.
@@ -143,8 +177,8 @@ pub fn remove(name: &Name) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn forward(namespace: &str) -> Result<(), BoxError> {
-    ip(&["netns", "exec", namespace, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
+fn forward(namespace: &str, switch: &str) -> Result<(), BoxError> {
+    ip(&["netns", "exec", namespace, "sh", "-c", &format!("echo 1 > /proc/sys/net/{switch}")])
 }
 
 fn ip(arguments: &[&str]) -> Result<(), BoxError> {

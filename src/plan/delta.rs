@@ -79,6 +79,7 @@ pub struct Delta {
     pub hosts: Part<Arc<str>, PeerSection>,
     pub places: Part<EniId, PlaceSection>,
     pub pools: Option<Arc<[Range4]>>,
+    pub pools6: Option<Arc<[Cidr6]>>,
     pub reverse_names: Option<Arc<BTreeMap<Ipv4Addr, Arc<str>>>>,
     pub address_lease: Option<u32>,
 }
@@ -100,6 +101,7 @@ impl Delta {
             hosts: Part::shared(&old.hosts, &new.hosts),
             places: Part::shared(&old.places, &new.places),
             pools: (old.pools != new.pools).then(|| new.pools.clone()),
+            pools6: (old.pools6 != new.pools6).then(|| new.pools6.clone()),
             reverse_names: (old.reverse_names != new.reverse_names).then(|| new.reverse_names.clone()),
             address_lease: (old.address_lease != new.address_lease).then_some(new.address_lease),
         }
@@ -123,6 +125,9 @@ impl Delta {
         self.places.apply_shared(&mut new.places);
         if let Some(pools) = self.pools {
             new.pools = pools;
+        }
+        if let Some(pools) = self.pools6 {
+            new.pools6 = pools;
         }
         if let Some(names) = self.reverse_names {
             new.reverse_names = names;

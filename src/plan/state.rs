@@ -33,9 +33,12 @@ pub struct HostState {
     pub acls: BTreeMap<NetworkAclId, Arc<AclSection>>,
     /// Every pool's range: an elastic address without a mapping is dropped.
     pub pools: Arc<[Range4]>,
-    /// Every prefix of the operator's that VPCs have blocks of: such an address without a port is dropped.
+    /// Every prefix that VPCs' IPv6 blocks are cut from: an address of one that no port here has is nobody's here.
     #[serde(default)]
     pub pools6: Arc<[Cidr6]>,
+    /// Only where the agent has cut it out for the host's own network namespace: which VPC's router has an IPv6 address.
+    #[serde(skip)]
+    pub routed6: Arc<BTreeMap<Ipv6Addr, VpcId>>,
     /// What reverse DNS answers for elastic addresses, those of other hosts included.
     #[serde(default)]
     pub reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
@@ -87,7 +90,7 @@ pub struct PlaceSection {
     pub private_ip: Ipv4Addr,
     /// Further addresses that it has there.
     pub secondary_ips: Arc<[Ipv4Addr]>,
-    /// Its IPv6 addresses, which are there with the primary private one.
+    /// Its IPv6 addresses there, the primary one first.
     #[serde(default)]
     pub ipv6: Arc<[Ipv6Addr]>,
     pub network: Arc<str>,
@@ -114,7 +117,7 @@ pub struct NetworkSection {
     /// The isolated VPC that it is a subnet of; `None`: flat.
     pub vpc: Option<VpcId>,
     pub cidr: Cidr4,
-    /// The subnet's /64, if it has one.
+    /// The /64 of an isolated VPC's subnet, if it has one.
     #[serde(default)]
     pub cidr6: Option<Cidr6>,
     pub gateway: Ipv4Addr,
@@ -139,7 +142,7 @@ pub struct PortSection {
     pub private_ip: Ipv4Addr,
     /// Further addresses, which the guest configures by itself.
     pub secondary_ips: Arc<[Ipv4Addr]>,
-    /// IPv6 addresses, which DHCPv6 gives to the guest.
+    /// Its IPv6 addresses, the primary one first; none where the port carries no IPv6.
     #[serde(default)]
     pub ipv6: Arc<[Ipv6Addr]>,
     /// Sorted by id.
@@ -236,7 +239,7 @@ pub struct VpcSection {
     pub peerings: BTreeMap<VpcPeeringConnectionId, PeeringSection>,
     /// All of its route tables, by number: packets from other hosts bring along by which they came.
     pub tables: BTreeMap<u16, Vec<RouteSection>>,
-    /// The same for IPv6.
+    /// What the same tables have for IPv6.
     #[serde(default)]
     pub tables6: BTreeMap<u16, Vec<Route6Section>>,
 }
@@ -291,14 +294,13 @@ pub struct Route6Section {
 pub enum RouteTo {
     /// Through the internet gateway: by this host's public interface.
     Internet,
+    /// Through an egress-only internet gateway: as [`RouteTo::Internet`], and back only answers.
+    EgressOnly,
     Interface(EniId),
     /// Through a NAT gateway, and from there through the internet gateway.
     Nat(NatGatewayId),
     /// To the VPC at the other end, by its router on the same host.
     Peering(VpcPeeringConnectionId),
-    /// IPv6 only: through the egress-only internet gateway, by this host's public interface and with nothing let in that was
-    /// not asked for.
-    EgressOnly,
     /// What it led to is gone.
     Nowhere,
 }
@@ -336,7 +338,7 @@ pub struct AclEntrySection {
     pub cidr: Cidr4,
 }
 
-/// One for IPv6.
+/// One of its entries for IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AclEntry6Section {
     pub allow: bool,

@@ -11,7 +11,7 @@ fn an_instance_reaches_its_gateway_and_an_elastic_ip_reaches_it() {
     lab.instance(&one);
     let state = wide(&with_ports(empty(), &[one]), 1);
     lab.apply(&state);
-    open(&lab.instances[0], "10.0.0.1".parse().unwrap(), Ping);
+    open(&lab.instances[0], [10, 0, 0, 1], Ping);
     let _server = Server::start(&lab.instances[0], 80);
     let _client = Server::start(&lab.internet, 80);
     shut(&lab.internet, ELASTIC[0], Tcp(80));

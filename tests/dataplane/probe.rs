@@ -1,7 +1,7 @@
 //! Small clients and servers on threads inside namespaces.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -24,19 +24,28 @@ pub struct Server {
 
 impl Server {
     pub fn start(ns: &Ns, port: u16) -> Self {
+        Self::on(ns, Ipv4Addr::UNSPECIFIED.into(), port)
+    }
+
+    /// The same over IPv6.
+    pub fn start6(ns: &Ns, port: u16) -> Self {
+        Self::on(ns, Ipv6Addr::UNSPECIFIED.into(), port)
+    }
+
+    fn on(ns: &Ns, address: IpAddr, port: u16) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (tcp_stop, udp_stop) = (stop.clone(), stop.clone());
         let (ready, is_ready) = std::sync::mpsc::channel();
         let udp_ready = ready.clone();
         let threads = vec![
             ns.spawn(move || {
-                let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+                let listener = TcpListener::bind((address, port)).unwrap();
                 listener.set_nonblocking(true).unwrap();
                 ready.send(()).unwrap();
                 serve_tcp(&listener, &tcp_stop);
             }),
             ns.spawn(move || {
-                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+                let socket = UdpSocket::bind((address, port)).unwrap();
                 socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
                 udp_ready.send(()).unwrap();
                 let mut buffer = [0; 65536];
@@ -93,7 +102,8 @@ pub enum Kind {
 }
 
 /// One attempt: the source that the other side saw, or nothing.
-pub fn attempt(ns: &Ns, to: Ipv4Addr, kind: Kind) -> Option<String> {
+pub fn attempt(ns: &Ns, to: impl Into<IpAddr>, kind: Kind) -> Option<String> {
+    let to = to.into();
     match kind {
         Kind::Tcp(port) => ns.run(move || tcp(to, port).map(|(_, seen)| seen)),
         Kind::Udp(port) => ns.run(move || udp(to, port, 1)),
@@ -102,25 +112,54 @@ pub fn attempt(ns: &Ns, to: Ipv4Addr, kind: Kind) -> Option<String> {
     }
 }
 
-fn tcp(to: Ipv4Addr, port: u16) -> Option<(TcpStream, String)> {
+fn tcp(to: IpAddr, port: u16) -> Option<(TcpStream, String)> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((to, port)), SHUT).ok()?;
     stream.set_read_timeout(Some(SHUT)).unwrap();
-    let mut line = [0; 32];
+    let mut line = [0; 64];
     let n = stream.read(&mut line).ok()?;
     Some((stream, String::from_utf8_lossy(&line[..n]).trim().to_owned()))
 }
 
-fn udp(to: Ipv4Addr, port: u16, size: usize) -> Option<String> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+fn udp(to: IpAddr, port: u16, size: usize) -> Option<String> {
+    let socket = UdpSocket::bind((any(to), 0)).unwrap();
     socket.connect((to, port)).ok()?;
     socket.set_read_timeout(Some(SHUT)).unwrap();
     socket.send(&vec![b'x'; size]).ok()?;
-    let mut buffer = [0; 32];
+    let mut buffer = [0; 64];
     let n = socket.recv(&mut buffer).ok()?;
     Some(String::from_utf8_lossy(&buffer[..n]).into_owned())
 }
 
-fn ping(to: Ipv4Addr) -> Option<String> {
+/// Whatever address of the same version.
+fn any(to: IpAddr) -> IpAddr {
+    if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+fn ping(to: IpAddr) -> Option<String> {
+    match to {
+        IpAddr::V4(to) => ping4(to),
+        IpAddr::V6(_) => ping6(to),
+    }
+}
+
+/// The kernel writes the checksum, and hands over what follows the header.
+fn ping6(to: IpAddr) -> Option<String> {
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+    socket.set_read_timeout(Some(SHUT)).unwrap();
+    socket.connect(&SocketAddr::from((to, 0)).into()).ok()?;
+    socket.send(&[128, 0, 0, 0, 0x42, 0x42, 0, 1]).ok()?;
+    let start = std::time::Instant::now();
+    let mut buffer = [0; 256];
+    while start.elapsed() < SHUT {
+        let n = (&socket).read(&mut buffer).ok()?;
+        if n >= 8 && buffer[0] == 129 {
+            return Some(to.to_string());
+        }
+    }
+    None
+}
+
+fn ping4(to: Ipv4Addr) -> Option<String> {
     let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).unwrap();
     socket.set_read_timeout(Some(SHUT)).unwrap();
     let id = (std::process::id() as u16).to_be_bytes();
@@ -144,7 +183,8 @@ fn ping(to: Ipv4Addr) -> Option<String> {
 
 /// The path opens, within a bound; returns the source that the other side saw.
 #[track_caller]
-pub fn open(ns: &Ns, to: Ipv4Addr, kind: Kind) -> String {
+pub fn open(ns: &Ns, to: impl Into<IpAddr>, kind: Kind) -> String {
+    let to = to.into();
     let mut seen = None;
     let opened = within(OPEN, || {
         seen = attempt(ns, to, kind);
@@ -156,7 +196,8 @@ pub fn open(ns: &Ns, to: Ipv4Addr, kind: Kind) -> String {
 
 /// The path is shut.
 #[track_caller]
-pub fn shut(ns: &Ns, to: Ipv4Addr, kind: Kind) {
+pub fn shut(ns: &Ns, to: impl Into<IpAddr>, kind: Kind) {
+    let to = to.into();
     let seen = attempt(ns, to, kind);
     assert!(seen.is_none(), "{ns:?} to {to} {kind:?} is open, seen as {seen:?}");
 }
@@ -166,7 +207,8 @@ pub struct Flow(Option<TcpStream>);
 
 impl Flow {
     #[track_caller]
-    pub fn open(ns: &Ns, to: Ipv4Addr, port: u16) -> Self {
+    pub fn open(ns: &Ns, to: impl Into<IpAddr>, port: u16) -> Self {
+        let to = to.into();
         let mut stream = None;
         let opened = within(OPEN, || {
             stream = ns.run(move || tcp(to, port).map(|(stream, _)| stream));

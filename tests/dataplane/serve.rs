@@ -80,11 +80,11 @@ fn metadata(guest: &Ns, options: &str, path: &str) -> String {
 }
 
 /// A folder of its own for a DHCP client's files, removed with it.
-struct Client(PathBuf);
+pub struct Client(PathBuf);
 
 impl Client {
     /// `script` is called for each event of the client; what it is told is in the environment.
-    fn new(role: &str, script: &str) -> Self {
+    pub fn new(role: &str, script: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("{PREFIX}{}-{role}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let client = Self(folder);
@@ -94,13 +94,13 @@ impl Client {
         client
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_string_lossy().into_owned()
     }
 
     /// Whether the client was told this, word for word.
     #[track_caller]
-    fn was_told(&self, lines: &[&str]) {
+    pub fn was_told(&self, lines: &[&str]) {
         let told = fs::read_to_string(self.path("told")).unwrap_or_default();
         for line in lines {
             assert!(told.lines().any(|told| told == *line), "{line} is not among:\n{told}");

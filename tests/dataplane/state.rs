@@ -27,10 +27,10 @@ pub fn empty() -> HostState {
         range: range("10.0.0.4-10.0.0.199"),
         reserved: [].into(),
         exit: fogbank::plan::Exit::Here,
+        cidr6: None,
         name: "flat".into(),
         vpc: None,
         cidr: "10.0.0.0/24".parse().unwrap(),
-        cidr6: None,
         gateway: Ipv4Addr::new(10, 0, 0, 1),
         domain: "lab".into(),
     };

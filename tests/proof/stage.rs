@@ -157,7 +157,7 @@ impl Stage {
         let mut all = sysctl::flat(&config.flat_interface, relays);
         all.extend(sysctl::public(&config.public_interface));
         for port in state.ports.values() {
-            all.extend(sysctl::port(&port_name(port.eni), port.source_dest_check));
+            all.extend(sysctl::port(&sysctl::Port::of(port)));
         }
         all
     }

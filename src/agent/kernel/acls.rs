@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use super::model::*;
-use super::render::{Side, address, any_port, name, number, range};
+use super::render::{Side, address, any_port, name, number, other_table, range};
 use super::subnets;
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{AclEntrySection, HostState, SubnetSection};
 use crate::types::{Cidr4, Direction, IcmpMatch, NetworkAclId, PortRange, Range4, SubnetId, Traffic};
 
-const fn word(direction: Direction) -> &'static str {
+pub(super) const fn word(direction: Direction) -> &'static str {
     match direction {
         Direction::Ingress => "in",
         Direction::Egress => "out",
@@ -22,14 +22,14 @@ const fn word(direction: Direction) -> &'static str {
 }
 
 /// The far end's address.
-const fn peer(direction: Direction) -> Field {
+pub(super) const fn peer(direction: Direction) -> Field {
     match direction {
         Direction::Ingress => Field::Source,
         Direction::Egress => Field::Destination,
     }
 }
 
-const fn port(direction: Direction) -> Field {
+pub(super) const fn port(direction: Direction) -> Field {
     match direction {
         Direction::Ingress => Field::OutInterface,
         Direction::Egress => Field::InInterface,
@@ -53,7 +53,8 @@ pub fn render(state: &HostState, side: Side, table: &mut Table) {
         let verdicts = ports.map(|port| (name(port), Verdict::Goto(edge(port.subnet, direction))));
         table.sets.insert(map.clone(), Set::verdicts("ifname", verdicts));
         let dispatch = Rule::then(vec![any_port(port(direction))], Action::Dispatch(port(direction), map));
-        table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, vec![dispatch]));
+        let rules = vec![other_table(), dispatch];
+        table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, rules));
         // On the host's side they are addresses in transit, which no entry is about.
         if side.is_router() {
             through_gateways(state, direction, &judged, table);
@@ -87,11 +88,11 @@ fn through_gateways(state: &HostState, direction: Direction, judged: &BTreeSet<S
     }
 }
 
-fn edge(subnet: SubnetId, direction: Direction) -> String {
+pub(super) fn edge(subnet: SubnetId, direction: Direction) -> String {
     format!("{subnet}.{}", word(direction))
 }
 
-fn chain(acl: NetworkAclId, direction: Direction) -> String {
+pub(super) fn chain(acl: NetworkAclId, direction: Direction) -> String {
     format!("{acl}.{}", word(direction))
 }
 

@@ -14,10 +14,10 @@ use crate::crash::{self, Point};
 use crate::plan::HostState;
 use crate::types::{Cidr4, Range4};
 
-const CT_GET: u16 = 1 << 8 | 1;
-const CT_DELETE: u16 = 1 << 8 | 2;
-const TUPLE_ORIG: u16 = 1;
-const TUPLE_REPLY: u16 = 2;
+pub(super) const CT_GET: u16 = 1 << 8 | 1;
+pub(super) const CT_DELETE: u16 = 1 << 8 | 2;
+pub(super) const TUPLE_ORIG: u16 = 1;
+pub(super) const TUPLE_REPLY: u16 = 2;
 const ID: u16 = 12;
 const ZONE: u16 = 18;
 const AF_INET: u8 = 2;
@@ -161,7 +161,7 @@ pub fn cut(keep: &Keep) -> io::Result<usize> {
 }
 
 /// What names exactly this entry: a flow that was made anew has another id.
-fn identity(message: &[u8]) -> Vec<u8> {
+pub(super) fn identity(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for (kind, whole, _) in attributes(message).filter(|(kind, ..)| [TUPLE_ORIG, ID, ZONE].contains(kind)) {
         if kind == TUPLE_ORIG {

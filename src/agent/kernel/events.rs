@@ -22,8 +22,9 @@ impl Events {
     /// # Errors
     /// What the kernel says.
     pub fn of_routing() -> io::Result<Self> {
-        // RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV4_NETCONF, IPV6_NETCONF.
-        Self::open(0, &[1, 3, 5, 7, 8, 9, 24, 25])
+        // RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE,
+        // IPV4_NETCONF, IPV6_NETCONF.
+        Self::open(0, &[1, 3, 5, 7, 8, 9, 11, 19, 24, 25])
     }
 
     /// Links alone.

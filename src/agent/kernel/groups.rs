@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::model::*;
 use crate::plan::{GroupSection, HostState, RuleSet};
-use crate::types::{Cidr6, Digest, Direction, GroupId, IcmpMatch, PortRange, Protocol, Traffic};
+use crate::types::{Digest, Direction, GroupId, IcmpMatch, PortRange, Protocol, Traffic};
 
 const PORTS_KEY: [&str; 3] = ["ipv4_addr", "inet_proto", "inet_service"];
 const PROTOCOLS_KEY: [&str; 2] = ["ipv4_addr", "inet_proto"];
@@ -19,7 +19,7 @@ const fn peer(direction: Direction) -> Field {
     }
 }
 
-const fn word(direction: Direction) -> &'static str {
+pub(super) const fn word(direction: Direction) -> &'static str {
     match direction {
         Direction::Ingress => "in",
         Direction::Egress => "out",
@@ -33,11 +33,11 @@ pub fn chain_name(direction: Direction, groups: &[GroupId]) -> String {
     format!("{}.{}", word(direction), &digest[..16])
 }
 
-fn group_chain(direction: Direction, group: GroupId) -> String {
+pub(super) fn group_chain(direction: Direction, group: GroupId) -> String {
     format!("{group}.{}", word(direction))
 }
 
-fn members_set(group: GroupId) -> String {
+pub(super) fn members_set(group: GroupId) -> String {
     format!("{group}.members")
 }
 
@@ -90,7 +90,6 @@ fn group<'a>(
             chain.push(Rule::accept(matches));
         }
     }
-    chain.extend(rules.ipv6.iter().filter_map(|(block, traffic)| rule6(direction, *block, traffic)));
     table.chains.insert(name, Chain::of(chain));
 }
 
@@ -125,18 +124,18 @@ fn sets(rules: &RuleSet, direction: Direction) -> [(&'static str, Vec<Field>, Se
     ]
 }
 
-fn number(field: Field, number: u8) -> Match {
+pub(super) fn number(field: Field, number: u8) -> Match {
     Match::is(field, Value::Number(number.into()))
 }
 
-fn ports(field: Field, range: PortRange) -> Vec<Match> {
+pub(super) fn ports(field: Field, range: PortRange) -> Vec<Match> {
     match range {
         PortRange::ALL => vec![number(Field::Protocol, if field == Field::TcpDestPort { 6 } else { 17 })],
         part => vec![Match::is(field, Value::Numbers(part.from().into(), part.to().into()))],
     }
 }
 
-fn icmp(kind: Field, code: Field, protocol: u8, icmp: IcmpMatch) -> Vec<Match> {
+pub(super) fn icmp(kind: Field, code: Field, protocol: u8, icmp: IcmpMatch) -> Vec<Match> {
     match icmp {
         IcmpMatch::Any => vec![number(Field::Protocol, protocol)],
         IcmpMatch::Type(t) => vec![number(kind, t)],
@@ -154,22 +153,4 @@ fn traffic4(traffic: &Traffic) -> Option<Vec<Match>> {
         Traffic::Icmpv6(_) => return None,
         Traffic::Other(protocol) => vec![number(Field::Protocol, protocol)],
     })
-}
-
-fn rule6(direction: Direction, block: Cidr6, traffic: &Traffic) -> Option<Rule> {
-    let mut matches = match *traffic {
-        Traffic::Icmp(_) => return None,
-        Traffic::Icmpv6(what) => icmp(Field::Icmp6Type, Field::Icmp6Code, 58, what),
-        ref other => traffic4(other)?,
-    };
-    let peer = match direction {
-        Direction::Ingress => Field::Source6,
-        Direction::Egress => Field::Destination6,
-    };
-    // A prefix of length 0 is no comparison that nft can make.
-    matches.push(match block.prefix_len() {
-        0 => Match::is(Field::IpVersion, Value::Word("ipv6")),
-        _ => Match::is(peer, Value::Block6(block)),
-    });
-    Some(Rule::accept(matches))
 }

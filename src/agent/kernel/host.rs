@@ -17,7 +17,7 @@ use super::probe::{self, Care};
 use super::render::{self, Side};
 use super::routes::{self, Route};
 use super::sides::outside_switches;
-use super::{flat, neighbours, policy, sysctl};
+use super::{ipv6, neighbours, policy, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::crash::{self, Point};
@@ -53,8 +53,8 @@ pub struct Pass<'a> {
     pub failures: Vec<Failure>,
     /// Ports whose interface is not there yet.
     pub pending: Vec<EniId>,
-    /// Ports that are as they must be, by name, and whether each is for one address alone.
-    pub served: Vec<(String, bool)>,
+    /// Ports that are as they must be.
+    pub served: Vec<sysctl::Port>,
 }
 
 impl<'a> Pass<'a> {
@@ -191,7 +191,12 @@ impl<'a> Pass<'a> {
         let ours = |ip: &Ipv4Addr| self.state.addresses.contains_key(ip) || gateway(ip);
         let own = foreign.map(|place| place.0).filter(|ip| !ours(ip));
         let own = own.collect::<BTreeSet<_>>().into_iter().collect();
-        render::Host::new(self.config, snat, own, sysctl::is_router()).on(self.side)
+        let mut facts = render::Host::new(self.config, snat, own, sysctl::is_router()).on(self.side);
+        if self.side == Side::Host {
+            let wanted = ipv6::is_carried(self.state) && !self.state.pools6.is_empty();
+            facts.closed6 = ipv6::switches::closed(&self.config.public_interface, wanted);
+        }
+        facts
     }
 
     /// The bridge with the gateways' addresses.
@@ -262,7 +267,7 @@ impl<'a> Pass<'a> {
                     routes.insert(routes::to_instance(ip), (route, subject.clone()));
                     neighbours.insert((ip, link.index), (port.mac, subject.clone()));
                 }
-                self.served.push((name, port.source_dest_check));
+                self.served.push(sysctl::Port::of(port));
             }
         }
         self.write_neighbours(&neighbours).await;
@@ -277,7 +282,7 @@ impl<'a> Pass<'a> {
             self.fail(subject, format!("interface {name} belongs to {alias}; remove it"));
             return false;
         }
-        self.switches(&subject, &sysctl::port(name, port.source_dest_check));
+        self.switches(&subject, &sysctl::port(&sysctl::Port::of(port)));
         if link.mac != PORT_MAC.0 {
             let set = links::set_mac(self.handle, link.index, PORT_MAC).await;
             self.check(|| subject.clone(), set);
@@ -308,7 +313,7 @@ impl<'a> Pass<'a> {
         if self.side.is_router() {
             return self.router_links().await;
         }
-        for (name, switches) in outside_switches(self.config, flat::relays(self.state), self.side) {
+        for (name, switches) in outside_switches(self.config, self.state, self.side) {
             if self.links.contains_key(name) {
                 self.switches(&format!("interface {name}"), &switches);
             }

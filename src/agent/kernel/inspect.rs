@@ -61,7 +61,7 @@ pub fn generation() -> io::Result<u32> {
 pub fn look() -> io::Result<Look> {
     let mut socket = Nfnetlink::open()?;
     let mut look = Look::default();
-    for (family, number) in [(Family::Inet, 1), (Family::Arp, 3)] {
+    for (family, number) in [(Family::Inet, 1), (Family::Arp, 3), (Family::Ip6, 10)] {
         match look_at(&mut socket, &mut look, family, number) {
             // No such table: the counts say so.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -9,6 +9,7 @@ fn family(family: Family) -> &'static str {
     match family {
         Family::Inet => "inet",
         Family::Arp => "arp",
+        Family::Ip6 => "ip6",
     }
 }
 
@@ -57,6 +58,7 @@ fn value(value: &Value) -> Json {
         Value::Address(address) => json!(address.to_string()),
         Value::Addresses(range) if range.count() == 1 => json!(range.first().to_string()),
         Value::Addresses(range) => json!({"range": [range.first().to_string(), range.last().to_string()]}),
+        Value::Address6(address) => json!(address.to_string()),
         Value::Block6(block) => {
             json!({"prefix": {"addr": block.network().to_string(), "len": block.prefix_len()}})
         }
@@ -88,6 +90,9 @@ fn condition(condition: &Match) -> Json {
                 Right::Set(name) => json!(format!("@{name}")),
             };
             json!({"match": {"op": if *is { "==" } else { "!=" }, "left": fields(left), "right": right}})
+        }
+        Match::Oftener(rate) => {
+            json!({"limit": {"rate": rate, "per": "second", "burst": 2 * rate, "inv": true}})
         }
         Match::Dnat(set) => status("dnat", *set),
         Match::Snat(set) => status("snat", *set),

@@ -20,6 +20,7 @@ pub mod glance;
 pub mod groups;
 pub mod host;
 pub mod inspect;
+pub mod ipv6;
 pub mod json;
 pub mod links;
 pub mod model;

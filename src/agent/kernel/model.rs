@@ -4,15 +4,17 @@
 //! walk it with a packet of its own making.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::types::{Cidr6, MacAddr, Range4};
 
 /// The nftables family of a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Family {
+    /// Of both versions of IP; what is said there is of IPv4.
     Inet,
     Arp,
+    Ip6,
 }
 
 /// What of a packet is looked at.
@@ -59,6 +61,7 @@ pub enum Value {
     Mac(MacAddr),
     Address(Ipv4Addr),
     Addresses(Range4),
+    Address6(Ipv6Addr),
     Block6(Cidr6),
     Number(u32),
     Numbers(u32, u32),
@@ -81,6 +84,8 @@ pub enum Match {
     Dnat(bool),
     /// The flow's source was or was not translated.
     Snat(bool),
+    /// Packets came here oftener than so many times a second.
+    Oftener(u32),
 }
 
 /// Where a flow is translated to.

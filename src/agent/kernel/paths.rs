@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::model::*;
-use super::render::{Host, Side, any_port, from_host, ipv6, networks, no_port, number, range};
+use super::render::{Host, Side, any_port, from_host, networks, no_port, number, other_table, range};
 use super::{flat, peerings, subnets, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
@@ -67,7 +67,8 @@ fn sets(state: &HostState, table: &mut Table) {
 
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let from_public = || host.public(Field::InInterface);
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface), from_public()], "from_public")];
+    let to_port = vec![any_port(Field::OutInterface), from_public()];
+    let mut rules = vec![other_table(), Rule::goto(to_port, "from_public")];
     match host.side {
         Side::Host => rules.extend(transit::forward()),
         Side::Router(_) => rules.extend(peerings::forward().into_iter().chain(subnets::forward(host))),
@@ -152,7 +153,7 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
         at.extend([Match::Dnat(true), Match::Snat(false)]);
         Rule::drop(at)
     };
-    let mut rules = Vec::new();
+    let mut rules = vec![other_table()];
     if host.side == Side::Host {
         rules.extend(transit::enter(host));
     }
@@ -192,7 +193,7 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
     to_flat(state, table);
     let from_central = Match::within(&[Field::Source], "central");
-    let mut rules = vec![Rule::drop(vec![ipv6()])];
+    let mut rules = Vec::new();
     if host.side.is_router() {
         rules.push(not_for_it(any_port(Field::InInterface)));
         rules.push(not_for_it(host.flat(Field::InInterface)));

@@ -102,7 +102,7 @@ impl Pass<'_> {
     pub(super) async fn peering_links(&mut self) {
         let cables: Vec<_> = self.peering_cables().map(|(name, link)| (name, link.clone())).collect();
         for (name, link) in cables {
-            self.raise(&name, PEERING_MAC, &sysctl::transit(&name)).await;
+            self.raise(&name, PEERING_MAC, &sysctl::transit(&name, false)).await;
             if let Some(mtu) = self.state.vxlan_mtu().filter(|mtu| *mtu != link.mtu) {
                 let set = links::set_mtu(self.handle, link.index, mtu).await;
                 self.check(|| format!("interface {name}"), set);

@@ -15,12 +15,15 @@
 //! | forward 0 | `forward` | nothing enters from public that was not asked for |
 //! | postrouting 90 | `snat` | elastic IPs and the SNAT address; ahead of other programs' 100 |
 //! | postrouting 150 | `enter` | ingress, by port, at the source that the target sees; no private source leaves |
+//!
+//! IPv6 has the same in a table of its own, see [`ipv6`].
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::ipv6::switches::Closed6;
 use super::model::*;
-use super::{acls, flat, groups, paths, peerings, subnets, transit};
+use super::{acls, flat, groups, ipv6, paths, peerings, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PlaceSection, PortSection};
@@ -56,13 +59,24 @@ pub struct Host {
     pub side: Side,
     /// VXLAN's UDP port.
     pub vxlan_port: u16,
+    /// What IPv6 is forwarded for the instances' sake alone.
+    pub closed6: Closed6,
 }
 
 impl Host {
     /// From the configuration and what the kernel says.
     pub fn new(config: &HostConfig, snat: Option<Ipv4Addr>, own: Vec<Ipv4Addr>, router: bool) -> Self {
         let (public, flat) = (config.public_interface.clone(), config.flat_interface.clone());
-        Self { public, flat, snat, own, router, side: Side::Host, vxlan_port: config.vxlan_port }
+        Self {
+            public,
+            flat,
+            snat,
+            own,
+            router,
+            side: Side::Host,
+            vxlan_port: config.vxlan_port,
+            closed6: Closed6::default(),
+        }
     }
 
     /// The same, of one of the network namespaces.
@@ -113,8 +127,9 @@ pub(super) fn number(field: Field, number: u32) -> Match {
     Match::is(field, Value::Number(number))
 }
 
-pub(super) fn ipv6() -> Match {
-    Match::is(Field::IpVersion, Value::Word("ipv6"))
+/// IPv6 is judged by a table of its own, see [`ipv6`]; here it passes unseen.
+pub(super) fn other_table() -> Rule {
+    Rule::accept(vec![Match::is(Field::IpVersion, Value::Word("ipv6"))])
 }
 
 pub(super) fn from_host() -> Match {
@@ -150,7 +165,8 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
             peerings::render(state, host, &mut inet);
         }
     }
-    Ruleset { tables: [(Family::Inet, inet), (Family::Arp, arp(state))].into() }
+    let tables = [(Family::Inet, inet), (Family::Arp, arp(state)), (Family::Ip6, ipv6::render(state, host))];
+    Ruleset { tables: tables.into() }
 }
 
 pub(super) fn name(port: &PortSection) -> Value {
@@ -263,7 +279,7 @@ fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
 }
 
 fn source(state: &HostState, host: &Host, table: &mut Table) {
-    let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
+    let mut rules = vec![other_table(), Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
     if host.side == Side::Host {
         rules.push(transit::source());
     } else {
@@ -283,10 +299,8 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     rules.extend(from_flat(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];
-    let mut rules = vec![
-        Rule::drop(vec![ipv6()]),
-        Rule::accept(vec![Match::within(&[device[0], device[1], Field::Source], "port_sources")]),
-    ];
+    let mut rules =
+        vec![Rule::accept(vec![Match::within(&[device[0], device[1], Field::Source], "port_sources")])];
     // Not even who may send for others is a service, a host, or, on a flat network, another instance: what one has sent opens its
     // groups for the answers.
     if let Some(link_local) = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1) {
@@ -313,6 +327,7 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
 
 fn leave(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![
+        other_table(),
         Rule::goto(vec![any_port(Field::InInterface)], "from_port"),
         Rule::accept(vec![Match::within(&[Field::Destination], "elastic")]),
         Rule::accept(vec![Match::within(&[Field::Destination], "own")]),
@@ -386,7 +401,7 @@ fn dnat(table: &mut Table) {
 }
 
 fn input(state: &HostState, host: &Host, table: &mut Table) {
-    let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
+    let mut rules = vec![other_table(), Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
     if host.side == Side::Host {
         rules.extend(transit::input(host));
     } else {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::host::Pass;
 use super::render::Side;
 use super::routes::{self, Route};
-use super::{links, neighbours, subnets, sysctl};
+use super::{flat, ipv6, links, neighbours, subnets, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
+use crate::plan::HostState;
 use crate::types::MacAddr;
 
 impl Pass<'_> {
@@ -65,9 +66,10 @@ impl Pass<'_> {
     pub(super) async fn router_links(&mut self) {
         self.switches("VPC", &[sysctl::router()]);
         let own = self.state.hosts.get(&self.state.host).map(|own| vxlan_mac(own.next_hop));
+        let carried = ipv6::is_carried(self.state);
         for (name, mac) in [(ROUTER_OUT, Some(ROUTER_MAC)), (ROUTER_VXLAN, own)] {
             if let Some(mac) = mac {
-                self.raise(name, mac, &sysctl::transit(name)).await;
+                self.raise(name, mac, &sysctl::transit(name, carried)).await;
             }
         }
         self.peering_links().await;
@@ -83,10 +85,21 @@ impl Pass<'_> {
 }
 
 /// The switches of the flat and the public interface; few enough to be looked at all the time.
-pub fn outside_switches(config: &HostConfig, relays: bool, side: Side) -> [(&str, Vec<sysctl::Switch>); 2] {
+pub fn outside_switches<'c>(
+    config: &'c HostConfig,
+    state: &HostState,
+    side: Side,
+) -> [(&'c str, Vec<sysctl::Switch>); 2] {
+    let (relays, carried) = (flat::relays(state), ipv6::is_carried(state));
     let (public, flat) = (&config.public_interface[..], &config.flat_interface[..]);
     match side {
-        Side::Host => [(public, sysctl::public(public)), (flat, sysctl::flat(flat, relays))],
-        Side::Router(_) => [public, flat].map(|name| (name, sysctl::transit(name))),
+        Side::Host => {
+            let mut switches = sysctl::public(public);
+            if carried && !state.pools6.is_empty() {
+                switches.extend(ipv6::switches::public(public));
+            }
+            [(public, switches), (flat, sysctl::flat(flat, relays))]
+        }
+        Side::Router(_) => [public, flat].map(|name| (name, sysctl::transit(name, carried))),
     }
 }

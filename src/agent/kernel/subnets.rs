@@ -16,7 +16,7 @@ use crate::plan::{HostState, NatSection, RouteSection, RouteTo, VpcSection};
 use crate::types::{Cidr4, EniId, NatGatewayId};
 
 /// The order of the rules that send marked packets to their tables.
-const BY_MARK: u32 = 14_210;
+pub(super) const BY_MARK: u32 = 14_210;
 
 /// Adds the marks.
 pub fn render(state: &HostState, table: &mut Table) {

@@ -4,37 +4,73 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use super::ipv6;
+use crate::agent::names::port_name;
+use crate::plan::PortSection;
+
 /// A switch's path below /proc/sys/net and the value it must have.
 pub type Switch = (String, &'static str);
 
-/// An instance's port. IPv6 is off before the interface is up, or it would have announced itself.
-pub fn port(name: &str, source_dest_check: bool) -> Vec<Switch> {
+/// What of a port its switches follow from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Port {
+    pub name: String,
+    /// Whether it is for its own addresses alone.
+    pub checked: bool,
+    /// Whether it carries IPv6.
+    pub ipv6: bool,
+}
+
+impl Port {
+    /// As the state has it.
+    pub fn of(port: &PortSection) -> Self {
+        let (checked, ipv6) = (port.source_dest_check, !port.ipv6.is_empty());
+        Self { name: port_name(port.eni), checked, ipv6 }
+    }
+}
+
+/// IPv6 off, before the interface is up, or it would have announced itself; or as ours have it.
+fn ipv6(name: &str, carried: bool) -> Vec<Switch> {
+    if carried {
+        return ipv6::switches::ours(name);
+    }
+    ["disable_ipv6", "accept_ra"]
+        .map(|key| format!("ipv6/conf/{name}/{key}"))
+        .into_iter()
+        .zip(["1", "0"])
+        .collect()
+}
+
+/// An instance's port.
+pub fn port(port: &Port) -> Vec<Switch> {
+    let name = &port.name;
     let v4 = |key: &str| format!("ipv4/conf/{name}/{key}");
-    vec![
-        (format!("ipv6/conf/{name}/disable_ipv6"), "1"),
-        (format!("ipv6/conf/{name}/accept_ra"), "0"),
-        (v4("rp_filter"), if source_dest_check { "1" } else { "0" }),
+    let mut switches = ipv6(name, port.ipv6);
+    switches.extend([
+        (v4("rp_filter"), if port.checked { "1" } else { "0" }),
         (v4("accept_redirects"), "0"),
         (v4("send_redirects"), "0"),
         // The first proxied answer would otherwise take up to a second.
         (format!("ipv4/neigh/{name}/proxy_delay"), "0"),
         (v4("proxy_arp"), "1"),
         (v4("forwarding"), "1"),
-    ]
+    ]);
+    switches
 }
 
 /// A cable between a host and a router, and a router's VXLAN device: nobody is asked for anything there. What comes by one has
 /// any source, and goes back the same way.
-pub fn transit(name: &str) -> Vec<Switch> {
+pub fn transit(name: &str, carries_ipv6: bool) -> Vec<Switch> {
     let v4 = |key: &str| format!("ipv4/conf/{name}/{key}");
-    vec![
-        (format!("ipv6/conf/{name}/disable_ipv6"), "1"),
+    let mut switches = ipv6(name, carries_ipv6);
+    switches.extend([
         (v4("rp_filter"), "0"),
         (v4("arp_ignore"), "8"),
         (v4("accept_redirects"), "0"),
         (v4("send_redirects"), "0"),
         (v4("forwarding"), "1"),
-    ]
+    ]);
+    switches
 }
 
 /// A router's own `all`, which counts beside each interface's: its network namespace may begin with the machine's.
@@ -79,6 +115,11 @@ fn read(switch: &str) -> io::Result<String> {
 /// Whether there is such a switch now; its interface may be gone.
 pub fn exists(switch: &Switch) -> bool {
     path(&switch.0).exists()
+}
+
+/// Whether there is the switch and it stands so.
+pub fn reads((switch, value): &Switch) -> bool {
+    read(switch).is_ok_and(|text| text.trim() == *value)
 }
 
 /// Whether the switch stands as it must.

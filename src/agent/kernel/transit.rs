@@ -141,7 +141,9 @@ impl Pass<'_> {
     pub(super) async fn transit_links(&mut self) {
         let vpcs: BTreeSet<_> = self.state.vpcs.keys().copied().collect();
         for vpc in vpcs {
-            self.raise(&transit_name(vpc), TRANSIT_MAC, &sysctl::transit(&transit_name(vpc))).await;
+            let carried = self.state.routed6.values().any(|of| *of == vpc);
+            let name = transit_name(vpc);
+            self.raise(&name, TRANSIT_MAC, &sysctl::transit(&name, carried)).await;
         }
     }
 }

@@ -26,6 +26,9 @@ pub fn host(state: &HostState) -> HostState {
     let flat = |network: &str| state.networks.get(network).is_some_and(|network| network.vpc.is_none());
     let mut own = state.clone();
     own.networks.retain(|_, network| network.vpc.is_none());
+    let routed = state.ports.values().filter(|port| !flat(&port.network));
+    let routed = routed.flat_map(|port| port.ipv6.iter().map(|ip| (*ip, port.vpc)));
+    own.routed6 = Arc::new(routed.collect());
     own.ports.retain(|_, port| flat(&port.network));
     if state.places.values().any(|place| !flat(&place.network)) {
         Arc::make_mut(&mut own.places).retain(|_, place| flat(&place.network));

@@ -273,10 +273,10 @@ mod tests {
             range: "10.0.0.0/24".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
+            cidr6: None,
             name: "flat".into(),
             vpc: None,
             cidr: "10.0.0.0/20".parse().unwrap(),
-            cidr6: None,
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         }

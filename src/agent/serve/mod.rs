@@ -1,13 +1,16 @@
-//! What the host serves to its own instances: DHCP, DNS, metadata.
+//! What the host serves to its own instances: DHCP, DNS, metadata; for IPv6 router advertisements and DHCPv6.
 //!
 //! Every port has sockets of its own, bound to its interface (SO_BINDTODEVICE, socket(7)): who asks is
 //! known by the interface that the question came by, which no guest can choose, and never by its source
 //! address alone. Nothing is remembered: every answer is made from the host's state.
 
+mod advertise;
 mod dhcp;
+mod dhcp6;
 pub mod dns;
 mod metadata;
 mod port;
+mod port6;
 mod sockets;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
-use super::{Place, States, dhcp, dns, metadata, sockets};
+use super::{Place, States, dhcp, dns, metadata, port6, sockets};
 use crate::agent::names::{DNS_PORT, METADATA_PORT, port_name};
 use crate::types::EniId;
 
@@ -44,6 +44,16 @@ impl PortServers {
         tasks.spawn(metadata::serve(listener, eni, states.clone(), Arc::clone(tokens)));
         tasks.spawn(dns::serve_udp(dns_udp, eni, states.clone(), Arc::clone(asks)));
         tasks.spawn(dns::serve_tcp(dns_tcp, eni, states.clone(), Arc::clone(asks)));
+        // A kernel without IPv6 has no such sockets, and its ports no need of them.
+        match (port6::routers(eni, index, states.clone()), port6::dhcp(eni, index, states.clone())) {
+            (Ok(routers), Ok(dhcp)) => {
+                tasks.spawn(routers);
+                tasks.spawn(dhcp);
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::debug!(port = %eni, %error, "IPv6 is not served");
+            }
+        }
         Ok(Self { index, tasks })
     }
 

@@ -116,7 +116,7 @@ fn to_port(port: &PortSection, state: &HostState) -> Vec<Damage> {
 
 fn to_port_switches(port: &PortSection) -> Vec<Damage> {
     let name = port_name(port.eni);
-    let switches = sysctl::port(&name, port.source_dest_check);
+    let switches = sysctl::port(&sysctl::Port::of(port));
     let kinds = [
         "a port speaks IPv6",
         "a port hears routers",

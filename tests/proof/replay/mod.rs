@@ -167,6 +167,7 @@ fn rules(history: &History, state: &HostState) -> Ruleset {
         router: false,
         side: Side::Host,
         vxlan_port: 4789,
+        closed6: Default::default(),
     };
     render(state, &facts)
 }

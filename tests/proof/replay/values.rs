@@ -130,6 +130,7 @@ fn kind(field: &Json) -> Result<&'static str, String> {
         ("l4proto", ..) => Ok("inet_proto"),
         (_, "ether", "saddr") | (_, "arp", "saddr ether") => Ok("ether_addr"),
         (_, "ip", "saddr" | "daddr") | (_, "arp", "saddr ip") => Ok("ipv4_addr"),
+        (_, "ip6", "saddr" | "daddr") => Ok("ipv6_addr"),
         (_, "th" | "tcp" | "udp", "dport" | "sport") => Ok("inet_service"),
         (_, "icmp", "type") => Ok("icmp_type"),
         (_, "icmp", "code") => Ok("icmp_code"),

@@ -124,6 +124,7 @@ fn holds(table: &Table, condition: &Match, view: &View<'_>) -> bool {
     match condition {
         Match::Dnat(wanted) => view.dnat == *wanted,
         Match::Snat(wanted) => view.snat == *wanted,
+        Match::Oftener(_) => panic!("a rate among the rules for IPv4"),
         Match::Fields(fields, wanted, right) => {
             let seen: Option<Vec<Seen<'_>>> = fields.iter().map(|field| seen(*field, view)).collect();
             // A field that the packet does not have ends the rule, whichever way the comparison is.

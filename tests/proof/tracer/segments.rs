@@ -47,6 +47,7 @@ impl Segments {
                 router: false,
                 side: Side::Host,
                 vxlan_port: VXLAN_PORT,
+                closed6: Default::default(),
             };
             Host::new(split::host(state), rendered)
         });
@@ -59,6 +60,7 @@ impl Segments {
                 router: false,
                 side: Side::Router(vpc),
                 vxlan_port: VXLAN_PORT,
+                closed6: Default::default(),
             };
             Host::new((*router.kernel).clone(), rendered)
         });

@@ -116,9 +116,9 @@ pub mod tests {
             range: "10.0.0.0/24".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
+            cidr6: None,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
-            cidr6: None,
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         };

@@ -129,6 +129,7 @@ fn meta_data(place: &Place) -> Folder {
         .some("ipv6", port.ipv6.first().map(ToString::to_string))
         .leaf("local-hostname", name)
         .leaf("local-ipv4", port.private_ip.to_string())
+        .some("ipv6", port.ipv6.first().map(ToString::to_string))
         .leaf("mac", port.mac.to_string())
         .folder("network", Folder::default().folder("interfaces", interfaces(place)))
         .folder("placement", placement(place))
@@ -185,6 +186,7 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
     let folder = Folder::default()
         .leaf("device-number", port.device_index.to_string())
         .leaf("interface-id", port.eni.to_string())
+        .some("ipv6s", port.ipv6.first().map(|_| lines(port.ipv6.iter())))
         .leaf("local-hostname", name)
         .leaf("local-ipv4s", lines(port.private_ips()))
         .leaf("mac", port.mac.to_string())
@@ -193,6 +195,7 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .leaf("security-groups", lines(port.group_names.iter()))
         .leaf("subnet-id", port.subnet.to_string())
         .leaf("subnet-ipv4-cidr-block", port.subnet_cidr.to_string())
+        .some("subnet-ipv6-cidr-blocks", port.subnet_cidr6.map(|block| block.to_string()))
         .leaf("vpc-id", port.vpc.to_string())
         .leaf("vpc-ipv4-cidr-block", port.vpc_cidr.to_string())
         .leaf("vpc-ipv4-cidr-blocks", port.vpc_cidr.to_string());
@@ -293,9 +296,9 @@ pub mod tests {
             range: "10.0.0.0/24".parse().unwrap(),
             reserved: [].into(),
             exit: crate::plan::Exit::Here,
+            cidr6: None,
             name: "flat".into(),
             cidr: "10.0.0.0/20".parse().unwrap(),
-            cidr6: None,
             gateway: Ipv4Addr::new(10, 0, 0, 1),
             domain: "ec2.internal".into(),
         });

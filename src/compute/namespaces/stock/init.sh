@@ -53,6 +53,7 @@ watch_interfaces() {
 ip link set dev lo up
 watch_interfaces &
 fogbank-user-data &
+fogbank-ipv6 &
 
 # Waiting also takes in processes whose parents are gone.
 while :; do

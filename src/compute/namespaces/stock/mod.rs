@@ -10,6 +10,7 @@ const BUSYBOX: &str = "/bin/busybox";
 const INIT: &str = include_str!("init.sh");
 const DHCP: &str = include_str!("dhcp.sh");
 const USER_DATA: &str = include_str!("user-data.sh");
+const IPV6: &str = include_str!("ipv6.sh");
 
 /// Most user-data begins with `#!/bin/bash`; much of it is plain sh.
 const BASH: &str = "#!/bin/sh\nexec /bin/sh \"$@\"\n";
@@ -20,7 +21,7 @@ const BASH: &str = "#!/bin/sh\nexec /bin/sh \"$@\"\n";
 /// There is no busybox.
 pub fn version() -> io::Result<String> {
     let busybox = fs::metadata(BUSYBOX).map_err(|_| missing())?;
-    Ok(format!("{} {} {INIT} {DHCP} {USER_DATA} {BASH}", busybox.mtime(), busybox.size()))
+    Ok(format!("{} {} {INIT} {DHCP} {USER_DATA} {IPV6} {BASH}", busybox.mtime(), busybox.size()))
 }
 
 fn missing() -> io::Error {
@@ -69,6 +70,7 @@ pub fn make(root: &Path) -> io::Result<()> {
     program(root, "bin/bash", BASH.as_bytes())?;
     program(root, "bin/init", INIT.as_bytes())?;
     program(root, "bin/fogbank-user-data", USER_DATA.as_bytes())?;
+    program(root, "bin/fogbank-ipv6", IPV6.as_bytes())?;
     program(root, "usr/share/udhcpc/default.script", DHCP.as_bytes())?;
     fs::write(
         root.join("etc/passwd"),
