@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use fogbank::types::*;
 use fogbank::world::*;
 
 use crate::worlds::{Maker, name, traffic};
