@@ -127,6 +127,7 @@ impl Palette {
                 Ipv4Addr::new(224, 0, 0, 251),
                 Ipv4Addr::BROADCAST,
             ]),
+            6 => CLIENT,
             _ => *dice.pick(&self.addresses),
         }
     }

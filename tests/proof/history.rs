@@ -28,7 +28,12 @@ impl History {
     pub fn new(seed: u64, steps: usize) -> Self {
         let mut dice = Dice::new(seed);
         let one_nic = dice.once_in(4);
-        let mut changing = Changing { maker: Maker::new(&mut dice), next: 100 };
+        let mut maker = Maker::new(&mut dice);
+        // Half of them have isolated VPCs.
+        if seed.is_multiple_of(2) {
+            maker.vpcs();
+        }
+        let mut changing = Changing { maker, next: 100 };
         let mut worlds = vec![Arc::new(changing.maker.world.clone())];
         for step in 0..steps {
             for _ in 0..1 + changing.below(3) {
@@ -91,16 +96,27 @@ impl Changing<'_> {
     }
 
     fn eni(&mut self) -> Option<Arc<Eni>> {
-        let enis: Vec<_> = self.world().enis.values().cloned().collect();
+        let enis: Vec<_> =
+            self.world().enis.values().filter(|eni| eni.attachment.is_some()).cloned().collect();
         self.any(enis.into_iter())
     }
 
+    /// Whether the interface is in an isolated VPC.
+    fn is_isolated(&self, eni: &Eni) -> bool {
+        self.world().vpcs.get(&eni.vpc).is_some_and(|vpc| vpc.vni.is_some())
+    }
+
+    /// Those of flat networks.
     fn groups(&self) -> Vec<(usize, GroupId)> {
         let account = |of: &Group| (0..).find(|n| owner(*n) == of.owner).unwrap();
-        self.world().groups.values().map(|group| (account(group), group.id)).collect()
+        let flat = |group: &&Arc<Group>| self.world().vpcs[&group.vpc].vni.is_none();
+        self.world().groups.values().filter(flat).map(|group| (account(group), group.id)).collect()
     }
 
     fn change(&mut self) {
+        if self.below(2) == 0 && self.maker.change_vpc().is_some() {
+            return;
+        }
         match self.below(16) {
             0 | 1 => self.launch(None),
             2 => {
@@ -131,7 +147,8 @@ impl Changing<'_> {
 
     fn launch(&mut self, place: Option<(usize, Ipv4Addr)>) {
         let groups = self.groups();
-        if self.world().enis.len() > 9 {
+        let flat = self.world().enis.values().filter(|eni| !self.is_isolated(eni)).count();
+        if flat > 9 {
             return;
         }
         let at = self.below(self.maker.networks.len());
@@ -173,6 +190,9 @@ impl Changing<'_> {
         if self.below(3) == 0 {
             let source_dest_check = !eni.source_dest_check;
             return self.maker.put(Eni { source_dest_check, ..Eni::clone(&eni) });
+        }
+        if self.is_isolated(&eni) {
+            return;
         }
         let all = self.groups();
         let account = (0..).find(|n| owner(*n) == eni.owner).unwrap();
@@ -236,7 +256,12 @@ impl Changing<'_> {
         let id = AllocationId::from_random(at as u64 + 1);
         let owner = eni.owner.clone();
         let association = Some(association);
-        let (transit, domain_name, automatic, allocated) = (None, None, false, Micros(0));
+        let transit = self.is_isolated(&eni).then_some(at as u16 + 1);
+        let nat = self.world().addresses.get(&id).and_then(|row| row.association).map(|to| to.eni);
+        if nat.is_some_and(|eni| self.world().enis.get(&eni).is_some_and(|eni| eni.attachment.is_none())) {
+            return;
+        }
+        let (domain_name, automatic, allocated) = (None, false, Micros(0));
         self.maker.put(Address {
             id,
             owner,
@@ -251,7 +276,10 @@ impl Changing<'_> {
     }
 
     fn disassociate(&mut self) {
-        let rows: Vec<_> = self.world().addresses.values().cloned().collect();
+        let nat = |row: &&Arc<Address>| {
+            self.world().nat_gateways.values().any(|gateway| gateway.allocation == row.id)
+        };
+        let rows: Vec<_> = self.world().addresses.values().filter(|row| !nat(row)).cloned().collect();
         let Some(row) = self.any(rows.into_iter()) else { return };
         if self.below(2) == 0 {
             self.delete(Key::Address(row.id));
@@ -261,7 +289,7 @@ impl Changing<'_> {
     }
 
     fn turn_gateway(&mut self) {
-        let networks: Vec<_> = self.world().networks.values().cloned().collect();
+        let networks: Vec<_> = self.world().flat_networks().cloned().collect();
         let Some(row) = self.any(networks.into_iter()) else { return };
         let host = name(self.below(self.maker.hosts));
         let gateway_host = (self.below(3) > 0).then_some(host);
@@ -292,7 +320,7 @@ impl Changing<'_> {
         if !self.world().networks.contains_key(&network.name) {
             return self.maker.put(network);
         }
-        if self.world().networks.len() > 1 {
+        if self.world().flat_networks().count() > 1 {
             let there: Vec<_> =
                 self.world().enis.values().filter(|eni| eni.network == network.name).cloned().collect();
             for eni in there {
@@ -320,14 +348,20 @@ impl Changing<'_> {
                 continue;
             };
             if instance.state == InstanceState::Running {
-                want.push(((Space::Network(eni.network.clone()), eni.private_ip), instance.host.clone()));
+                let place = |ip| (Space::Network(eni.network.clone()), ip);
+                want.extend(eni.private_ips().map(|ip| (place(ip), instance.host.clone())));
             }
+        }
+        for row in world.nat_gateways.values() {
+            let (Some(eni), Some(host)) = (world.enis.get(&row.eni), &row.host) else { continue };
+            want.push(((Space::Network(eni.network.clone()), row.private_ip), host.clone()));
         }
         for row in world.addresses.values() {
             let Some(eni) = row.association.and_then(|association| world.enis.get(&association.eni)) else {
                 continue;
             };
-            let place = (Space::Network(eni.network.clone()), eni.private_ip);
+            let private_ip = row.association.map_or(eni.private_ip, |association| association.private_ip);
+            let place = (Space::Network(eni.network.clone()), private_ip);
             let runs = want.iter().find(|(claimed, _)| *claimed == place).map(|(_, host)| host.clone());
             let central = world.networks.get(&eni.network).and_then(|network| network.gateway_host.clone());
             if let Some(host) = runs {

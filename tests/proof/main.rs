@@ -10,6 +10,7 @@
 
 mod agree;
 mod cases;
+mod changes;
 mod dice;
 mod drift;
 mod flows;

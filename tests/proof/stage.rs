@@ -1,16 +1,32 @@
 //! One host with a real agent whose server and driver is the test, and everything that is in its kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use fogbank::agent::kernel::sysctl::{self, Switch};
 use fogbank::agent::names::{PORT_MAC, PORT_PREFIX, port_name};
+use fogbank::agent::routers::split;
 use fogbank::plan::{Exit, Failure, HostState};
 use serde_json::Value as Json;
 
-use crate::hosts::{Host, SOON};
-use crate::lab::{Ns, sh, within};
+use crate::hosts::Host;
+use crate::lab::{Ns, run_in, sh, within};
 use crate::wires::public_mac;
 use crate::worlds::{mac, own};
+
+/// How long a host takes at most with the routers of several VPCs, on a machine that does other things beside.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const FLUSH: &str = "nft flush ruleset; ip route flush table all proto 142 2>/dev/null; ip link del fb-gateway; \
+     ip neigh flush nud permanent; \
+     ip neigh show proxy | while read address _ name _; do ip neigh del proxy $address dev $name; done; \
+     ip -4 -o addr show dev eth0 2>/dev/null | while read _ _ _ address _; do \
+         case $address in */32) ip addr del $address dev eth0;; esac; done; \
+     ip rule show | sed -n \"s/^\\(142[01][0-9]\\):.*/\\1/p\" | while read number; do ip rule del pref $number; done";
+
+const LIST: &str = "nft -j list ruleset; echo; echo ---; ip -4 -o addr; echo ---; ip -d route show table all proto 142; \
+     echo ---; ip rule; echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; \
+     ip -o link";
 
 /// What is in a kernel, by kind; each a text that can be compared.
 pub type Dump = BTreeMap<String, String>;
@@ -18,16 +34,15 @@ pub type Dump = BTreeMap<String, String>;
 pub struct Stage {
     pub host: Host,
     /// Holds the other ends of all cables.
-    _beyond: Ns,
+    beyond: Ns,
     told: u64,
     running: bool,
-    links: BTreeSet<String>,
 }
 
 impl Stage {
     /// A host of this number, without an agent yet.
     pub fn new(number: usize, one_nic: bool) -> Self {
-        let (mut host, beyond) = (Host::new("host"), Ns::new("beyond"));
+        let (mut host, beyond) = (Host::with_routers("host"), Ns::new("beyond"));
         let flat = if one_nic { "eth0" } else { "eth1" };
         host.config.flat_interface = flat.into();
         let mut lines = Vec::new();
@@ -45,7 +60,7 @@ impl Stage {
         lines.push(format!("addr add {}/24 dev eth0", own(number)));
         lines.push("route add default via 203.0.113.1".into());
         sh(&format!("ip -n {} -batch - <<E\n{}\nE", host.ns.name(), lines.join("\n")));
-        Self { host, _beyond: beyond, told: 0, running: false, links: BTreeSet::new() }
+        Self { host, beyond, told: 0, running: false }
     }
 
     fn ip(&self, lines: &[String]) {
@@ -54,27 +69,43 @@ impl Stage {
         }
     }
 
-    /// Makes the interfaces of a state as a driver would.
+    /// Makes the interfaces of a state as a driver would: each with its alias, before the agent sees its name.
     pub fn plug(&mut self, state: &HostState) {
-        let missing = state.ports.values().filter(|port| !self.links.contains(&port_name(port.eni)));
+        let links = self.links();
+        let missing = state.ports.values().filter(|port| !links.contains(&port_name(port.eni)));
         let mut lines = Vec::new();
         for port in missing {
-            let (name, there) = (port_name(port.eni), self._beyond.name());
-            let peer = name.replacen(PORT_PREFIX, "g", 1);
-            lines
-                .push(format!("link add {name} address {PORT_MAC} type veth peer name {peer} netns {there}"));
-            lines.push(format!("link set {name} alias {}", port.eni));
+            let (name, there) = (port_name(port.eni), self.beyond.name());
+            let (peer, new) = (name.replacen(PORT_PREFIX, "g", 1), name.replacen(PORT_PREFIX, "n", 1));
+            lines.push(format!("link add {new} address {PORT_MAC} type veth peer name {peer} netns {there}"));
+            lines.push(format!("link set {new} alias {}", port.eni));
+            lines.push(format!("link set {new} name {name}"));
         }
         self.ip(&lines);
-        self.links.extend(state.ports.values().map(|port| port_name(port.eni)));
+    }
+
+    /// The ports that there are, on the host or in routers: those whose other ends are. They go with a router.
+    fn links(&self) -> BTreeSet<String> {
+        let text = sh(&format!("ip -n {} -o link", self.beyond.name()));
+        let names = text.lines().filter_map(|line| line.split([':', '@']).nth(1));
+        let ends = names.filter_map(|name| Some(format!("{PORT_PREFIX}{}", name.trim().strip_prefix('g')?)));
+        ends.collect()
     }
 
     /// Takes away the interfaces that a state has not.
     pub fn unplug(&mut self, state: &HostState) {
         let want: BTreeSet<_> = state.ports.values().map(|port| port_name(port.eni)).collect();
-        let gone: Vec<_> = self.links.difference(&want).map(|name| format!("link del {name}")).collect();
-        self.ip(&gone);
-        self.links.retain(|name| want.contains(name));
+        // It may be in a router by now: with its other end it goes wherever it is.
+        let gone =
+            self.links().difference(&want).map(|name| name.replacen(PORT_PREFIX, "g", 1)).collect::<Vec<_>>();
+        let gone: Vec<_> = gone.into_iter().map(|name| format!("link del {name}")).collect();
+        if !gone.is_empty() {
+            sh(&format!(
+                "ip -n {} -force -batch - 2>&1 <<E || true\n{}\nE",
+                self.beyond.name(),
+                gone.join("\n")
+            ));
+        }
     }
 
     /// Hands the agent a state, and waits until it has done what it can.
@@ -87,7 +118,7 @@ impl Stage {
             self.host.start();
         }
         let applied = || self.host.applied.borrow().clone();
-        assert!(within(SOON, || applied().generation == state.generation), "{:?}", applied());
+        assert!(within(PATIENCE, || applied().generation == state.generation), "{:?}", applied());
     }
 
     /// Ends the agent; the next state is told to another one.
@@ -101,25 +132,55 @@ impl Stage {
         self.host.applied.borrow().failures.clone()
     }
 
-    /// Deletes everything that the agent has written.
-    pub fn flush(&self) {
-        self.host.ns.sh(
-            "nft flush ruleset; ip route flush table all proto 142 2>/dev/null; ip link del fb-gateway; \
-             ip neigh flush nud permanent; \
-             ip neigh show proxy | while read address _ name _; do ip neigh del proxy $address dev $name; done; \
-             ip -4 -o addr show dev eth0 | while read _ _ _ address _; do \
-                 case $address in */32) ip addr del $address dev eth0;; esac; done; \
-             ip rule show | sed -n \"s/^\\(1420[0-9]\\):.*/\\1/p\" | while read number; do ip rule del pref $number; done",
-        );
+    /// The network namespaces of routers that there are.
+    pub fn routers(&self) -> Vec<String> {
+        let prefix = format!("{}-", self.host.config.namespaces);
+        let all = std::fs::read_dir("/run/netns").unwrap();
+        let names = all.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let mut found: Vec<_> = names.filter(|name| name.starts_with(&prefix)).collect();
+        found.sort();
+        found
     }
 
-    /// Everything of ours, or near it, as it is now. The order of what has none is not told, nor what the kernel numbers.
+    /// Deletes everything that the agent has written.
+    pub fn flush(&self) {
+        self.host.ns.sh(FLUSH);
+        for router in self.routers() {
+            sh(&format!("ip netns exec {router} sh -c '{FLUSH}'"));
+        }
+    }
+
+    /// Everything of ours, or near it, as it is now: the host's own, and each router's under its VPC.
     pub fn dump(&self, state: &HostState) -> Dump {
-        let text = self.host.ns.sh(
-            "nft -j list ruleset; echo; echo ---; ip -4 -o addr; echo ---; ip -d route show table all proto 142; \
-             echo ---; ip rule; echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; \
-             ip -o link",
-        );
+        let mut dump = self.part(self.host.ns.name(), &split::host(state), self.switches(state));
+        let wanted: Vec<_> = split::routers(state).into_iter().collect();
+        let there = self.routers();
+        let short = |name: &String| name.rsplit("vpc-").next().unwrap_or_default().to_owned();
+        dump.insert("routers".into(), format!("{:?}", there.iter().map(short).collect::<Vec<_>>()));
+        for (vpc, router) in wanted {
+            let name = format!("{}-{vpc}", self.host.config.namespaces);
+            if !there.contains(&name) {
+                continue;
+            }
+            let ports = router.kernel.ports.values();
+            let switches = ports.flat_map(|port| sysctl::port(&port_name(port.eni), port.source_dest_check));
+            let part = self.part(&name, &router.kernel, switches.collect());
+            dump.extend(part.into_iter().map(|(key, text)| (format!("{vpc} {key}"), text)));
+            let device = format!("ip -n {name} -d -j link show fb-vxlan 2>/dev/null || echo [{{}}]");
+            let device: Json = serde_json::from_str(&sh(&device)).unwrap();
+            dump.insert(format!("{vpc} VXLAN"), device[0]["linkinfo"]["info_data"].to_string());
+            let entries = sh(&format!("bridge -n {name} fdb show dev fb-vxlan 2>/dev/null || true"));
+            let entries = entries.lines().map(|line| line.split(" link-netnsid").next().unwrap());
+            let mut entries: Vec<_> = entries.collect();
+            entries.sort_unstable();
+            dump.insert(format!("{vpc} peers"), entries.join("\n"));
+        }
+        dump
+    }
+
+    /// One network namespace. The order of what has none is not told, nor what the kernel numbers.
+    fn part(&self, ns: &str, state: &HostState, switches: Vec<Switch>) -> Dump {
+        let text = sh(&format!("ip netns exec {ns} sh -c '{LIST}'"));
         let parts: Vec<&str> = text.split("---\n").collect();
         let mut dump = rules(parts[0]);
         let kinds = ["addresses", "routes", "routing rules", "neighbours", "proxy entries"];
@@ -139,8 +200,7 @@ impl Stage {
                 dump.insert(format!("link {}", words[1]), format!("{up} {mac:?} {alias:?}"));
             }
         }
-        let switches = self.switches(state);
-        dump.extend(self.host.ns.run(move || {
+        dump.extend(run_in(ns, move || {
             let read = |(path, _): Switch| {
                 let value = std::fs::read_to_string(format!("/proc/sys/net/{path}")).unwrap_or_default();
                 (path, value.trim().to_owned())

@@ -1,6 +1,6 @@
 //! Which host is behind which address of a VXLAN device: written by us alone, never learned (ip-link(8), bridge(8)).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use futures_util::TryStreamExt;
@@ -16,7 +16,8 @@ use super::host::Pass;
 use crate::agent::names::vxlan_mac;
 use crate::types::MacAddr;
 
-type Entries = BTreeMap<MacAddr, Ipv4Addr>;
+/// By address; that of all others, all zeros, may lead to several hosts.
+type Entries = BTreeSet<(MacAddr, Ipv4Addr)>;
 
 async fn list(handle: &Handle, device: u32) -> Result<Entries, Error> {
     let request = handle.neighbours().get().set_address_family(AddressFamily::Bridge);
@@ -30,7 +31,10 @@ fn read(message: &NeighbourMessage) -> Option<(MacAddr, Ipv4Addr)> {
     for attribute in &message.attributes {
         match attribute {
             NeighbourAttribute::LinkLayerAddress(bytes) => mac = bytes.first_chunk().copied().map(MacAddr),
-            NeighbourAttribute::Destination(NeighbourAddress::Inet(ip)) => to = Some(*ip),
+            // What family an address of a bridge's neighbour has, its length says.
+            NeighbourAttribute::Destination(NeighbourAddress::Other(bytes)) => {
+                to = <[u8; 4]>::try_from(&**bytes).ok().map(Ipv4Addr::from);
+            }
             _ => {}
         }
     }
@@ -67,13 +71,28 @@ impl Pass<'_> {
             Ok(have) => have,
             Err(error) => return self.fail("VXLAN".into(), error),
         };
-        for (mac, to) in want.iter().filter(|(mac, to)| have.get(mac) != Some(to)) {
+        for (mac, to) in want.difference(&have) {
             let added = add(self.handle, device, *mac, *to).await;
             self.check(|| format!("host {to}: VXLAN"), added);
         }
-        for (mac, to) in have.iter().filter(|(mac, _)| !want.contains_key(mac)) {
+        // One that led elsewhere has been replaced.
+        for (mac, to) in have.iter().filter(|(mac, _)| !want.iter().any(|(other, _)| other == mac)) {
             let removed = self.handle.neighbours().del(message(device, *mac, *to)).execute().await;
             self.check(|| format!("host {to}: VXLAN"), is_removed(removed));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_the_kernel_tells_it() {
+        let mac = MacAddr([2, 0xfb, 1, 0, 0, 3]);
+        let mut told = message(7, mac, Ipv4Addr::new(169, 254, 128, 3));
+        let destination = NeighbourAddress::Other(vec![169, 254, 128, 3]);
+        told.attributes[1] = NeighbourAttribute::Destination(destination);
+        assert_eq!(read(&told), Some((mac, Ipv4Addr::new(169, 254, 128, 3))));
     }
 }

@@ -28,8 +28,12 @@ pub fn render(state: &HostState, table: &mut Table) {
     let mark = Rule::then(vec![], Action::Mark(Field::InInterface, "port_table".into()));
     table.chains.insert("marks".into(), Chain::base(("filter", "prerouting", -140), vec![mark]));
     // A NAT gateway's packets go to the next hop that stands for it, and are it from there on.
-    let own = nat_gateways(state).map(|gateway| (Value::Address(gateway.transit), gateway.transit));
-    table.sets.insert("nat_gateways".into(), Set::addresses("ipv4_addr", own));
+    let own: Vec<_> = nat_gateways(state).map(|gateway| gateway.transit).collect();
+    let sources = own.iter().map(|transit| (Value::Address(*transit), *transit));
+    table.sets.insert("nat_sources".into(), Set::addresses("ipv4_addr", sources));
+    // Before Linux 6.5 no rule can ask whether a map has a key.
+    let keys = own.into_iter().map(|transit| vec![Value::Address(transit)]);
+    table.sets.insert("nat_gateways".into(), Set::keys(&["ipv4_addr"], keys));
     let asked = vec![Rule::by_state(), Rule::drop(vec![])];
     table.chains.insert("from_outside".into(), Chain::of(asked));
 }
@@ -53,7 +57,7 @@ pub fn leave(host: &Host) -> Rule {
 
 /// What leaves by a NAT gateway is the gateway's elastic address, whatever its sender has.
 pub fn snat(host: &Host) -> Rule {
-    let to = Target::Map(Field::NextHop, "nat_gateways".into());
+    let to = Target::Map(Field::NextHop, "nat_sources".into());
     Rule::then(vec![host.public(Field::OutInterface)], Action::Snat(to))
 }
 

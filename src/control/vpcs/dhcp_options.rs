@@ -83,8 +83,8 @@ fn set(row: &mut DhcpOptions, key: &str, values: &[String]) -> Result<(), Fault>
         "netbios-name-servers" => row.netbios_name_servers = servers(key, &values)?,
         "netbios-node-type" => {
             // RFC 2132, 8.7: B, P, M and H nodes.
-            let kind = first.parse().ok().filter(|kind| matches!(kind, 1 | 2 | 4 | 8));
-            row.netbios_node_type = Some(kind.ok_or_else(|| invalid(first, "use 1, 2, 4 or 8"))?);
+            let kind = first.parse().ok().filter(|kind| values.len() == 1 && matches!(kind, 1 | 2 | 4 | 8));
+            row.netbios_node_type = Some(kind.ok_or_else(|| invalid(&values.join(","), "use 1, 2, 4 or 8"))?);
         }
         "ipv6-address-preferred-lease-time" => {
             return Err(FaultCode::UnsupportedOperation

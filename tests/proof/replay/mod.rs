@@ -8,12 +8,16 @@ mod real;
 mod tables;
 mod values;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fogbank::agent::kernel::batch;
 use fogbank::agent::kernel::model::Ruleset;
 use fogbank::agent::kernel::render::{Host, Side, render};
+use fogbank::agent::names::{ROUTER_OUT, ROUTER_VXLAN};
+use fogbank::agent::routers::split;
 use fogbank::plan::HostState;
+use fogbank::types::VpcId;
 
 use crate::dice::{Dice, seeds};
 use crate::history::History;
@@ -21,7 +25,7 @@ use crate::worlds::{name, own};
 use tables::Tables;
 
 /// Worlds of a run, and how often each changes; every host's states are told in every way.
-const WORLDS: u64 = 100;
+const WORLDS: u64 = 40;
 const STEPS: usize = 12;
 
 /// What happens to an agent.
@@ -64,15 +68,17 @@ pub fn ways(states: usize, dice: &mut Dice) -> Vec<(&'static str, Vec<Event>)> {
     ways
 }
 
-/// What the rules of each state are, and what a kernel has where they were written at once.
+/// What the rules of each state are in one network namespace, and what a kernel has where they were written at once.
 struct Scene {
-    rules: Vec<Ruleset>,
+    /// `None` where there is no such router: its namespace has gone, with everything in it.
+    rules: Vec<Option<Ruleset>>,
     fresh: Vec<Tables>,
 }
 
 impl Scene {
-    fn new(rules: Vec<Ruleset>) -> Self {
-        let write = |rules: &Ruleset| {
+    fn new(rules: Vec<Option<Ruleset>>) -> Self {
+        let write = |rules: &Option<Ruleset>| {
+            let Some(rules) = rules else { return Tables::default() };
             let mut tables = Tables::default();
             tables.transact(&batch::replace(rules).document()).unwrap();
             // Over whatever is there.
@@ -95,12 +101,16 @@ struct Agent {
 
 impl Agent {
     fn told(&mut self, scene: &Scene, state: usize) -> Result<(), String> {
+        let Some(want) = &scene.rules[state] else {
+            *self = Self::default();
+            return Ok(());
+        };
         let Some(before) = self.known.replace(state) else {
             // It replaces the table, which begins with nothing: done once for each state, and costly.
             self.kernel = scene.fresh[state].clone();
             return Ok(());
         };
-        let (have, want) = (&scene.rules[before], &scene.rules[state]);
+        let have = scene.rules[before].as_ref().ok_or("known, and not there")?;
         let commands = batch::change(have, want);
         if have == want && !commands.is_empty() {
             return Err("writes where nothing differs".into());
@@ -132,26 +142,51 @@ fn one_world(seed: u64, count: &AtomicUsize) {
     let mut dice = Dice::new(!seed);
     for number in 0..history.hosts {
         let states = history.states(&name(number));
-        let scene = Scene::new(states.iter().map(|state| rules(&history, state)).collect());
+        let vpcs: BTreeSet<_> = states.iter().flat_map(|state| state.vpcs.keys().copied()).collect();
+        let own = states.iter().map(|state| Some(rules(&history, &split::host(state)))).collect();
+        let mut scenes = vec![(Side::Host, Scene::new(own))];
+        scenes.extend(vpcs.into_iter().map(|vpc| {
+            let router =
+                |state| split::routers(state).remove(&vpc).map(|router| rules_of(vpc, &router.kernel));
+            (Side::Router(vpc), Scene::new(states.iter().map(router).collect()))
+        }));
         for (way, events) in ways(states.len(), &mut dice) {
-            let mut agent = Agent::default();
-            let mut last = 0;
-            for event in &events {
-                match event {
-                    Event::Told(n) => {
-                        last = *n;
-                        agent.told(&scene, last).unwrap_or_else(|why| {
-                            panic!("FOGBANK_SEED={seed}, {}, {way}, state {n}: {why}", name(number))
-                        });
-                    }
-                    Event::Restarted => agent.known = None,
-                    Event::Flushed => agent = Agent::default(),
-                }
+            for (side, scene) in &scenes {
+                let told = format!("FOGBANK_SEED={seed}, {}, {side:?}, {way}", name(number));
+                one_way(scene, &events, &told);
+                count.fetch_add(1, Ordering::Relaxed);
             }
-            assert!(scene.fresh[last] == agent.kernel, "FOGBANK_SEED={seed}, {}, {way}", name(number));
-            count.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+fn one_way(scene: &Scene, events: &[Event], told: &str) {
+    let mut agent = Agent::default();
+    let mut last = 0;
+    for event in events {
+        match event {
+            Event::Told(n) => {
+                last = *n;
+                agent.told(scene, last).unwrap_or_else(|why| panic!("{told}, state {n}: {why}"));
+            }
+            Event::Restarted => agent.known = None,
+            Event::Flushed => agent = Agent::default(),
+        }
+    }
+    assert!(scene.fresh[last] == agent.kernel, "{told}");
+}
+
+fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
+    let facts = Host {
+        public: ROUTER_OUT.into(),
+        flat: ROUTER_VXLAN.into(),
+        snat: None,
+        own: Vec::new(),
+        router: false,
+        side: Side::Router(vpc),
+        vxlan_port: 4789,
+    };
+    render(state, &facts)
 }
 
 fn rules(history: &History, state: &HostState) -> Ruleset {

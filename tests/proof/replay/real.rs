@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fogbank::plan::HostState;
+use fogbank::agent::names::ROUTER_VXLAN;
+use fogbank::agent::routers::split;
+use fogbank::plan::{Failure, HostState};
 
 use super::{Event, ways};
 use crate::dice::{Dice, seeds};
@@ -43,11 +45,15 @@ fn one_world(seed: u64, count: &AtomicUsize) {
         let mut play = Play::new(&history, number, &states, told);
         events.iter().for_each(|event| play.on(*event, &mut dice));
         let last = &states[play.last];
-        let wanted = fresh.entry(play.last).or_insert_with(|| alone(&history, number, last));
+        let (fresh, wanted) = fresh.entry(play.last).or_insert_with(|| alone(&history, number, last));
         let mut got = Dump::new();
+        // Of routers both may still hear of a cable or two.
         let same = within(SOON, || {
             got = play.stage.dump(last);
-            got == *wanted
+            got == *wanted || {
+                *wanted = fresh.dump(last);
+                got == *wanted
+            }
         });
         assert!(same, "{}\n{}", play.told, difference(&got, wanted));
         play.flows_are_right();
@@ -55,19 +61,20 @@ fn one_world(seed: u64, count: &AtomicUsize) {
     }
 }
 
-/// The host to which most happens.
+/// The host to which most happens, routers first.
 fn busiest(history: &History) -> usize {
-    let ports =
-        |number: &usize| history.states(&name(*number)).iter().map(|state| state.ports.len()).sum::<usize>();
+    let size = |state: &HostState| 4 * state.vpcs.len() + state.ports.len();
+    let ports = |number: &usize| history.states(&name(*number)).iter().map(size).sum::<usize>();
     (0..history.hosts).max_by_key(ports).unwrap()
 }
 
 /// What a fresh agent makes of a fresh kernel.
-fn alone(history: &History, number: usize, state: &HostState) -> Dump {
+fn alone(history: &History, number: usize, state: &HostState) -> (Stage, Dump) {
     let mut stage = Stage::new(number, history.one_nic);
     stage.plug(state);
     stage.tell(state);
-    stage.dump(state)
+    let dump = stage.dump(state);
+    (stage, dump)
 }
 
 /// An agent to which things happen, and the flows that there were on the way.
@@ -111,8 +118,14 @@ impl<'a> Play<'a> {
             self.stage.plug(state);
         }
         self.stage.tell(state);
-        assert_eq!(self.stage.failures(), [], "{}, state {n}", self.told);
+        // One that was not heard of yet has no VXLAN, and says so.
+        let unknown = !state.hosts.contains_key(&state.host);
+        let rightly = |failure: &Failure| unknown && failure.subject == format!("interface {ROUTER_VXLAN}");
+        let whole = || self.stage.failures().iter().all(rightly);
+        assert!(within(SOON, whole), "{}, state {n}: {:?}", self.told, self.stage.failures());
         self.stage.plug(state);
+        // How routers' flows end is not looked at here.
+        let state = &split::host(state);
         let given = flows::given(state);
         for (needs, lives) in self.flows.values_mut() {
             *lives &= needs.iter().all(|need| given.contains(need));
@@ -124,10 +137,12 @@ impl<'a> Play<'a> {
 
     /// No flow has outlived what it lived by, and none has ended that had it all the time.
     fn flows_are_right(&self) {
-        let (there, given) = (flows::list(&self.stage.host.ns), flows::given(&self.states[self.last]));
+        let (there, given) =
+            (flows::list(&self.stage.host.ns), flows::given(&split::host(&self.states[self.last])));
         let somebodys =
             |ip: &Ipv4Addr| given.iter().any(|need| matches!(need, Need::Interface(has, _) if has == ip));
-        let networks = || self.states[self.last].networks.values().map(|network| network.cidr);
+        let networks =
+            || split::host(&self.states[self.last]).networks.into_values().map(|network| network.cidr);
         for (flow, (needs, lived)) in &self.flows {
             let has = |need: &Need| match need {
                 // Of a network that is gone it knows nothing.

@@ -63,6 +63,7 @@ fn one(kind: &str, value: &Json) -> Result<u128, String> {
         "ether_addr" => text.and_then(mac),
         "ifname" => text.and_then(name),
         "inet_service" => number(65_535),
+        "mark" => number(u32::MAX.into()),
         "inet_proto" | "icmp_type" | "icmp_code" => number(255),
         _ => None,
     };
@@ -100,7 +101,14 @@ pub fn walk(value: &Json, see: &mut dyn FnMut(&Json)) {
 pub fn lookups(parts: &Json) -> Result<Vec<Lookup>, String> {
     let mut found = Vec::new();
     let mut wrong = None;
-    walk(parts, &mut |value| {
+    let marks = |part: &Json| part["mangle"]["value"]["map"].is_object();
+    for map in parts.as_array().into_iter().flatten().filter(|part| marks(part)) {
+        let map = &map["mangle"]["value"]["map"];
+        let set = map["data"].as_str().and_then(|text| text.strip_prefix('@')).ok_or("no map of marks")?;
+        found.push(Lookup { set: set.to_owned(), key: key(&map["key"])?, data: Some("mark") });
+    }
+    let rest = parts.as_array().into_iter().flatten().filter(|part| !marks(part)).cloned().collect();
+    walk(&Json::Array(rest), &mut |value| {
         let condition = (&value["match"]["left"], &value["match"]["right"], None);
         let verdict = (&value["vmap"]["key"], &value["vmap"]["data"], Some("verdict"));
         let address = (&value["map"]["key"], &value["map"]["data"], Some("ipv4_addr"));
