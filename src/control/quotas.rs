@@ -23,7 +23,7 @@ pub struct Quotas {
     pub dhcp_options: usize,
     pub prefix_lists: usize,
     pub network_acls_per_vpc: usize,
-    /// Of each direction, besides the last one, which is always there.
+    /// Of each direction and family, besides the last one, which is always there.
     pub entries_per_network_acl: usize,
     pub network_interfaces: usize,
     pub security_groups_per_vpc: usize,

@@ -29,13 +29,16 @@ pub fn create_network_acl_entry(
         traffic: traffic(&request.protocol, cidr, request.port_range.as_ref(), request.icmp.as_ref())?,
         cidr,
     };
-    let of_direction = |entry: &&std::sync::Arc<AclEntry>| entry.direction == wanted.direction;
+    let is_six = |cidr: Cidr| cidr.v6().is_some();
+    let alike = |entry: &&std::sync::Arc<AclEntry>| {
+        entry.direction == wanted.direction && is_six(entry.cidr) == is_six(wanted.cidr)
+    };
     if decision.world.acl_entries.contains_key(&(acl.id, wanted.direction, wanted.number)) {
         return Err(FaultCode::NetworkAclEntryAlreadyExists
             .with(format!("The network acl entry identified by {} already exists.", wanted.number)));
     }
     let most = decision.caller.quotas.entries_per_network_acl;
-    if entries_of(&decision.world, acl.id).filter(of_direction).count() >= most {
+    if entries_of(&decision.world, acl.id).filter(alike).count() >= most {
         return Err(FaultCode::NetworkAclEntryLimitExceeded.with(format!(
             "The network ACL {} has {most} {} entries: delete one first",
             acl.id,

@@ -1,10 +1,10 @@
 //! What random histories ask for; `$…` stands for something that there is.
 
-use super::{interfaces, vpcs};
+use super::{interfaces, ipv6, vpcs};
 
 /// Every call there is a form of.
 pub fn calls() -> Vec<&'static [(&'static str, &'static str)]> {
-    [CALLS, vpcs::CALLS, interfaces::CALLS].concat()
+    [CALLS, vpcs::CALLS, interfaces::CALLS, ipv6::CALLS].concat()
 }
 
 const CALLS: &[&[(&str, &str)]] = &[

@@ -2,6 +2,7 @@
 
 mod calls;
 mod interfaces;
+mod ipv6;
 mod lease;
 #[path = "../../../tests/common/linear.rs"]
 #[allow(dead_code)] // not every test that includes this file loses answers

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::calls::calls;
 use super::testing::{Bed, Cluster, commit};
-use super::{interfaces, vpcs};
+use super::{interfaces, ipv6, vpcs};
 use crate::control::testing::Bench;
 use crate::control::{self, Decision, hosts};
 use crate::plan::{Delta, HostReport, HostState, InstanceReport, Phase, Planner, concern, host_state};
@@ -100,6 +100,7 @@ pub fn fill(world: &World, value: &str, n: u8) -> String {
         "$key" => KEY.to_owned(),
         other => vpcs::fill(world, other, n)
             .or_else(|| interfaces::fill(world, other, n))
+            .or_else(|| ipv6::fill(world, other, n))
             .unwrap_or_else(|| other.to_owned()),
     }
 }
@@ -205,6 +206,7 @@ pub fn check(world: &World) {
     }
     vpcs::check(world);
     interfaces::check(world);
+    ipv6::check(world);
     for name in HOSTS {
         let state = host_state(world, name);
         for port in state.ports.values() {
@@ -309,6 +311,7 @@ fn run(bed: &Bed, steps: &[Step]) {
     let other = Owner { account: ACCOUNTS[1].parse().unwrap(), ..bench.caller.owner.clone() };
     bench.put(Account { id: other.account, name: "other".into(), created: bench.now });
     bench.decide(|decision| control::defaults::ensure(decision, &other));
+    bench.decide(|decision| control::ipv6::add(decision, ipv6::PREFIX.parse().unwrap())).unwrap();
     let mut kernels = Kernels::default();
     let mut store = runtime.block_on(bed.store());
     // What the bench begins with, as one transaction.

@@ -383,7 +383,8 @@ pub mod tests {
             mac: MacAddr([2, 0, 0, 0, 0, 10]),
             private_ip: Ipv4Addr::new(10, 0, 0, 10),
             secondary_ips: [Ipv4Addr::new(10, 0, 0, 11)].into(),
-            ipv6: Arc::new([]),
+            ipv6: ["2001:db8:f0:1::10".parse().unwrap()].into(),
+            subnet_cidr6: "2001:db8:f0:1::/64".parse().ok(),
             public_ip: None,
             ..(*place.port).clone()
         };
@@ -400,6 +401,8 @@ pub mod tests {
         let of_second = |path: &str| told(&format!("network/interfaces/macs/02:00:00:00:00:0a/{path}"));
         assert_eq!(of_second("local-ipv4s"), "10.0.0.10\n10.0.0.11");
         assert_eq!(of_second("ipv4-associations/203.0.113.8"), "10.0.0.11");
+        let six = ["ipv6s", "subnet-ipv6-cidr-blocks"].map(of_second);
+        assert_eq!(six, ["2001:db8:f0:1::10", "2001:db8:f0:1::/64"]);
         crawl(&place, "/latest/meta-data/");
     }
 
