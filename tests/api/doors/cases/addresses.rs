@@ -64,7 +64,9 @@ fn describe(mut case: Case, own: &Own, rule: &str) -> Case {
         case.instead.push((parameter, "SecurityGroupRuleDescription", pairs(&OF_GROUP)));
     }
     let in_vpc = [&OF_GROUP[..], &[("IpPermissions.1.Groups.1.GroupId", own.get("group"))]].concat();
-    case.instead.push(("IpPermissions.1.Groups.1.VpcId", "SecurityGroupRuleDescription", pairs(&in_vpc)));
+    for parameter in ["IpPermissions.1.Groups.1.VpcId", "IpPermissions.1.Groups.1.VpcPeeringConnectionId"] {
+        case.instead.push((parameter, "SecurityGroupRuleDescription", pairs(&in_vpc)));
+    }
     case.or("GroupName", "GroupId")
 }
 
