@@ -132,3 +132,6 @@ fn shape(world: &World, row: &SubnetCidrReservation) -> output::SubnetCidrReserv
         tags: tags::set_of(world, ResourceId::SubnetCidrReservation(row.id)),
     }
 }
+
+#[cfg(test)]
+mod tests;
