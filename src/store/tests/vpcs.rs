@@ -86,6 +86,12 @@ pub const CALLS: &[&[(&str, &str)]] = &[
     ],
     &[("Action", "DeleteRoute"), ("RouteTableId", "$rtb"), ("DestinationPrefixListId", "$pl")],
     &[
+        ("Action", "AuthorizeSecurityGroupIngress"),
+        ("GroupId", "$group"),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.1.PrefixListIds.1.PrefixListId", "$pl"),
+    ],
+    &[
         ("Action", "CreateRoute"),
         ("RouteTableId", "$rtb"),
         ("NatGatewayId", "$nat"),

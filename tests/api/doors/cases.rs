@@ -4,6 +4,7 @@ pub mod addresses;
 mod instances;
 mod interfaces;
 mod nat;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -71,11 +72,16 @@ impl Case {
 
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
+    plain(action, own).map(|case| prefixes::lists(case, action, own))
+}
+
+fn plain(action: &str, own: &Own) -> Option<Case> {
     if let Some(case) = addresses::case(action, own) {
         return Some(case);
     }
     let case = |given: &[(&str, &str)]| Some(Case::new(action, given));
     if let Some(case) = nat::case(action, own)
+        .or_else(|| prefixes::case(action, own))
         .or_else(|| vpcs::case(action, own))
         .or_else(|| interfaces::case(action, own))
         .or_else(|| instances::case(action, own))
@@ -189,15 +195,18 @@ use Strange::{Nothing, Refused};
 pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
     vpcs::own_refused(action, thing)
         .or_else(|| nat::own_refused(action, thing))
+        .or_else(|| prefixes::own_refused(action, thing))
         .or_else(|| interfaces::own_refused(action, thing))
 }
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 18] = [
+const RESOURCES: [(&str, &str); 20] = [
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
     ("nat-gateway", "NatGatewayNotFound"),
+    ("prefix-list", "InvalidPrefixListID.NotFound"),
+    ("reservation", "InvalidSubnetCidrReservationID.NotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
@@ -217,6 +226,7 @@ const RESOURCES: [(&str, &str); 18] = [
 /// The other's things to try in a parameter; none where it names nothing that an account has.
 pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
     if let Some(found) = nat::strange(action, leaf)
+        .or_else(|| prefixes::strange(action, leaf))
         .or_else(|| vpcs::strange(action, leaf))
         .or_else(|| interfaces::strange(action, leaf))
     {
@@ -292,7 +302,10 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 
 /// What EC2 says to a text that is no value of this type; `None` where any text is.
 pub fn malformed(kind: &str) -> Option<&'static str> {
-    let code = vpcs::malformed(kind).or_else(|| nat::malformed(kind)).or_else(|| interfaces::malformed(kind));
+    let code = vpcs::malformed(kind)
+        .or_else(|| nat::malformed(kind))
+        .or_else(|| prefixes::malformed(kind))
+        .or_else(|| interfaces::malformed(kind));
     if let Some(code) = code {
         return Some(code);
     }

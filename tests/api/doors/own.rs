@@ -3,6 +3,7 @@
 mod images;
 mod interfaces;
 mod nat;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -101,11 +102,12 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 23] = [
+        const LISTS: [&str; 24] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeInternetGateways",
             "DescribeNatGateways",
+            "DescribeManagedPrefixLists",
             "DescribeRouteTables",
             "DescribeAddresses",
             "DescribeAddressesAttribute",
@@ -170,6 +172,7 @@ impl Own {
         maker.images();
         maker.templates();
         maker.nat();
+        maker.prefixes();
         own
     }
 }

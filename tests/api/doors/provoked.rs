@@ -3,6 +3,7 @@
 mod instances;
 mod interfaces;
 mod nat;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -54,9 +55,11 @@ impl Doors {
             ("AllocateAddress", "elastic-ip"),
             ("CreateDhcpOptions", "dhcp-options"),
             ("CreateInternetGateway", "internet-gateway"),
+            ("CreateManagedPrefixList", "prefix-list"),
             ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),
             ("CreateSubnet", "subnet"),
+            ("CreateSubnetCidrReservation", "subnet-cidr-reservation"),
             ("CreateVpc", "vpc"),
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),
             ("AuthorizeSecurityGroupIngress", "security-group-rule"),
