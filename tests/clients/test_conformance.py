@@ -178,6 +178,8 @@ VALUES = {
     "KeyPairId": "key-0123456789abcdef0",
     "LaunchTemplateId": "lt-0123456789abcdef0",
     "PoolId": "ipv4pool-ec2-0123456789abcdef0",
+    "PrefixListId": "pl-0123456789abcdef0",
+    "SubnetCidrReservationId": "scr-0123456789abcdef0",
     "ReservationId": "r-0123456789abcdef0",
     "ResourceId": "i-0123456789abcdef0",
     "RouteTableAssociationId": "rtbassoc-0123456789abcdef0",

@@ -306,6 +306,51 @@ def test_a_route_leads_to_an_instance_that_forwards(vpcs, open_vpc):
     vpcs.ec2.delete_route(RouteTableId=table, DestinationCidrBlock="192.168.77.0/24")
 
 
+def test_rules_and_routes_mean_what_is_in_a_prefix_list_now(vpcs, open_vpc):
+    """Another entry opens the group, and then the route, of an instance on another host than the API's."""
+    vpc, gateway, table, (one, other, _), (first, second, _) = open_vpc
+    ec2, id = vpcs.ec2, other["InstanceId"]
+    clients, here = "198.51.100.0/24", [group["GroupId"] for group in other["SecurityGroups"]]
+    pl = ec2.create_managed_prefix_list(
+        PrefixListName="clients", AddressFamily="IPv4", MaxEntries=3, Entries=[{"Cidr": "192.0.2.0/24"}]
+    )["PrefixList"]["PrefixListId"]
+
+    def change(**entries):
+        version = ec2.describe_managed_prefix_lists(PrefixListIds=[pl])["PrefixLists"][0]["Version"]
+        ec2.modify_managed_prefix_list(PrefixListId=pl, CurrentVersion=version, **entries)
+
+    def served(address, yes):
+        until(lambda: (page(vpcs, "internet", address, seconds=1) is not None) == yes, 10)
+
+    served(second, True)
+    group = ec2.create_security_group(GroupName="listed", Description="listed", VpcId=vpc)["GroupId"]
+    permission = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "PrefixListIds": [{"PrefixListId": pl}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
+    ec2.modify_instance_attribute(InstanceId=id, Groups=[group])
+    served(second, False)
+    change(AddEntries=[{"Cidr": clients, "Description": "the internet"}])
+    served(second, True)
+    change(RemoveEntries=[{"Cidr": clients}])
+    served(second, False)
+    refused("DependencyViolation", ec2.delete_managed_prefix_list, PrefixListId=pl)
+    ec2.modify_instance_attribute(InstanceId=id, Groups=here)
+    served(second, True)
+    # The answer's way out, by a route to the list alone.
+    ec2.create_route(RouteTableId=table, DestinationPrefixListId=pl, GatewayId=gateway)
+    ec2.delete_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0")
+    served(second, False)
+    change(AddEntries=[{"Cidr": clients}])
+    served(first, True)
+    served(second, True)
+    resources = ec2.get_managed_prefix_list_associations(PrefixListId=pl)["PrefixListAssociations"]
+    assert {resource["ResourceId"] for resource in resources} == {group, table}
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    ec2.delete_route(RouteTableId=table, DestinationPrefixListId=pl)
+    ec2.delete_security_group(GroupId=group)
+    ec2.delete_managed_prefix_list(PrefixListId=pl)
+    refused("InvalidPrefixListID.NotFound", ec2.describe_managed_prefix_lists, PrefixListIds=[pl])
+
+
 def test_a_restarted_agent_leaves_routers_as_they_are(vpcs, open_vpc):
     _, _, _, (one, other, _), (first, _, _) = open_vpc
     names = lambda: sorted(line.split()[0] for line in subprocess.check_output(["ip", "netns"], text=True).splitlines() if vpcs.name in line)

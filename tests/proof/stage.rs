@@ -163,7 +163,7 @@ impl Stage {
                 continue;
             }
             let ports = router.kernel.ports.values();
-            let switches = ports.flat_map(|port| sysctl::port(&port_name(port.eni), port.source_dest_check));
+            let switches = ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port)));
             let part = self.part(&name, &router.kernel, switches.collect());
             dump.extend(part.into_iter().map(|(key, text)| (format!("{vpc} {key}"), text)));
             let device = format!("ip -n {name} -d -j link show fb-vxlan 2>/dev/null || echo [{{}}]");

@@ -126,3 +126,6 @@ fn shape(world: &World, row: &SubnetCidrReservation) -> output::SubnetCidrReserv
         tags: tags::set_of(world, ResourceId::SubnetCidrReservation(row.id)),
     }
 }
+
+#[cfg(test)]
+mod tests;

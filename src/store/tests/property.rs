@@ -203,6 +203,9 @@ pub fn check(world: &World) {
         if let RuleTarget::Group { group, .. } = rule.target {
             assert!(world.groups.contains_key(&group), "{} names a group that is gone", rule.id);
         }
+        if let RuleTarget::PrefixList(list) = rule.target {
+            assert!(world.prefix_lists.contains_key(&list), "{} names a list that is gone", rule.id);
+        }
     }
     vpcs::check(world);
     interfaces::check(world);

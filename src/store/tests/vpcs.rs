@@ -59,6 +59,38 @@ pub const CALLS: &[&[(&str, &str)]] = &[
         ("TagSpecification.1.Tag.1.Key", "Name"),
     ],
     &[("Action", "DeleteNatGateway"), ("NatGatewayId", "$nat")],
+    &[("Action", "ModifySubnetAttribute"), ("SubnetId", "$subnet"), ("MapPublicIpOnLaunch.Value", "true")],
+    &[
+        ("Action", "CreateSubnetCidrReservation"),
+        ("SubnetId", "$subnet"),
+        ("Cidr", "10.0.1.0/28"),
+        ("ReservationType", "explicit"),
+    ],
+    &[("Action", "DeleteSubnetCidrReservation"), ("SubnetCidrReservationId", "$scr")],
+    &[
+        ("Action", "CreateManagedPrefixList"),
+        ("PrefixListName", "<one> \"two\""),
+        ("AddressFamily", "IPv4"),
+        ("MaxEntries", "2"),
+        ("Entry.1.Cidr", "198.51.100.0/24"),
+        ("Entry.1.Description", "\"<&>, \u{e9}"),
+    ],
+    &[("Action", "ModifyManagedPrefixList"), ("PrefixListId", "$pl"), ("AddEntry.1.Cidr", "0.0.0.0/0")],
+    &[("Action", "ModifyManagedPrefixList"), ("PrefixListId", "$pl"), ("RemoveEntry.1.Cidr", "0.0.0.0/0")],
+    &[("Action", "DeleteManagedPrefixList"), ("PrefixListId", "$pl")],
+    &[
+        ("Action", "CreateRoute"),
+        ("RouteTableId", "$rtb"),
+        ("GatewayId", "$igw"),
+        ("DestinationPrefixListId", "$pl"),
+    ],
+    &[("Action", "DeleteRoute"), ("RouteTableId", "$rtb"), ("DestinationPrefixListId", "$pl")],
+    &[
+        ("Action", "AuthorizeSecurityGroupIngress"),
+        ("GroupId", "$group"),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.1.PrefixListIds.1.PrefixListId", "$pl"),
+    ],
     &[
         ("Action", "CreateRoute"),
         ("RouteTableId", "$rtb"),
@@ -105,6 +137,8 @@ pub fn fill(world: &World, value: &str, n: u8) -> Option<String> {
         "$pcx" => pick(world.peerings.keys(), n, "pcx-00000000"),
         "$rtb" => pick(world.route_tables.keys(), n, "rtb-00000000"),
         "$rtbassoc" => pick(world.route_table_associations.keys(), n, "rtbassoc-00000000"),
+        "$pl" => pick(world.prefix_lists.keys(), n, "pl-00000000"),
+        "$scr" => pick(world.subnet_cidr_reservations.keys(), n, "scr-00000000"),
         "$dopt" => pick(world.dhcp_options.keys(), n, "dopt-00000000"),
         "$block" => {
             let blocks = world.vpcs.values().flat_map(|vpc| vpc.blocks.iter().map(|block| block.id));
@@ -146,6 +180,36 @@ pub fn check(world: &World) {
     }));
     nat_gateways(world);
     peerings(world);
+    for list in world.prefix_lists.values() {
+        let newest = world.prefix_list_versions.range((list.id, 0)..=(list.id, u64::MAX)).next_back();
+        assert_eq!(
+            newest.map(|((_, number), _)| *number),
+            Some(list.version),
+            "a list is at its newest version"
+        );
+    }
+    let lists = |destination: &Destination| match destination {
+        Destination::PrefixList(list) => world.prefix_lists.contains_key(list),
+        Destination::Cidr4(_) => true,
+    };
+    assert!(world.routes.keys().all(|(_, destination)| lists(destination)), "a route to a list that is gone");
+    for row in world.addresses.values().filter(|row| row.automatic) {
+        let eni =
+            row.association.map(|to| &world.enis[&to.eni]).expect("one that came by itself leads somewhere");
+        let of = eni.attachment.map(|at| &world.instances[&at.instance]).expect("an instance has it");
+        assert!(
+            matches!(of.state, InstanceState::Pending | InstanceState::Running),
+            "{} stays",
+            row.public_ip
+        );
+        assert_eq!(
+            world
+                .addresses_of(eni.id)
+                .filter(|row| row.association.unwrap().private_ip == eni.private_ip)
+                .count(),
+            1
+        );
+    }
     let mut attached = BTreeSet::new();
     for vpc in world.internet_gateways.values().filter_map(|gateway| gateway.vpc) {
         assert!(attached.insert(within(vpc).id), "{vpc} has two gateways");

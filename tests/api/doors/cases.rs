@@ -6,6 +6,7 @@ mod interfaces;
 mod ipv6;
 mod nat;
 mod peerings;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -73,6 +74,10 @@ impl Case {
 
 /// `None` for an action that nobody has written a case for.
 pub fn case(action: &str, own: &Own) -> Option<Case> {
+    plain(action, own).map(|case| prefixes::lists(case, action, own))
+}
+
+fn plain(action: &str, own: &Own) -> Option<Case> {
     if let Some(case) = addresses::case(action, own) {
         return Some(case);
     }
@@ -80,6 +85,7 @@ pub fn case(action: &str, own: &Own) -> Option<Case> {
     if let Some(case) = nat::case(action, own)
         .or_else(|| peerings::case(action, own))
         .or_else(|| ipv6::case(action, own))
+        .or_else(|| prefixes::case(action, own))
         .or_else(|| vpcs::case(action, own))
         .or_else(|| interfaces::case(action, own))
         .or_else(|| instances::case(action, own))
@@ -197,17 +203,20 @@ pub fn own_refused(action: &str, thing: &str) -> Option<&'static str> {
         .or_else(|| ipv6::own_refused(action, thing))
         .or_else(|| nat::own_refused(action, thing))
         .or_else(|| peerings::own_refused(action, thing))
+        .or_else(|| prefixes::own_refused(action, thing))
         .or_else(|| interfaces::own_refused(action, thing))
 }
 
 /// Things that CreateTags and DeleteTags take, with the codes for those that are not there.
-const RESOURCES: [(&str, &str); 20] = [
+const RESOURCES: [(&str, &str); 22] = [
     ("egress-gateway", "InvalidEgressOnlyInternetGatewayId.NotFound"),
     ("acl", "InvalidNetworkAclID.NotFound"),
     ("options", "InvalidDhcpOptionID.NotFound"),
     ("gateway", "InvalidInternetGatewayID.NotFound"),
     ("nat-gateway", "NatGatewayNotFound"),
     ("peering", "InvalidVpcPeeringConnectionID.NotFound"),
+    ("prefix-list", "InvalidPrefixListID.NotFound"),
+    ("reservation", "InvalidSubnetCidrReservationID.NotFound"),
     ("table", "InvalidRouteTableID.NotFound"),
     ("instance", "InvalidInstanceID.NotFound"),
     ("used-address", "InvalidAllocationID.NotFound"),
@@ -229,6 +238,7 @@ pub fn strange(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
     if let Some(found) = nat::strange(action, leaf)
         .or_else(|| peerings::strange(leaf))
         .or_else(|| ipv6::strange(action, leaf))
+        .or_else(|| prefixes::strange(action, leaf))
         .or_else(|| vpcs::strange(action, leaf))
         .or_else(|| interfaces::strange(action, leaf))
     {
@@ -306,6 +316,7 @@ fn named(action: &Action, leaf: &Leaf) -> Vec<(&'static str, Strange)> {
 pub fn malformed(kind: &str) -> Option<&'static str> {
     let code = vpcs::malformed(kind)
         .or_else(|| nat::malformed(kind))
+        .or_else(|| prefixes::malformed(kind))
         .or_else(|| interfaces::malformed(kind))
         .or_else(|| peerings::malformed(kind))
         .or_else(|| ipv6::malformed(kind));

@@ -25,12 +25,14 @@ fn every_declared_fault_is_provoked() {
     doors.in_the_way_of_nat();
     doors.in_the_way_of_peerings();
     doors.in_the_way_of_ipv6();
+    doors.in_the_way_of_prefixes();
     doors.of_groups_and_addresses();
     doors.used_up();
     doors.of_the_operator();
     doors.groups_of_an_instance();
     doors.crowds();
     doors.crowds_of_vpcs();
+    doors.crowds_of_prefixes();
     doors.idle_and_dead();
     doors.routes_to_the_dead();
     doors.interfaces_of_the_dead();

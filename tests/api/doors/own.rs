@@ -5,6 +5,7 @@ mod interfaces;
 mod ipv6;
 mod nat;
 mod peerings;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -114,12 +115,13 @@ impl Cloud {
 
     /// What the account can see of everything that it has.
     pub fn dump(&self, own: &Own) -> Vec<String> {
-        const LISTS: [&str; 25] = [
+        const LISTS: [&str; 26] = [
             "DescribeNetworkAcls",
             "DescribeDhcpOptions",
             "DescribeEgressOnlyInternetGateways",
             "DescribeInternetGateways",
             "DescribeNatGateways",
+            "DescribeManagedPrefixLists",
             "DescribeRouteTables",
             "DescribeAddresses",
             "DescribeAddressesAttribute",
@@ -187,6 +189,7 @@ impl Own {
         maker.templates();
         maker.nat();
         maker.ipv6();
+        maker.prefixes();
         own
     }
 }

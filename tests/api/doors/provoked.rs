@@ -5,6 +5,7 @@ mod interfaces;
 mod ipv6;
 mod nat;
 mod peerings;
+mod prefixes;
 mod templates;
 mod vpcs;
 
@@ -57,9 +58,11 @@ impl Doors {
             ("CreateDhcpOptions", "dhcp-options"),
             ("CreateEgressOnlyInternetGateway", "egress-only-internet-gateway"),
             ("CreateInternetGateway", "internet-gateway"),
+            ("CreateManagedPrefixList", "prefix-list"),
             ("CreateNatGateway", "natgateway"),
             ("CreateRouteTable", "route-table"),
             ("CreateSubnet", "subnet"),
+            ("CreateSubnetCidrReservation", "subnet-cidr-reservation"),
             ("CreateVpc", "vpc"),
             ("CreateVpcPeeringConnection", "vpc-peering-connection"),
             ("AuthorizeSecurityGroupEgress", "security-group-rule"),

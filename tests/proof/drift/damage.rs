@@ -115,7 +115,6 @@ fn to_port(port: &PortSection, state: &HostState) -> Vec<Damage> {
 }
 
 fn to_port_switches(port: &PortSection) -> Vec<Damage> {
-    let name = port_name(port.eni);
     let switches = sysctl::port(&sysctl::Port::of(port));
     let kinds = [
         "a port speaks IPv6",

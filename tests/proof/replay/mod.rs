@@ -178,6 +178,7 @@ fn one_way(scene: &Scene, events: &[Event], told: &str) {
 
 fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
     let facts = Host {
+        closed6: Default::default(),
         public: ROUTER_OUT.into(),
         flat: ROUTER_VXLAN.into(),
         snat: None,
