@@ -12,7 +12,8 @@ CREATE TABLE security_group_rules (
     to_port BIGINT,
     cidr4 TEXT,
     cidr6 TEXT,
-    peer_group TEXT REFERENCES security_groups (id) DEFERRABLE INITIALLY DEFERRED,
+    -- A group of a peer VPC may be deleted.
+    peer_group TEXT,
     peer_account TEXT,
     prefix_list TEXT REFERENCES prefix_lists (id) DEFERRABLE INITIALLY DEFERRED,
     description TEXT,

@@ -1,13 +1,14 @@
 """VPC peering with packets: two accounts' VPCs on two hosts, routes of one side and of both, a peer's group as a source, names,
 no way on through a peer, and what is left when a connection is deleted."""
 
+import concurrent.futures
 import os
 import re
 
 import pytest
 
 from conftest import USER_DATA, console, describe, page, refused, until
-from test_vpcs import EVERYTHING, Vpcs, ip, name, never, reaches
+from test_vpcs import EVERYTHING, Vpcs, ip, name, reaches
 
 
 class Peers(Vpcs):
@@ -105,15 +106,21 @@ def cables(lab, pcx):
     return found
 
 
+def none_reach(lab, *pairs):
+    """Nothing answers any of them, in two seconds each of which a page would take a moment of."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pages = pool.map(lambda pair: page(lab, pair[0]["InstanceId"], ip(pair[1])), pairs)
+        assert list(pages) == [None] * len(pairs)
+
+
 def test_peers_reach_each_other_when_both_have_routes(peers, places, joined):
     first, second, _ = places
     (a,), (b1, b2) = first.instances, second.instances
-    never(peers, a["InstanceId"], ip(b2))
+    none_reach(peers, (a, b1), (a, b2), (b2, a))
     first.route(second, joined)
     # It gets there, and no answer comes back.
-    for instance in (b1, b2):
-        assert peers.trace(a, ip(instance))["passes"]
-        never(peers, a["InstanceId"], ip(instance))
+    assert all(peers.trace(a, ip(instance))["passes"] for instance in (b1, b2))
+    none_reach(peers, (a, b1), (a, b2))
     second.route(first, joined)
     assert first.state(second) == second.state(first) == ["active"]
     for asks, answers in ((a, b1), (a, b2), (b1, a), (b2, a)):
@@ -146,8 +153,8 @@ def test_a_peers_group_is_a_source(peers, places, joined):
     for eni in enis:
         second.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=[group])
     try:
-        for instance in (b1, b2):
-            until(lambda: page(peers, a["InstanceId"], ip(instance), seconds=1) is None)
+        peers.settle()
+        none_reach(peers, (a, b1), (a, b2))
         owner = first.ec2.describe_vpcs(VpcIds=[first.vpc])["Vpcs"][0]["OwnerId"]
         pair = {"GroupId": first.group, "UserId": owner, "VpcPeeringConnectionId": joined}
         second.ec2.authorize_security_group_ingress(
@@ -158,6 +165,15 @@ def test_a_peers_group_is_a_source(peers, places, joined):
             assert page(peers, a["InstanceId"], ip(instance), port=8080, seconds=1) is None
         (told,) = second.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"]
         assert told["UserIdGroupPairs"] == [{**pair, "VpcId": first.vpc, "PeeringStatus": "active"}]
+        # One that its owner deletes leaves the rule, which means nobody any more.
+        gone = first.ec2.create_security_group(GroupName="gone", Description="gone", VpcId=first.vpc)["GroupId"]
+        of_gone = [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": gone, "UserId": owner}]}]
+        second.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=of_gone)
+        first.ec2.delete_security_group(GroupId=gone)
+        (stale,) = second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"]
+        assert [pair["GroupId"] for pair in stale["StaleIpPermissions"][0]["UserIdGroupPairs"]] == [gone]
+        second.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=of_gone)
+        assert second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"] == []
         references = first.ec2.describe_security_group_references(GroupId=[first.group])["SecurityGroupReferenceSet"]
         assert references == [
             {"GroupId": first.group, "ReferencingVpcId": second.vpc, "VpcPeeringConnectionId": joined}
@@ -201,14 +217,15 @@ def test_nothing_goes_on_through_a_peer(peers, places, joined):
     third.route(first, pcx)
     first.ec2.create_route(RouteTableId=first.table, DestinationCidrBlock="0.0.0.0/0", VpcPeeringConnectionId=joined)
     peers.settle()
+    none_reach(peers, (a, c), (c, a))
     for one, other in ((a, c), (c, a)):
-        never(peers, one["InstanceId"], ip(other))
         traced = peers.trace(one, ip(other))
         assert not traced["passes"] and "not through it" in traced["reason"]
-    assert peers.exec(a["InstanceId"], "timeout", "2", "ping", "-c", "1", "198.51.100.10").returncode != 0
-    # The second's gateways are not the first's to ask.
-    assert peers.exec(a["InstanceId"], "timeout", "2", "nslookup", "page.test", "10.1.0.2").returncode != 0
-    assert peers.exec(a["InstanceId"], "timeout", "1", "ping", "-c", "1", "10.1.1.1").returncode != 0
+    # Nor are the second's gateway and resolver the first's to ask.
+    asked = [("ping", "-c", "1", "198.51.100.10"), ("ping", "-c", "1", "10.1.1.1"), ("nslookup", "page.test", "10.1.0.2")]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        replies = pool.map(lambda words: peers.exec(a["InstanceId"], "timeout", "2", *words).returncode, asked)
+        assert 0 not in replies
     first.ec2.delete_route(RouteTableId=first.table, DestinationCidrBlock="0.0.0.0/0")
 
 
@@ -231,8 +248,8 @@ def test_a_deleted_connection_leads_nowhere(peers, places, joined):
     first.ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=joined)
     first.ec2.get_waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[joined], WaiterConfig={"Delay": 1})
     assert first.state(second) == second.state(first) == ["blackhole"]
-    for one, other in ((a, b1), (a, b2), (b2, a)):
-        until(lambda: page(peers, one["InstanceId"], ip(other), seconds=1) is None)
+    peers.settle()
+    none_reach(peers, (a, b1), (a, b2), (b2, a))
     until(lambda: cables(peers, joined) == {}, 10)
     (stale,) = second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"]
     (pair,) = stale["StaleIpPermissions"][0]["UserIdGroupPairs"]
