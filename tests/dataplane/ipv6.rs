@@ -169,6 +169,9 @@ fn by_an_egress_only_gateway_come_answers_alone() {
     let ports = [(0, 1, port6(1, &[1]))];
     let all: Cidr6 = "::/0".parse().unwrap();
     let wide = |to| edit(&state(to), 1, |group| group.ingress.ipv6 = vec![(all, Traffic::All)]);
+    // It gets its address while it runs.
+    let bare = PortSection { ipv6: [].into(), ..ports[0].2.clone() };
+    segment.apply(&wide(RouteTo::EgressOnly), &[(0, 1, bare)]);
     segment.apply(&wide(RouteTo::EgressOnly), &ports);
     address(&segment.hosts[0].guests[&1], 1);
     assert!(learns_its_router(&segment.hosts[0].guests[&1]));
@@ -311,6 +314,10 @@ fn what_is_changed_is_repaired_and_the_host_is_nobody_elses_router() {
         });
         assert!(repaired, "{damage}:\n{before}\n is \n{now}");
     }
+    // Who asks for a router is answered as before.
+    guest.sh("ip link set eth0 down; ip link set eth0 up");
+    address(guest, 1);
+    assert!(learns_its_router(guest));
     open(&segment.internet, ip6(1), Ping);
 }
 
