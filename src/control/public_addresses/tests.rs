@@ -217,3 +217,23 @@ fn an_interface_is_told_to_get_one_at_its_instances_next_start() {
     bench.call("StartInstances", &[("InstanceId.1", &id)]).unwrap();
     assert_eq!(addresses_of(&bench).len(), 1);
 }
+
+#[test]
+fn a_template_says_it_for_its_launches() {
+    let mut bench = Bench::small();
+    let image = bench.world.images.keys().next().unwrap().to_string();
+    let template = [
+        ("LaunchTemplateName", "public"),
+        ("LaunchTemplateData.ImageId", &*image),
+        ("LaunchTemplateData.NetworkInterface.1.DeviceIndex", "0"),
+        ("LaunchTemplateData.NetworkInterface.1.AssociatePublicIpAddress", "true"),
+    ];
+    bench.call("CreateLaunchTemplate", &template).unwrap();
+    let given = [("LaunchTemplate.LaunchTemplateName", "public"), ("MinCount", "1"), ONE];
+    let xml = bench.call("RunInstances", &given).unwrap();
+    assert_eq!(
+        (texts(&xml, "ipAddress").len(), addresses_of(&bench).len()),
+        (1, 1),
+        "on a flat network, too"
+    );
+}
