@@ -145,7 +145,7 @@ fn every_answer_and_everything_after_it_is_as_the_model_has_it() {
     const WORKERS: usize = 2;
     let folder = Folder::new("model");
     let begun = Instant::now();
-    let seeds = seeds(125);
+    let seeds = seeds(110);
     let share = seeds.len().div_ceil(WORKERS);
     let work = |number: usize, seeds: &[u64]| {
         let folder = folder.0.join(format!("worker{number}"));
