@@ -43,6 +43,7 @@ impl Host {
     }
 
     /// One that has routers of VPCs, whose namespaces go with it.
+    #[allow(dead_code)]
     pub fn with_routers(role: &str) -> Self {
         let mut host = Self::new(role);
         host.config.namespaces = host.ns.name().to_owned();
