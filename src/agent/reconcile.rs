@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::config::HostConfig;
 use super::hold::{Challenge, Confirmed, Hold};
 use super::kernel::announce::Announcer;
-use super::kernel::challenge::Challenges;
+use super::kernel::challenge::{self, Challenges};
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::flat;
@@ -319,7 +319,7 @@ impl Reconciler {
                         due = Instant::now();
                     }
                 }
-                heard = hear(&self.challenges, &self.held, self.public) => {
+                heard = challenge::hear(&self.challenges, &self.held, self.public) => {
                     self.challenged(heard);
                     due = due.min(Instant::now());
                 }
@@ -440,16 +440,4 @@ fn unread(error: &rtnetlink::Error) -> Applied {
 /// Whether the host has routers of VPCs: their packets come through its own rules, and others'.
 fn has_routers(states: &watch::Receiver<Option<Arc<HostState>>>) -> bool {
     states.borrow().as_ref().is_some_and(|state| !state.vpcs.is_empty())
-}
-
-/// What challenges say next; nothing without any.
-async fn hear(
-    challenges: &Option<Challenges>,
-    held: &BTreeSet<Ipv4Addr>,
-    public: Option<(u32, MacAddr)>,
-) -> io::Result<Vec<(Ipv4Addr, MacAddr)>> {
-    match (challenges, public) {
-        (Some(challenges), Some((_, mac))) => challenges.next(held, mac).await,
-        _ => std::future::pending().await,
-    }
 }

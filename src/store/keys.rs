@@ -94,20 +94,11 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         Peering::NAME => Key::Peering(one(id)?),
         RouteTable::NAME => Key::RouteTable(one(id)?),
         RouteTableAssociation::NAME => Key::RouteTableAssociation(one(id)?),
-        Route::NAME => {
-            let (table, destination) = id.split_once(' ').ok_or("has no destination")?;
-            Key::Route((one(table)?, one(destination)?))
-        }
+        Route::NAME => Key::Route(two(id)?),
         PrefixList::NAME => Key::PrefixList(one(id)?),
-        PrefixListVersion::NAME => {
-            let (list, number) = id.split_once(' ').ok_or("has no number")?;
-            Key::PrefixListVersion((one(list)?, one(number)?))
-        }
+        PrefixListVersion::NAME => Key::PrefixListVersion(two(id)?),
         SubnetCidrReservation::NAME => Key::SubnetCidrReservation(one(id)?),
-        Ipv6Route::NAME => {
-            let (table, destination) = id.split_once(' ').ok_or("has no destination")?;
-            Key::Ipv6Route((one(table)?, one(destination)?))
-        }
+        Ipv6Route::NAME => Key::Ipv6Route(two(id)?),
         NetworkAcl::NAME => Key::NetworkAcl(one(id)?),
         AclEntry::NAME => {
             let mut words = id.split(' ');
@@ -121,10 +112,7 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         InsightsPath::NAME => Key::InsightsPath(one(id)?),
         InsightsAnalysis::NAME => Key::InsightsAnalysis(one(id)?),
         LaunchTemplate::NAME => Key::LaunchTemplate(one(id)?),
-        LaunchTemplateVersion::NAME => {
-            let (template, number) = id.split_once(' ').ok_or("has no number")?;
-            Key::LaunchTemplateVersion((one(template)?, one(number)?))
-        }
+        LaunchTemplateVersion::NAME => Key::LaunchTemplateVersion(two(id)?),
         Instance::NAME => Key::Instance(one(id)?),
         Eni::NAME => Key::Eni(one(id)?),
         Address::NAME => Key::Address(one(id)?),
@@ -152,6 +140,16 @@ pub(super) fn parse(kind: &str, id: &str) -> Result<Option<Key>, String> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// Of two words.
+fn two<A, B>(id: &str) -> Result<(A, B), String>
+where
+    A: FromStr<Err: std::fmt::Display>,
+    B: FromStr<Err: std::fmt::Display>,
+{
+    let (first, second) = id.split_once(' ').ok_or("has too few words")?;
+    Ok((one(first)?, one(second)?))
 }
 
 fn one<T: FromStr<Err: std::fmt::Display>>(word: &str) -> Result<T, String> {

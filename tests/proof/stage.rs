@@ -85,7 +85,7 @@ impl Stage {
     }
 
     /// The ports that there are, on the host or in routers: those whose other ends are. They go with a router.
-    fn links(&self) -> BTreeSet<String> {
+    pub fn links(&self) -> BTreeSet<String> {
         let text = sh(&format!("ip -n {} -o link", self.beyond.name()));
         let names = text.lines().filter_map(|line| line.split([':', '@']).nth(1));
         let ends = names.filter_map(|name| Some(format!("{PORT_PREFIX}{}", name.trim().strip_prefix('g')?)));

@@ -81,3 +81,18 @@ impl Challenges {
         }
     }
 }
+
+/// What challenges say next; nothing without any.
+///
+/// # Errors
+/// The interface is gone.
+pub async fn hear(
+    challenges: &Option<Challenges>,
+    held: &BTreeSet<Ipv4Addr>,
+    public: Option<(u32, MacAddr)>,
+) -> io::Result<Vec<(Ipv4Addr, MacAddr)>> {
+    match (challenges, public) {
+        (Some(challenges), Some((_, mac))) => challenges.next(held, mac).await,
+        _ => std::future::pending().await,
+    }
+}

@@ -9,6 +9,7 @@ mod absent;
 pub mod acls;
 pub mod addresses;
 pub mod announce;
+mod arp;
 pub mod batch;
 pub mod challenge;
 pub mod conntrack;

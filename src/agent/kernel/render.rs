@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use super::ipv6::switches::Closed6;
 use super::model::*;
-use super::{acls, flat, groups, ipv6, paths, peerings, subnets, transit};
+use super::{acls, arp, flat, groups, ipv6, paths, peerings, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PlaceSection, PortSection};
@@ -165,7 +165,8 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
             peerings::render(state, host, &mut inet);
         }
     }
-    let tables = [(Family::Inet, inet), (Family::Arp, arp(state)), (Family::Ip6, ipv6::render(state, host))];
+    let tables =
+        [(Family::Inet, inet), (Family::Arp, arp::render(state)), (Family::Ip6, ipv6::render(state, host))];
     Ruleset { tables: tables.into() }
 }
 
@@ -436,21 +437,4 @@ fn input(state: &HostState, host: &Host, table: &mut Table) {
         Rule::drop(vec![]),
     ];
     table.chains.insert("to_host".into(), Chain::of(rules));
-}
-
-fn arp(state: &HostState) -> Table {
-    let sender =
-        |port: &PortSection, address| vec![name(port), Value::Mac(port.mac), Value::Address(address)];
-    // A probe for its own address has no sender address yet (RFC 5227).
-    let unsaid = std::iter::once(Ipv4Addr::UNSPECIFIED);
-    let senders = state.ports.values().flat_map(|port| {
-        port.private_ips().chain(unsaid.clone()).map(|ip| sender(port, ip)).collect::<Vec<_>>()
-    });
-    let mut table = Table::default();
-    table.sets.insert("senders".into(), Set::keys(&["ifname", "ether_addr", "ipv4_addr"], senders));
-    let fields = vec![Field::InInterface, Field::ArpSenderMac, Field::ArpSenderAddress];
-    let unknown = Match::Fields(fields, false, Right::Set("senders".into()));
-    let rules = vec![Rule::drop(vec![any_port(Field::InInterface), unknown])];
-    table.chains.insert("arp_in".into(), Chain::base(("filter", "input", 0), rules));
-    table
 }

@@ -213,10 +213,11 @@ fn only_what_runs_or_is_stopped_gets_an_interface() {
 
 #[test]
 fn one_attribute_changes_at_a_time() {
+    type Modify = ModifyNetworkInterfaceAttributeRequest;
     let mut lan = Lan::new();
     let eni = lan.create(&made(lan.subnet)).unwrap();
     let attachment = lan.attach(eni, 1).unwrap();
-    let plain = ModifyNetworkInterfaceAttributeRequest {
+    let plain = Modify {
         dry_run: false,
         network_interface_id: eni,
         description: None,
@@ -230,40 +231,25 @@ fn one_attribute_changes_at_a_time() {
     let ends = |attachment_id, delete| {
         Some(input::NetworkInterfaceAttachmentChanges { attachment_id, delete_on_termination: delete })
     };
-    let mut modify = |request: ModifyNetworkInterfaceAttributeRequest| {
-        lan.doing(|decision| decision.modify_network_interface_attribute(&request))
-    };
-    modify(ModifyNetworkInterfaceAttributeRequest { description: text("d"), ..plain.clone() }).unwrap();
-    modify(ModifyNetworkInterfaceAttributeRequest { source_dest_check: check.clone(), ..plain.clone() })
-        .unwrap();
+    let mut modify =
+        |request: Modify| lan.doing(|decision| decision.modify_network_interface_attribute(&request));
+    modify(Modify { description: text("d"), ..plain.clone() }).unwrap();
+    modify(Modify { source_dest_check: check.clone(), ..plain.clone() }).unwrap();
     let attached = ends(Some(attachment), Some(true));
-    modify(ModifyNetworkInterfaceAttributeRequest { attachment: attached, ..plain.clone() }).unwrap();
+    modify(Modify { attachment: attached, ..plain.clone() }).unwrap();
     for (request, wanted) in [
         (plain.clone(), FaultCode::InvalidParameterCombination),
         (
-            ModifyNetworkInterfaceAttributeRequest {
-                description: text("both"),
-                source_dest_check: check,
-                ..plain.clone()
-            },
+            Modify { description: text("both"), source_dest_check: check, ..plain.clone() },
             FaultCode::InvalidParameterCombination,
         ),
         (
-            ModifyNetworkInterfaceAttributeRequest {
-                attachment: ends(Some(AttachmentId::from_random(9)), Some(true)),
-                ..plain.clone()
-            },
+            Modify { attachment: ends(Some(AttachmentId::from_random(9)), Some(true)), ..plain.clone() },
             FaultCode::InvalidAttachmentIDNotFound,
         ),
+        (Modify { attachment: ends(None, Some(true)), ..plain.clone() }, FaultCode::MissingParameter),
         (
-            ModifyNetworkInterfaceAttributeRequest { attachment: ends(None, Some(true)), ..plain.clone() },
-            FaultCode::MissingParameter,
-        ),
-        (
-            ModifyNetworkInterfaceAttributeRequest {
-                group_ids: vec![GroupId::from_random(77)],
-                ..plain.clone()
-            },
+            Modify { group_ids: vec![GroupId::from_random(77)], ..plain.clone() },
             FaultCode::InvalidGroupNotFound,
         ),
     ] {
@@ -279,7 +265,7 @@ fn one_attribute_changes_at_a_time() {
     };
     lan.doing(|decision| decision.reset_network_interface_attribute(&reset)).unwrap();
     assert!(lan.row(eni).source_dest_check);
-    let clear = ModifyNetworkInterfaceAttributeRequest { description: text(""), ..plain };
+    let clear = Modify { description: text(""), ..plain };
     lan.doing(|decision| decision.modify_network_interface_attribute(&clear)).unwrap();
     assert_eq!(&*lan.row(eni).description, "");
 }

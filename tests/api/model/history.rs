@@ -6,6 +6,7 @@ use crate::dice::Dice;
 use crate::server::{Credentials, Reply};
 
 use super::call::Call;
+use super::gateways::{DhcpOptions, Gateway};
 use super::ground::Ground;
 use super::host::Word;
 use super::instances::Heard;
@@ -74,7 +75,13 @@ impl<'g> History<'g> {
         let vpc = told(self, "DescribeVpcs", "vpcSet/vpcId");
         let subnet = told(self, "DescribeSubnets", "subnetSet/subnetId");
         let group = told(self, "DescribeSecurityGroups", "securityGroupInfo/groupId");
-        self.world.accounts.push(Account { id, vpc, subnet });
+        let gateway = told(self, "DescribeInternetGateways", "internetGatewaySet/internetGatewayId");
+        self.world.gateways.push(Gateway { who, id: gateway, vpc: Some(vpc.clone()) });
+        let (_, options) = self.ask(&Call::new(who, "DescribeDhcpOptions"));
+        let options = DhcpOptions::read(who, &options);
+        let dhcp_options = options.id.clone();
+        self.world.dhcp_options.push(options);
+        self.world.accounts.push(Account { id, vpc, subnet, dhcp_options });
         let (name, description) = ("default".into(), "default VPC security group".into());
         self.world.groups.push(Group { who, id: group.clone(), name, description });
         let own = Peer::Group(group.clone(), who);
@@ -347,6 +354,8 @@ impl<'g> History<'g> {
                 ("instanceId", "i"),
                 ("networkInterfaceId", "eni"),
                 ("keyPairId", "key"),
+                ("internetGatewayId", "igw"),
+                ("dhcpOptionsId", "dopt"),
                 ("networkInsightsPathId", "nip"),
                 ("networkInsightsAnalysisId", "nia"),
             ];

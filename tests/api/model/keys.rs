@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::call::{Call, Faults, VALUE};
+use super::steps::Chooser;
 use super::tree::{Tree, leaf, tag_set};
 use super::world::*;
 
@@ -111,4 +112,43 @@ pub fn shape(world: &World, key: &KeyPair) -> Vec<Tree> {
         leaf("createTime", format!("~time {}", key.id)),
         tag_set("tagSet", &world.tags_of(&key.id)),
     ]
+}
+
+const KEYS: &[&str] = &["mine", "k2", "the <third> & last", "~"];
+
+impl Chooser<'_> {
+    pub fn key(&mut self, mut call: Call) -> Call {
+        let name = match self.dice.below(12) {
+            0 => (*self.dice.pick(&[" a", "a ", "ü"])).to_owned(),
+            _ => (*self.dice.pick(KEYS)).to_owned(),
+        };
+        call.params.set("KeyName", name);
+        if call.action == "ImportKeyPair" {
+            let (line, ..) = self.dice.pick(PUBLIC);
+            let material = match self.dice.below(8) {
+                0 => "ssh-ed25519 AAAA".to_owned(),
+                1 => format!("{line} a comment\n"),
+                _ => (*line).to_owned(),
+            };
+            use base64::Engine as _;
+            let material = base64::engine::general_purpose::STANDARD.encode(material);
+            call.params.set("PublicKeyMaterial", material);
+        } else if !self.dice.once_in(40) {
+            // An RSA key takes its time.
+            call.params.set("KeyType", "ed25519");
+        }
+        self.with_tags(call, "key-pair")
+    }
+
+    pub fn delete_key(&mut self, mut call: Call) -> Call {
+        let style = self.dice.below(12);
+        if style != 0 && style < 6 {
+            let id = self.id("key");
+            call.params.set("KeyPairId", id);
+        }
+        if style == 1 || style >= 6 {
+            call.params.set("KeyName", self.dice.pick(KEYS));
+        }
+        call
+    }
 }

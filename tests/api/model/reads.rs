@@ -3,7 +3,7 @@
 use super::call::{COMBINATION, Call, Code, Faults, VALUE};
 use super::tree::{Tree, leaf, list, node};
 use super::world::World;
-use super::{addresses, groups, insights, keys, rules, shapes, tagging, transfers};
+use super::{addresses, gateways, groups, insights, keys, rules, shapes, tagging, transfers};
 
 /// A Describe action.
 pub struct Kind {
@@ -91,6 +91,23 @@ pub const KINDS: &[Kind] = &[
         ],
     },
     Kind {
+        action: "DescribeInternetGateways", list: "internetGatewaySet",
+        id: ("internetGatewayId", "InternetGatewayId"), absent: "InvalidInternetGatewayID.NotFound",
+        pages: Some((5, 1000)),
+        filters: &[
+            ("internet-gateway-id", "internetGatewayId"), ("attachment.vpc-id", "attachmentSet/vpcId"),
+            ("attachment.state", "attachmentSet/state"), ("owner-id", "ownerId"),
+        ],
+    },
+    Kind {
+        action: "DescribeDhcpOptions", list: "dhcpOptionsSet", id: ("dhcpOptionsId", "DhcpOptionsId"),
+        absent: "InvalidDhcpOptionID.NotFound", pages: Some((5, 1000)),
+        filters: &[
+            ("dhcp-options-id", "dhcpOptionsId"), ("key", "dhcpConfigurationSet/key"),
+            ("value", "dhcpConfigurationSet/valueSet/value"), ("owner-id", "ownerId"),
+        ],
+    },
+    Kind {
         action: "DescribeKeyPairs", list: "keySet", id: ("keyPairId", "KeyPairId"),
         absent: "InvalidKeyPair.NotFound", pages: None,
         filters: &[("key-name", "keyName"), ("key-pair-id", "keyPairId")],
@@ -146,6 +163,14 @@ impl Kind {
             "DescribeNetworkInterfaces" => {
                 let own = world.interfaces.iter().filter(|row| row.who == who);
                 own.map(|row| shapes::interface(world, row)).collect()
+            }
+            "DescribeInternetGateways" => {
+                let own = world.gateways.iter().filter(|row| row.who == who);
+                own.map(|row| gateways::gateway_shape(world, row)).collect()
+            }
+            "DescribeDhcpOptions" => {
+                let own = world.dhcp_options.iter().filter(|row| row.who == who);
+                own.map(|row| gateways::options_shape(world, row)).collect()
             }
             "DescribeKeyPairs" => {
                 world.keys.iter().filter(|row| row.who == who).map(|row| keys::shape(world, row)).collect()

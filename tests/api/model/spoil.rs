@@ -17,6 +17,7 @@ const IDS: &[(&str, &str, Code)] = &[
     ("SubnetId", "subnet", "InvalidSubnetID.Malformed"),
     ("ImageId", "ami", "InvalidAMIID.Malformed"),
     ("ResourceId", "sg", "InvalidID"),
+    ("InternetGatewayId", "igw", "InvalidInternetGatewayId.Malformed"),
     ("KeyPairId", "key", VALUE),
     ("NetworkInsightsPathId", "nip", VALUE),
     ("NetworkInsightsAnalysisId", "nia", VALUE),
@@ -72,6 +73,10 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("ResetInstanceAttribute", &["InstanceId", "Attribute"]),
     ("CreateKeyPair", &["KeyName"]),
     ("ImportKeyPair", &["KeyName", "PublicKeyMaterial"]),
+    ("DeleteInternetGateway", &["InternetGatewayId"]),
+    ("CreateDhcpOptions", &["DhcpConfiguration"]),
+    ("DeleteDhcpOptions", &["DhcpOptionsId"]),
+    ("AssociateDhcpOptions", &["DhcpOptionsId", "VpcId"]),
     ("CreateNetworkInsightsPath", &["Source", "Protocol"]),
     ("DeleteNetworkInsightsPath", &["NetworkInsightsPathId"]),
     ("StartNetworkInsightsAnalysis", &["NetworkInsightsPathId"]),
@@ -100,6 +105,8 @@ const TAGGED: &[(&str, &str)] = &[
     ("CreateSecurityGroup", "security-group"),
     ("AuthorizeSecurityGroupIngress", "security-group-rule"),
     ("CreateKeyPair", "key-pair"),
+    ("CreateInternetGateway", "internet-gateway"),
+    ("CreateDhcpOptions", "dhcp-options"),
 ];
 
 /// The parameter's own name, without lists' indexes and what it is within.

@@ -4,7 +4,7 @@ use crate::dice::Dice;
 
 use super::call::Call;
 use super::world::*;
-use super::{attributes, edits, launches, permits};
+use super::{attributes, edits, gateways, launches, permits};
 
 /// What chooses a call.
 pub struct Chooser<'a> {
@@ -16,7 +16,6 @@ pub struct Chooser<'a> {
 }
 
 const NAMES: &[&str] = &["web", "db", "Web", "app tier", "x.y_z-1", "a;{}!$*&"];
-const KEYS: &[&str] = &["mine", "k2", "the <third> & last", "~"];
 const TAGS: &[&str] = &["Name", "env", "a/b:c", "schlüssel", "<&>"];
 const VALUES: &[&str] = &["", "x", "prod", "é <&> \"'", "*"];
 
@@ -53,6 +52,11 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("DeleteKeyPair", 2),
     ("CreateTags", 7),
     ("DeleteTags", 4),
+    ("CreateInternetGateway", 3),
+    ("DeleteInternetGateway", 3),
+    ("CreateDhcpOptions", 4),
+    ("DeleteDhcpOptions", 3),
+    ("AssociateDhcpOptions", 3),
     ("CreateNetworkInsightsPath", 5),
     ("DeleteNetworkInsightsPath", 2),
     ("StartNetworkInsightsAnalysis", 7),
@@ -139,6 +143,8 @@ impl Chooser<'_> {
             | "ResetInstanceAttribute"
             | "CreateNetworkInsightsPath" => any(&[State::Pending, State::Running, State::Stopped]),
             "DeleteKeyPair" => some("key"),
+            "DeleteInternetGateway" => self.own(self.who, "igw").len() > 1,
+            "DeleteDhcpOptions" => self.own(self.who, "dopt").len() > 1,
             "DeleteNetworkInsightsPath" | "StartNetworkInsightsAnalysis" => some("nip"),
             "DeleteNetworkInsightsAnalysis" => some("nia"),
             _ => true,
@@ -180,6 +186,11 @@ impl Chooser<'_> {
             "CreateKeyPair" | "ImportKeyPair" => self.key(call),
             "DeleteKeyPair" => self.delete_key(call),
             "CreateTags" | "DeleteTags" => self.tags_of_resources(call),
+            "CreateInternetGateway"
+            | "DeleteInternetGateway"
+            | "CreateDhcpOptions"
+            | "DeleteDhcpOptions"
+            | "AssociateDhcpOptions" => gateways::choose(self, call),
             "CreateNetworkInsightsPath" => self.path(call),
             "StartNetworkInsightsAnalysis" => {
                 let id = self.id("nip");
@@ -358,41 +369,6 @@ impl Chooser<'_> {
     pub fn group_name(&mut self) -> String {
         let known: Vec<String> = self.world.groups.iter().map(|group| group.name.clone()).collect();
         if self.dice.once_in(10) { "Default".into() } else { self.dice.pick(&known).clone() }
-    }
-
-    fn key(&mut self, mut call: Call) -> Call {
-        let name = match self.dice.below(12) {
-            0 => (*self.dice.pick(&[" a", "a ", "ü"])).to_owned(),
-            _ => (*self.dice.pick(KEYS)).to_owned(),
-        };
-        call.params.set("KeyName", name);
-        if call.action == "ImportKeyPair" {
-            let (line, ..) = self.dice.pick(super::keys::PUBLIC);
-            let material = match self.dice.below(8) {
-                0 => "ssh-ed25519 AAAA".to_owned(),
-                1 => format!("{line} a comment\n"),
-                _ => (*line).to_owned(),
-            };
-            use base64::Engine as _;
-            let material = base64::engine::general_purpose::STANDARD.encode(material);
-            call.params.set("PublicKeyMaterial", material);
-        } else if !self.dice.once_in(40) {
-            // An RSA key takes its time.
-            call.params.set("KeyType", "ed25519");
-        }
-        self.with_tags(call, "key-pair")
-    }
-
-    fn delete_key(&mut self, mut call: Call) -> Call {
-        let style = self.dice.below(12);
-        if style != 0 && style < 6 {
-            let id = self.id("key");
-            call.params.set("KeyPairId", id);
-        }
-        if style == 1 || style >= 6 {
-            call.params.set("KeyName", self.dice.pick(KEYS));
-        }
-        call
     }
 
     fn tags_of_resources(&mut self, call: Call) -> Call {

@@ -15,6 +15,8 @@ fn kind(resource: &str) -> (&'static str, Code) {
         "sgr" => ("security-group-rule", "InvalidSecurityGroupRuleId.NotFound"),
         "subnet" => ("subnet", "InvalidSubnetID.NotFound"),
         "vpc" => ("vpc", "InvalidVpcID.NotFound"),
+        "igw" => ("internet-gateway", "InvalidInternetGatewayID.NotFound"),
+        "dopt" => ("dhcp-options", "InvalidDhcpOptionID.NotFound"),
         "ami" => ("image", "InvalidAMIID.NotFound"),
         "nip" => ("network-insights-path", "InvalidNetworkInsightsPathId.NotFound"),
         "nia" => ("network-insights-analysis", "InvalidNetworkInsightsAnalysisId.NotFound"),
@@ -31,6 +33,8 @@ impl World {
         all.extend(self.interfaces.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         all.extend(self.keys.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         all.extend(self.paths.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.gateways.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.dhcp_options.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         all.extend(self.analyses.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         for group in self.groups.iter().filter(|row| row.who == who) {
             all.push(group.id.clone());

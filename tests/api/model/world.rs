@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::{Call, Code, Faults, Params, VALUE};
+use super::gateways::{DhcpOptions, Gateway};
 use super::transfers::Transfer;
 use super::tree::{Learned, Tree};
-use super::{addresses, attributes, edits, groups, insights, instances, keys, rules, tagging, transfers};
+use super::{
+    addresses, attributes, edits, gateways, groups, insights, instances, keys, rules, tagging, transfers,
+};
 
 pub const REGION: &str = "us-east-1";
 pub const ZONE: &str = "us-east-1a";
@@ -17,6 +20,8 @@ pub struct Account {
     pub id: String,
     pub vpc: String,
     pub subnet: String,
+    /// What its default VPC has.
+    pub dhcp_options: String,
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +194,8 @@ pub struct World {
     pub keys: Vec<KeyPair>,
     pub paths: Vec<Path>,
     pub analyses: Vec<Analysis>,
+    pub gateways: Vec<Gateway>,
+    pub dhcp_options: Vec<DhcpOptions>,
     pub tags: Vec<Tag>,
     pub transfers: Vec<Transfer>,
     /// How many there ever were.
@@ -244,6 +251,11 @@ impl World {
             "DeleteKeyPair" => keys::delete(self, call),
             "CreateTags" => tagging::create(self, call),
             "DeleteTags" => tagging::delete(self, call),
+            "CreateInternetGateway" => gateways::create_gateway(self, call, reply),
+            "DeleteInternetGateway" => gateways::delete_gateway(self, call),
+            "CreateDhcpOptions" => gateways::create_options(self, call, reply),
+            "DeleteDhcpOptions" => gateways::delete_options(self, call),
+            "AssociateDhcpOptions" => gateways::associate_options(self, call),
             "CreateNetworkInsightsPath" => insights::create_path(self, call, reply),
             "DeleteNetworkInsightsPath" => insights::delete_path(self, call),
             "StartNetworkInsightsAnalysis" => insights::start(self, call, reply),
