@@ -162,14 +162,14 @@ fn a_rule_means_what_is_in_its_list_and_the_hosts_with_its_group_hear_of_a_chang
 #[test]
 fn a_rule_counts_as_all_that_its_list_may_have() {
     let mut bench = Bench::small();
-    let (group, id) = (default_group(&bench), list(&mut bench, "500", &[]));
+    let (group, id) = (default_group(&bench), list(&mut bench, "30", &[]));
     // One rule for its own members is there from the start.
     rule(&mut bench, &group, &id, "80").unwrap();
     assert_eq!(rule(&mut bench, &group, &id, "81"), Err(RulesPerSecurityGroupLimitExceeded));
-    modify(&mut bench, &id, &[("MaxEntries", "499")]).unwrap();
+    modify(&mut bench, &id, &[("MaxEntries", "29")]).unwrap();
     rule(&mut bench, &group, &id, "81").unwrap();
     assert_eq!(
-        modify(&mut bench, &id, &[("MaxEntries", "500")]),
+        modify(&mut bench, &id, &[("MaxEntries", "30")]),
         Err(RulesPerSecurityGroupLimitExceeded),
         "two rules have grown"
     );
