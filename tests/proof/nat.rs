@@ -33,6 +33,23 @@ impl Maker<'_> {
         (!fit.is_empty()).then(|| NextHop::NatGateway(*self.dice.pick(&fit)))
     }
 
+    /// The first table, that of the gateways' subnets, mostly leads outside, and the others often to a gateway.
+    pub fn ways_of_nat(&mut self, made: &MadeVpc, tables: usize, all: &[NatGatewayId]) {
+        let own = self.world.nat_gateways_of(made.id).count();
+        if own == 0 || self.dice.once_in(4) {
+            return;
+        }
+        let outside = NextHop::InternetGateway(InternetGatewayId::from_random(made.number as u64));
+        for n in 0..tables {
+            let to = if n == 0 { Some(outside) } else { self.one_of(made, all) };
+            let (table, owner) = (RouteTableId::from_random(made.seed(n)), made.owner.clone());
+            if let Some(to) = to {
+                let destination = "0.0.0.0/0".parse().unwrap();
+                self.put(Route { table, owner, destination, to, created: Micros(0) });
+            }
+        }
+    }
+
     fn next_elastic(&self) -> Option<(u64, Ipv4Addr)> {
         let range: Range4 = POOL.parse().unwrap();
         let (n, first) = (self.world.addresses.len() as u64, range.first().to_bits());

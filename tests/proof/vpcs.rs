@@ -213,6 +213,7 @@ impl Maker<'_> {
             self.put(RouteTable { id, owner, vpc: made.id, number, created: Micros(0) });
             self.routes(made, id, enis, nat);
         }
+        self.ways_of_nat(made, tables, nat);
         let associate = |maker: &mut Self, n: usize, table: usize, subnet: Option<SubnetId>| {
             let id = RouteTableAssociationId::from_random(made.seed(n));
             let (vpc, owner) = (made.id, made.owner.clone());
@@ -221,7 +222,8 @@ impl Maker<'_> {
         };
         associate(self, 0, 0, None);
         for (n, subnet) in made.subnets.iter().enumerate() {
-            if self.dice.once_in(2) {
+            let with_nat = self.world.nat_gateways_of(made.id).any(|row| row.subnet == *subnet);
+            if !with_nat && self.dice.once_in(2) {
                 let table = self.dice.below(tables);
                 associate(self, n + 1, table, Some(*subnet));
             }

@@ -25,7 +25,7 @@ use crate::worlds::{name, own};
 use tables::Tables;
 
 /// Worlds of a run, and how often each changes; every host's states are told in every way.
-const WORLDS: u64 = 40;
+const WORLDS: u64 = 24;
 const STEPS: usize = 12;
 
 /// What happens to an agent.
