@@ -209,20 +209,25 @@ fn only_what_runs_or_is_stopped_gets_an_interface() {
     }
 }
 
-#[test]
-fn one_attribute_changes_at_a_time() {
-    let mut lan = Lan::new();
-    let eni = lan.create(&made(lan.subnet)).unwrap();
-    let attachment = lan.attach(eni, 1).unwrap();
-    let plain = ModifyNetworkInterfaceAttributeRequest {
+/// A change that changes nothing.
+fn nothing(network_interface_id: EniId) -> ModifyNetworkInterfaceAttributeRequest {
+    ModifyNetworkInterfaceAttributeRequest {
         dry_run: false,
-        network_interface_id: eni,
+        network_interface_id,
         description: None,
         source_dest_check: None,
         associate_public_ip_address: None,
         group_ids: Vec::new(),
         attachment: None,
-    };
+    }
+}
+
+#[test]
+fn one_attribute_changes_at_a_time() {
+    let mut lan = Lan::new();
+    let eni = lan.create(&made(lan.subnet)).unwrap();
+    let attachment = lan.attach(eni, 1).unwrap();
+    let plain = nothing(eni);
     let text = |text: &str| Some(input::DescriptionValue { value: Some(text.into()) });
     let check = Some(input::AttributeBooleanValue { value: Some(false) });
     let ends = |attachment_id, delete| {
