@@ -87,9 +87,8 @@ const REQUIRED: &[(&str, &[&str])] = &[
 const REFUSED: &[(&str, &str)] = &[
     ("AllocateAddress", "NetworkBorderGroup"),
     ("ReleaseAddress", "NetworkBorderGroup"),
-    ("AuthorizeSecurityGroupIngress", "IpPermissions.1.PrefixListIds.1.PrefixListId"),
+    ("AuthorizeSecurityGroupIngress", "IpPermissions.1.Groups.1.PeeringStatus"),
     ("AuthorizeSecurityGroupEgress", "CidrIp"),
-    ("ModifySecurityGroupRules", "SecurityGroupRule.1.SecurityGroupRule.PrefixListId"),
     ("RevokeSecurityGroupEgress", "SourceSecurityGroupName"),
     ("RunInstances", "KernelId"),
     ("RunInstances", "NetworkInterface.1.Ipv6PrefixCount"),
