@@ -9,8 +9,6 @@ use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{Key, KeyPair, KeyType};
 
-/// Key pairs of one account in one region, as in EC2.
-
 impl KeyType {
     /// EC2's name.
     pub const fn as_str(self) -> &'static str {

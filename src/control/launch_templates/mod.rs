@@ -26,9 +26,6 @@ use crate::query::{Fault, FaultCode};
 use crate::types::{LaunchTemplateId, Owner};
 use crate::world::{LaunchTemplate, LaunchTemplateVersion, World};
 
-/// EC2's default quotas
-/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/launch-template-restrictions.html>).
-
 /// The caller's template, by its id or its name.
 ///
 /// # Errors
