@@ -47,7 +47,8 @@ pub struct Site {
 impl Site {
     fn start(of: &str, api: &str) -> Self {
         let folder = Folder::new(of);
-        let server = Server::start(&folder.0, None, &Settings { api, ..Settings::default() });
+        let head = "quotas.rules_per_security_group = 1000\n";
+        let server = Server::start(&folder.0, None, &Settings { head, api, ..Settings::default() });
         server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
         let (good, ill) = (server.account("good"), server.account("ill"));
         let resource = server.call(&good, &[("Action", "DescribeVpcs")]).text("vpcId").unwrap().to_owned();

@@ -38,6 +38,7 @@ fn every_declared_fault_is_provoked() {
     doors.interfaces_of_the_dead();
     doors.of_instances();
     doors.of_templates();
+    doors.crowd_of_addresses();
     doors.without_a_network();
     doors.at_the_door();
     let declared = doors.spec.actions.iter().flat_map(|action| {

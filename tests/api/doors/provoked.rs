@@ -250,7 +250,7 @@ impl Doors {
         let line = public_key();
         let named = |name: &str, of: &str, n: usize| ((*name).to_owned(), format!("{of} {n}"));
         let subnet = self.his("subnet");
-        let crowds: [Crowd; 6] = [
+        let crowds: [Crowd; 5] = [
             (
                 "CreateNetworkInsightsPath",
                 60,
@@ -281,7 +281,6 @@ impl Doors {
                     [pairs(&[("PublicKeyMaterial", &line)]), vec![named("KeyName", "crowd", n)]].concat()
                 }),
             ),
-            ("AllocateAddress", 60, "AddressLimitExceeded", Box::new(|_| Pairs::new())),
             (
                 "CreateNetworkInterface",
                 150,
@@ -296,6 +295,15 @@ impl Doors {
         }
         let one_more = [("KeyName", "one more")].to_vec();
         self.all_refused(&[("CreateKeyPair", "ResourceLimitExceeded", one_more)]);
+    }
+
+    /// Nobody gets an address after this.
+    pub fn crowd_of_addresses(&mut self) {
+        let pools = self.cloud.server.operate(&["pool", "list"]);
+        let large = pools.as_array().unwrap().iter().find(|pool| pool["name"] == "public").unwrap();
+        let given = pairs(&[("Action", "AllocateAddress"), ("PublicIpv4Pool", large["id"].as_str().unwrap())]);
+        crowd(&self.cloud, &self.cloud.his, 60, &|_| given.clone());
+        self.refused(&self.action("AllocateAddress"), &given, "AddressLimitExceeded");
         let action = self.action("AcceptAddressTransfer");
         let case = super::case(&action.name, &self.cloud.his).unwrap();
         self.refused(&action, &case.base, "AddressLimitExceeded");
