@@ -85,13 +85,13 @@ def six_page(lab, where, address, **more):
 
 def reaches(lab, where, other, at=None):
     where = where if isinstance(where, str) else where["InstanceId"]
-    until(lambda: six_page(lab, where, at or address(other)) == name(other), 10)
+    until(lambda: six_page(lab, where, at or address(other), seconds=1) == name(other), 10)
 
 
 def none_reach(lab, *pairs):
-    """Nothing answers any of them, in two seconds each of which a page would take a moment of."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        pages = pool.map(lambda pair: six_page(lab, *pair), pairs)
+    """Nothing answers any of them, in a second each of which a page would take a moment of."""
+    with concurrent.futures.ThreadPoolExecutor(len(pairs)) as pool:
+        pages = pool.map(lambda pair: six_page(lab, *pair, seconds=1), pairs)
         assert list(pages) == [None] * len(pairs)
 
 
@@ -143,8 +143,8 @@ def test_a_group_says_who_in_the_vpc_comes_in_from_another_host(lab, places):
     # Its members, wherever they are; and what IPv4 is let in for is nothing to IPv6.
     lab.let_in(first.group, {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
     lab.let_in(first.group, tcp(8080, UserIdGroupPairs=[{"GroupId": first.group}]))
-    until(lambda: six_page(lab, two["InstanceId"], address(one), port=8080) == name(one), 10)
-    until(lambda: six_page(lab, one["InstanceId"], address(two), port=8080) == name(two), 10)
+    for asks, answers in ((two, one), (one, two)):
+        until(lambda: six_page(lab, asks["InstanceId"], address(answers), port=8080) == name(answers), 10)
     lab.settle()
     assert not lab.pings(one["InstanceId"], address(two))
     lab.let_in(first.group, {"IpProtocol": "icmpv6", "FromPort": -1, "ToPort": -1, **six(first.block)})
@@ -173,6 +173,19 @@ def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6
     none_reach(lab, *world)
     lab.let_in(first.group, tcp(**six(ALL)))
     reaches(lab, "internet", two)
+
+
+def test_a_second_interface_answers_as_itself(lab, places):
+    first, _, (one, two, *_) = places
+    made = lab.get("network_interface", SubnetId=first.subnets[0], Ipv6AddressCount=1, Groups=[first.group])
+    (at,) = [found["Ipv6Address"] for found in made["Ipv6Addresses"]]
+    eni, instance = made["NetworkInterfaceId"], two["InstanceId"]
+    attached = lab.ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    for where in ("internet", one, two):
+        reaches(lab, where, two, at=at)
+    reaches(lab, "internet", two)
+    lab.ec2.detach_network_interface(AttachmentId=attached["AttachmentId"])
+    none_reach(lab, ("internet", at))
 
 
 def test_by_an_egress_only_gateway_nobody_comes_in(lab, places):
@@ -206,7 +219,7 @@ def test_an_address_that_is_taken_back_is_the_next_ones(lab, places):
     lab.ec2.unassign_ipv6_addresses(NetworkInterfaceId=of(two), Ipv6Addresses=[was])
     lab.settle()
     none_reach(lab, (one["InstanceId"], was))
-    until(lambda: lab.addresses(two) == [], 10)
     lab.ec2.assign_ipv6_addresses(NetworkInterfaceId=of(three), Ipv6Addresses=[was])
+    until(lambda: lab.addresses(two) == [], 10)
     until(lambda: sorted(lab.addresses(three)) == sorted([address(three), was]), 10)
     reaches(lab, one, three, at=was)
