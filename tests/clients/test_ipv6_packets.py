@@ -120,6 +120,18 @@ def places(lab):
     return first, second, [describe(lab.ec2, instance) for instance in started]
 
 
+@pytest.fixture(scope="module")
+def further(lab, places):
+    """A second interface of the second instance, in the other's subnet: its attachment, and its address."""
+    first, _, (_, two, *_) = places
+    made = lab.get("network_interface", SubnetId=first.subnets[0], Ipv6AddressCount=1, Groups=[first.group])
+    (at,) = [found["Ipv6Address"] for found in made["Ipv6Addresses"]]
+    attached = lab.ec2.attach_network_interface(
+        NetworkInterfaceId=made["NetworkInterfaceId"], InstanceId=two["InstanceId"], DeviceIndex=1
+    )
+    return attached["AttachmentId"], at
+
+
 def test_guests_have_the_addresses_that_their_subnets_give(lab, places):
     first, second, instances = places
     for instance in instances:
@@ -144,14 +156,14 @@ def test_a_group_says_who_in_the_vpc_comes_in_from_another_host(lab, places):
     lab.let_in(first.group, {"IpProtocol": "icmp", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
     lab.let_in(first.group, tcp(8080, UserIdGroupPairs=[{"GroupId": first.group}]))
     for asks, answers in ((two, one), (one, two)):
-        until(lambda: six_page(lab, asks["InstanceId"], address(answers), port=8080) == name(answers), 10)
+        until(lambda: six_page(lab, asks["InstanceId"], address(answers), port=8080, seconds=1) == name(answers), 10)
     lab.settle()
     assert not lab.pings(one["InstanceId"], address(two))
     lab.let_in(first.group, {"IpProtocol": "icmpv6", "FromPort": -1, "ToPort": -1, **six(first.block)})
     until(lambda: lab.pings(one["InstanceId"], address(two)), 10)
 
 
-def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6(lab, places):
+def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6(lab, places, further):
     first, second, (one, two, _, other) = places
     world = [("internet", address(one)), ("internet", address(two)), (other["InstanceId"], address(two))]
     lab.let_in(first.group, tcp(**six(ALL)))
@@ -175,16 +187,14 @@ def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6
     reaches(lab, "internet", two)
 
 
-def test_a_second_interface_answers_as_itself(lab, places):
-    first, _, (one, two, *_) = places
-    made = lab.get("network_interface", SubnetId=first.subnets[0], Ipv6AddressCount=1, Groups=[first.group])
-    (at,) = [found["Ipv6Address"] for found in made["Ipv6Addresses"]]
-    eni, instance = made["NetworkInterfaceId"], two["InstanceId"]
-    attached = lab.ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+def test_a_second_interface_answers_as_itself(lab, places, further):
+    _, _, (one, two, *_) = places
+    attachment, at = further
     for where in ("internet", one, two):
         reaches(lab, where, two, at=at)
     reaches(lab, "internet", two)
-    lab.ec2.detach_network_interface(AttachmentId=attached["AttachmentId"])
+    lab.ec2.detach_network_interface(AttachmentId=attachment)
+    lab.settle()
     none_reach(lab, ("internet", at))
 
 
