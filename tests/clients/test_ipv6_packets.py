@@ -190,6 +190,7 @@ def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6
 def test_a_second_interface_answers_as_itself(lab, places, further):
     _, _, (one, two, *_) = places
     attachment, at = further
+    lab.settle()
     for where in ("internet", one, two):
         reaches(lab, where, two, at=at)
     reaches(lab, "internet", two)
