@@ -30,6 +30,12 @@ pub fn port_name(eni: EniId) -> String {
     format!("{PORT_PREFIX}{}", &id[id.len().saturating_sub(12)..])
 }
 
+/// What a port is called until it is all that it will be: not taken up by its name, and behind the ports' rules already.
+pub fn unfinished_name(eni: EniId) -> String {
+    let id = eni.to_string();
+    format!("{PORT_PREFIX}-{}", &id[id.len().saturating_sub(11)..])
+}
+
 /// Every interface whose name begins so leads to the router of a VPC.
 pub const TRANSIT_PREFIX: &str = "fbt";
 

@@ -11,12 +11,11 @@ use crate::server::BoxError;
 
 /// The addresses that elastic IPs come from.
 pub const POOL: &str = "203.0.113.128-203.0.113.254";
-/// Of the documentation's addresses (RFC 3849), too.
-pub const IPV6_POOL: &str = "2001:db8:f0::/48";
 /// The instances' network; the hosts' flat interfaces themselves have no address.
 pub const NETWORK: &str = "10.0.0.0/20";
 
-/// What VPCs' IPv6 blocks are cut from: on the public segment's link, as far as the router knows.
+/// What VPCs' IPv6 blocks are cut from, of the documentation's addresses (RFC 3849): on the public segment's link, as far as
+/// the router knows.
 pub const POOL6: &str = "2001:db8:f0::/48";
 
 const INTERNET: &str = "

@@ -13,7 +13,7 @@ use super::down::down;
 use super::layout::{Layout, Part, Store};
 use super::place::{Lab, Name};
 use super::service::{self, PATIENCE, REGION};
-use super::topology::{self, IPV6_POOL, NETWORK, POOL};
+use super::topology::{self, NETWORK, POOL, POOL6};
 use super::{database, processes};
 use crate::operator;
 use crate::server::{self, BoxError};
@@ -125,7 +125,7 @@ fn field(answer: &Value, name: &str) -> String {
 fn provision(name: &Name, layout: Layout, endpoints: Vec<String>, state_dir: &Path) -> Result<Lab, BoxError> {
     let run = |words: &[&str]| operate(state_dir, words);
     run(&["pool", "add", "--name", "public", "--range", POOL])?;
-    run(&["ipv6-pool", "add", "--prefix", IPV6_POOL])?;
+    run(&["ipv6-pool", "add", "--prefix", POOL6])?;
     run(&["network", "add", "--name", "flat", "--cidr", NETWORK])?;
     let account = field(&run(&["account", "create", "--name", "lab"])?, "id");
     let key = run(&["key", "create", "--account", &account])?;

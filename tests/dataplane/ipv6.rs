@@ -184,6 +184,12 @@ fn by_an_egress_only_gateway_come_answers_alone() {
     open(&segment.internet, ip6(1), Tcp(80));
     let mut flow = Flow::open(&segment.internet, ip6(1), 80);
     assert!(flow.lives());
+    // What began when that was allowed is no answer either.
+    segment.apply(&wide(RouteTo::EgressOnly), &ports);
+    assert!(!flow.lives(), "a flow from outside outlives its way in");
+    let mut own = Flow::open(&segment.hosts[0].guests[&1], BEYOND, 80);
+    segment.apply(&wide(RouteTo::Internet), &ports);
+    assert!(own.lives());
     // Without a route nothing goes out, and nothing comes in.
     segment.apply(&wide(RouteTo::Nowhere), &ports);
     shut(&segment.hosts[0].guests[&1], BEYOND, Tcp(80));

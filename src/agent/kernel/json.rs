@@ -37,6 +37,7 @@ fn field(field: Field) -> Json {
         Field::ArpSenderMac => payload("arp", "saddr ether"),
         Field::ArpSenderAddress => payload("arp", "saddr ip"),
         Field::CtState => json!({"ct": {"key": "state"}}),
+        Field::CtDirection => json!({"ct": {"key": "direction"}}),
         Field::SourceKind => json!({"fib": {"result": "type", "flags": ["saddr"]}}),
         Field::NextHop => json!({"rt": {"key": "nexthop", "family": "ip"}}),
         Field::AnsweredAt => json!({"ct": {"key": "ip daddr", "dir": "reply"}}),

@@ -43,6 +43,8 @@ pub enum Field {
     ArpSenderMac,
     ArpSenderAddress,
     CtState,
+    /// `original` for the way that the flow began, or `reply`.
+    CtDirection,
     /// What kind of address the source is to this host, e.g. `local`.
     SourceKind,
     /// The address that the packet is handed to.

@@ -4,7 +4,7 @@ use futures_util::TryStreamExt;
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
 use rtnetlink::Handle;
 
-use crate::agent::names::{PORT_MAC, port_name};
+use crate::agent::names::{PORT_MAC, port_name, unfinished_name};
 use crate::plan::PortSection;
 use crate::types::{EniId, MacAddr};
 
@@ -41,8 +41,9 @@ pub async fn remove(ports: &[EniId]) -> Result<(), String> {
 }
 
 async fn make_one(handle: &Handle, port: &PortSection, pid: u32) -> Result<(), String> {
-    let name = port_name(port.eni);
+    let (name, unfinished) = (port_name(port.eni), unfinished_name(port.eni));
     remove_old(handle, &name).await;
+    remove_old(handle, &unfinished).await;
     let mut peer = LinkMessage::default();
     peer.attributes = vec![
         LinkAttribute::IfName(format!("eth{}", port.device_index)),
@@ -52,21 +53,21 @@ async fn make_one(handle: &Handle, port: &PortSection, pid: u32) -> Result<(), S
     let mut message = LinkMessage::default();
     let veth = InfoData::Veth(InfoVeth::Peer(peer));
     message.attributes = vec![
-        LinkAttribute::IfName(name.clone()),
+        LinkAttribute::IfName(unfinished.clone()),
         // In the creating message, so that the interface never has another.
         address(PORT_MAC),
         LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(veth)]),
     ];
     handle.link().add(message).execute().await.map_err(|error| format!("cannot make {name}: {error}"))?;
-    let mut alias = LinkMessage::default();
-    alias.attributes =
+    let failed = |error: String| format!("cannot name {name}: {error}");
+    let made = handle.link().get().match_name(unfinished).execute().try_next().await;
+    let made = made.map_err(|error| failed(error.to_string()))?;
+    let mut named = LinkMessage::default();
+    named.header.index = made.ok_or_else(|| failed("it is gone".into()))?.header.index;
+    // Both at once: as soon as it has its name, the agent may move it to a router, and nobody finds it here any more.
+    named.attributes =
         vec![LinkAttribute::IfName(name.clone()), LinkAttribute::IfAlias(port.eni.to_string())];
-    handle
-        .link()
-        .set(alias)
-        .execute()
-        .await
-        .map_err(|error| format!("cannot set the alias of {name}: {error}"))
+    handle.link().set(named).execute().await.map_err(|error| failed(error.to_string()))
 }
 
 /// A namespace that ended takes its interfaces along a little later: the name may still be taken.

@@ -301,7 +301,8 @@ impl Doors {
     pub fn crowd_of_addresses(&mut self) {
         let pools = self.cloud.server.operate(&["pool", "list"]);
         let large = pools.as_array().unwrap().iter().find(|pool| pool["name"] == "public").unwrap();
-        let given = pairs(&[("Action", "AllocateAddress"), ("PublicIpv4Pool", large["id"].as_str().unwrap())]);
+        let given =
+            pairs(&[("Action", "AllocateAddress"), ("PublicIpv4Pool", large["id"].as_str().unwrap())]);
         crowd(&self.cloud, &self.cloud.his, 60, &|_| given.clone());
         self.refused(&self.action("AllocateAddress"), &given, "AddressLimitExceeded");
         let action = self.action("AcceptAddressTransfer");

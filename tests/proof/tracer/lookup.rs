@@ -219,7 +219,10 @@ fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
             | Field::IcmpCode,
             _,
         ) => None,
-        (Field::Source6 | Field::Destination6 | Field::Icmp6Type | Field::Icmp6Code, _) => None,
+        (
+            Field::Source6 | Field::Destination6 | Field::Icmp6Type | Field::Icmp6Code | Field::CtDirection,
+            _,
+        ) => None,
         (Field::IpVersion, _) => Some(Seen::Word("ipv4")),
         (Field::CtState, _) => Some(Seen::Word(view.state)),
         (Field::SourceKind, _) => Some(Seen::Word(if view.source_is_local { "local" } else { "unicast" })),

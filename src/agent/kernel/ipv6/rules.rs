@@ -214,8 +214,10 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
         Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]),
     ];
     table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
+    // Answers come in by whatever leads out; what began outside has its way in only for as long as one may begin by it.
+    let answers = vec![Match::is(Field::CtDirection, Value::Word("reply"))];
     let rules = vec![
-        Rule::by_state(),
+        Rule { matches: answers, ..Rule::by_state() },
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_open".into())),
         Rule::drop(vec![]),
     ];
