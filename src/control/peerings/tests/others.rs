@@ -76,6 +76,36 @@ fn router(vpc: VpcId) -> Host {
 }
 
 #[test]
+fn whom_a_peer_has_for_peers_is_not_told_to_a_host_without_it_and_wakes_it_not() {
+    // The caller alone has an instance on the host: of the peer there is but its router.
+    let mut two = Two::new();
+    let (id, own) = (two.active(), two.own.clone());
+    interface(&mut two.bench, &own, "10.1.1.0/24");
+    route(&mut two.bench, &own, "10.2.0.0/16", ("VpcPeeringConnectionId", &id));
+    let peer = two.theirs.clone();
+    let third = two.as_other(|bench| {
+        let third = vpc(bench, "10.7.0.0/16");
+        let given = [("VpcId", &*peer), ("PeerVpcId", &third)];
+        let id = bench.told("vpcPeeringConnectionId", "CreateVpcPeeringConnection", &given);
+        bench.call("AcceptVpcPeeringConnection", &[("VpcPeeringConnectionId", &id)]).unwrap();
+        route(bench, &peer, "10.7.0.0/16", ("VpcPeeringConnectionId", &id));
+        third
+    });
+    let state = |two: &Two| HostState { generation: 0, ..host_state(&two.bench.world, "node1") };
+    let (before, changes, then) = (two.bench.world.clone(), two.bench.changes.len(), state(&two));
+    assert_eq!(
+        then.vpcs[&peer.parse().unwrap()].peerings.len(),
+        1,
+        "but the one that it has with a VPC of the host"
+    );
+    two.as_other(|bench| {
+        bench.call("AssociateVpcCidrBlock", &[("VpcId", &third), ("CidrBlock", "10.9.0.0/16")]).unwrap();
+    });
+    assert!(!concern(&before, &two.bench.world, &two.bench.changes[changes..]).contains("node1"));
+    assert_eq!(state(&two), then);
+}
+
+#[test]
 fn nobody_outside_is_a_member_of_a_peers_group() {
     let mut joined = Joined::new();
     joined.name_group();
