@@ -155,3 +155,17 @@ fn a_peers_group_is_nobody_in_ipv6_which_goes_between_no_peers() {
     let members = |group| rules.tables[&Family::Ip6].sets[&format!("{group}.members")].elements.len();
     assert_eq!((members(own), members(named)), (1, 0));
 }
+
+#[test]
+fn an_account_goes_with_what_others_have_written_on_its_connections() {
+    let mut two = Two::new();
+    let id = two.active();
+    let given = [("ResourceId.1", &*id), ("Tag.1.Key", "Name"), ("Tag.1.Value", "theirs")];
+    two.as_other(|bench| bench.call("CreateTags", &given)).unwrap();
+    two.bench.call("DeleteVpcPeeringConnection", &[("VpcPeeringConnectionId", &id)]).unwrap();
+    let own = two.own.clone();
+    two.bench.call("DeleteVpc", &[("VpcId", &own)]).unwrap();
+    let account = two.bench.caller.owner.account;
+    two.bench.attempt(|decision| crate::control::operator::delete_account(decision, account)).unwrap();
+    assert!(two.bench.world.peerings.is_empty() && two.bench.world.tags.is_empty());
+}
