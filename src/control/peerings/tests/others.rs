@@ -137,6 +137,36 @@ fn nobody_outside_is_a_member_of_a_peers_group() {
 }
 
 #[test]
+fn a_third_peer_that_takes_a_members_address_does_not_pass_for_the_member() {
+    let mut joined = Joined::new();
+    joined.name_group();
+    let (own, theirs) = (joined.own.clone(), joined.theirs.clone());
+    let bench = &mut joined.two.bench;
+    let third = vpc(bench, "10.7.0.0/16");
+    let given = [("VpcId", &*third), ("PeerVpcId", &*joined.two.own)];
+    let id = bench.told("vpcPeeringConnectionId", "CreateVpcPeeringConnection", &given);
+    bench.call("AcceptVpcPeeringConnection", &[("VpcPeeringConnectionId", &id)]).unwrap();
+    route(bench, &third, "10.1.0.0/16", ("VpcPeeringConnectionId", &id));
+    let named = |bench: &Bench| {
+        let state = host_state(&bench.world, "node1");
+        state.groups[&own.groups[0]].ingress.groups.iter().any(|(group, _)| *group == theirs.groups[0])
+    };
+    assert!(named(bench));
+    // Nobody asks the caller whether his peer may have more blocks.
+    let more = [("VpcId", &*third), ("CidrBlock", "10.2.0.0/16")];
+    let (before, changes) = (bench.world.clone(), bench.changes.len());
+    bench.call("AssociateVpcCidrBlock", &more).unwrap();
+    assert!(concern(&before, &bench.world, &bench.changes[changes..]).contains("node1"));
+    assert!(!named(bench));
+    let liar = interface(bench, &third, "10.2.1.0/24");
+    assert_eq!(liar.private_ip, theirs.private_ip);
+    let (source, destination) = (liar.private_ip, own.private_ip);
+    let packet = Packet { source, destination, transport: Transport::Udp { from: 4000, to: 53 } };
+    let trace = verdict(&bench.world, &Facts::default(), &Origin::Interface(liar.id), packet, None);
+    assert_eq!(trace.outcome, Outcome::Blocked(Blocked::Ingress));
+}
+
+#[test]
 fn a_peers_group_is_nobody_in_ipv6_which_goes_between_no_peers() {
     let mut joined = Joined::new();
     joined.name_group();
