@@ -149,9 +149,13 @@ fn keys_of(world: &World, account: AccountId) -> Vec<Key> {
         dhcp_options: |row| Key::DhcpOptions(row.id);
         tags: |row| Key::Tag((row.resource, row.key.clone()));
     }
-    // What is told of connections that are no more.
-    let asked = world.peerings.values().filter(|row| row.requester.owner.account == account);
-    keys.extend(asked.map(|row| Key::Peering(row.id)));
+    // What is told of connections that are no more, with what whoever was asked has written on them.
+    for row in world.peerings.values().filter(|row| row.requester.owner.account == account) {
+        let theirs = world.tags_of(row.resource(&row.accepter.owner));
+        let theirs = theirs.filter(|tag| tag.owner.account != account);
+        keys.extend(theirs.map(|tag| Key::Tag((tag.resource, tag.key.clone()))));
+        keys.push(Key::Peering(row.id));
+    }
     let transfers =
         world.address_transfers.values().filter(|row| row.owner.account == account || row.to == account);
     keys.extend(transfers.map(|row| Key::AddressTransfer((row.owner.clone(), row.allocation))));

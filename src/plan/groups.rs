@@ -41,12 +41,29 @@ fn targets(world: &World, target: &RuleTarget) -> Vec<RuleTarget> {
     blocks.iter().map(target).collect()
 }
 
-/// Whether a rule means anybody: one that names a group of another VPC does while the two are peers.
+/// Whether a rule means anybody: one that names a group of another VPC does while the two are peers, and the addresses of its
+/// members are nobody's at a third one.
 pub(super) fn is_in_force(world: &World, rule: &Rule) -> bool {
     match rule.target {
-        RuleTarget::Group { group, .. } => world.may_name(rule.group, group),
+        RuleTarget::Group { group, .. } => {
+            world.may_name(rule.group, group) && !is_doubtful(world, rule.group, group)
+        }
         RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => true,
     }
+}
+
+/// Whether an address of the named group's members could be somebody's at another peer of the VPC as well: by its address
+/// alone, which he may choose, he would pass for a member.
+fn is_doubtful(world: &World, of: GroupId, named: GroupId) -> bool {
+    let vpc = |id| world.groups.get(&id).map(|group| group.vpc);
+    let (Some(own), Some(theirs)) = (vpc(of), vpc(named)) else { return true };
+    let thirds = world.peers_of(own).map(|(_, peer)| peer).filter(|peer| own != theirs && *peer != theirs);
+    let mut blocks = thirds.filter_map(|peer| world.vpcs.get(&peer)).flat_map(|vpc| vpc.cidrs()).peekable();
+    if blocks.peek().is_none() {
+        return false;
+    }
+    let members = members(world, named, |eni| eni.private_ips().collect());
+    blocks.any(|block| members.iter().any(|ip| block.contains(*ip)))
 }
 
 /// Addresses of the interfaces in the group, sorted. Default VPCs on one flat network

@@ -23,15 +23,19 @@ pub fn add(world: &World, state: &mut HostState) {
         }
         add_vpc(world, state, vpc);
     }
-    // Where a packet leaves for a peer, the peer's router takes it from there. Whom the peer has for peers is none of its business.
-    let here: Vec<_> = state.vpcs.values().cloned().collect();
-    for vpc in here {
+    // Where a packet leaves for a peer, the peer's router takes it from there. Whom else the peer has for peers is none of this
+    // host's business: it is not woken when anything becomes of them.
+    let here = state.vpcs.clone();
+    for vpc in here.values() {
         let routes = vpc.tables.values().flatten();
         let over = routes.filter_map(|route| match route.to {
             RouteTo::Peering(id) => vpc.peerings.get(&id),
             _ => None,
         });
         over.for_each(|peering| add_vpc(world, state, peering.vpc));
+    }
+    for (_, peer) in state.vpcs.iter_mut().filter(|(id, _)| !here.contains_key(id)) {
+        Arc::make_mut(peer).peerings.retain(|_, peering| here.contains_key(&peering.vpc));
     }
 }
 

@@ -156,24 +156,28 @@ async fn transfer(
 
 /// Every row of a World.
 fn rows(world: &World) -> Vec<Change> {
-    let mut all: Vec<Change> =
-        world.deployment.iter().cloned().map(Row::Deployment).map(Change::Put).collect();
-    macro_rules! add {
-        ($($table:ident: $row:ident),*) => {
-            $(all.extend(world.$table.values().cloned().map(Row::$row).map(Change::Put));)*
-        };
+    macro_rules! all {
+        ($($table:ident: $row:ident),*) => {{
+            // Whoever gives a World another table is told here that its rows are to be copied, too.
+            let World { generation: _, begun: _, index: _, deployment, $($table),* } = world;
+            let mut all: Vec<Change> =
+                deployment.iter().cloned().map(Row::Deployment).map(Change::Put).collect();
+            $(all.extend($table.values().cloned().map(Row::$row).map(Change::Put));)*
+            all
+        }};
     }
-    add!(
+    all!(
         accounts: Account, access_keys: AccessKey, pools: Pool, ipv6_pools: Ipv6Pool, networks: Network, hosts: Host, images: Image,
         vpcs: Vpc, subnets: Subnet, dhcp_options: DhcpOptions, internet_gateways: InternetGateway,
         egress_gateways: EgressGateway, nat_gateways: NatGateway, peerings: Peering, route_tables: RouteTable,
-        route_table_associations: RouteTableAssociation, routes: Route, ipv6_routes: Ipv6Route, network_acls: NetworkAcl,
+        route_table_associations: RouteTableAssociation, routes: Route, ipv6_routes: Ipv6Route,
+        prefix_lists: PrefixList, prefix_list_versions: PrefixListVersion,
+        subnet_cidr_reservations: SubnetCidrReservation, network_acls: NetworkAcl,
         acl_entries: AclEntry, acl_associations: AclAssociation,
         groups: Group, rules: Rule, key_pairs: KeyPair,
         insights_paths: InsightsPath, insights_analyses: InsightsAnalysis,
         launch_templates: LaunchTemplate, launch_template_versions: LaunchTemplateVersion, instances: Instance,
         enis: Eni, addresses: Address, address_transfers: AddressTransfer, tags: Tag, claims: Claim, freed: Freed,
-        freed_ipv6: FreedIpv6,        tokens: Token
-    );
-    all
+        freed_ipv6: FreedIpv6, tokens: Token
+    )
 }

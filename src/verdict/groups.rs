@@ -25,8 +25,15 @@ pub struct Decision {
     pub groups: Vec<GroupId>,
 }
 
-/// Asks every rule of every group of the interface.
-pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -> Decision {
+/// Asks every rule of every group of the interface. What comes into a VPC from outside is of no group's members, whatever its
+/// source says.
+pub fn decide(
+    world: &World,
+    eni: &Eni,
+    direction: Direction,
+    packet: &Packet,
+    from_outside: bool,
+) -> Decision {
     let peer = match direction {
         Direction::Ingress => packet.source,
         Direction::Egress => packet.destination,
@@ -34,6 +41,7 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
     let rules = world.rules.values().filter(|rule| rule.direction == direction);
     let allowed_by = rules
         .filter(|rule| eni.groups.contains(&rule.group))
+        .filter(|rule| !(from_outside && matches!(rule.target, RuleTarget::Group { .. })))
         .filter(|rule| allows(world, rule, peer, packet.transport))
         .map(|rule| (rule.group, rule.id))
         .collect();

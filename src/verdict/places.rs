@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::groups::covers;
 use crate::types::{EniId, GroupId, InternetGatewayId, NatGatewayId, VpcId, VpcPeeringConnectionId};
 use crate::world::{
     Address, Condition, Eni, InstanceState, NatGateway, Network, PeeringState, Space, Vpc, World,
@@ -116,17 +117,17 @@ pub fn at_other_end(world: &World, id: VpcPeeringConnectionId, vpc: VpcId) -> Op
 }
 
 /// Whether the members of a group are whom a rule of another one means: both are in one VPC, in two that are peers, or on the
-/// flat networks.
+/// flat networks. Not where a third VPC that is a peer, too, has an address of theirs in its blocks.
 pub fn is_meant(world: &World, of: GroupId, named: GroupId) -> bool {
     let (Some(of), Some(named)) = (world.groups.get(&of), world.groups.get(&named)) else { return false };
     let flat = |id: VpcId| world.vpcs.get(&id).is_some_and(|vpc| vpc.vni.is_none());
-    let peers = || {
-        world
-            .peerings
-            .keys()
-            .any(|id| at_other_end(world, *id, of.vpc).is_some_and(|vpc| vpc.id == named.vpc))
-    };
-    of.vpc == named.vpc || (flat(of.vpc) && flat(named.vpc)) || peers()
+    let peers: Vec<_> = world.peerings.keys().filter_map(|id| at_other_end(world, *id, of.vpc)).collect();
+    let others = || peers.iter().filter(|peer| peer.id != named.vpc).flat_map(|peer| peer.cidrs());
+    let has_also = |ip: Ipv4Addr| others().any(|block| covers(block, ip));
+    let members = || world.enis.values().filter(|eni| eni.groups.contains(&named.id));
+    let is_clear = || !members().any(|eni| eni.private_ips().any(has_also));
+    let joined = peers.iter().any(|peer| peer.id == named.vpc);
+    of.vpc == named.vpc || (flat(of.vpc) && flat(named.vpc)) || (joined && is_clear())
 }
 
 /// The NAT gateway, if it is at work, and on which host.

@@ -156,7 +156,9 @@ impl Walk<'_> {
 
     /// The groups of the interface.
     fn groups(&mut self, eni: &Eni, direction: Direction) -> Result<(), Blocked> {
-        let decision = groups::decide(self.world, eni, direction, &self.packet);
+        let by_cable = |hop: &Hop| hop.vpc.is_some() && matches!(hop.entered, Interface::Cable(_));
+        let from_outside = direction == Direction::Ingress && self.hops.last().is_some_and(by_cable);
+        let decision = groups::decide(self.world, eni, direction, &self.packet, from_outside);
         let allowed = !decision.allowed_by.is_empty();
         let why = match direction {
             Direction::Egress => Blocked::Egress,

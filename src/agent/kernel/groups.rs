@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::model::*;
+use super::render::Host;
 use crate::plan::{GroupSection, HostState, RuleSet};
 use crate::types::{Digest, Direction, GroupId, IcmpMatch, PortRange, Protocol, Traffic};
 
@@ -42,13 +43,13 @@ pub(super) fn members_set(group: GroupId) -> String {
 }
 
 /// Adds the chains that the ports' verdict maps name, and what those need.
-pub fn render(state: &HostState, table: &mut Table) {
+pub fn render(state: &HostState, host: &Host, table: &mut Table) {
     let used: BTreeSet<GroupId> = state.ports.values().flat_map(|port| port.groups.iter().copied()).collect();
     let combinations: BTreeSet<&[GroupId]> = state.ports.values().map(|port| &*port.groups).collect();
     let mut members = BTreeMap::new();
     for direction in [Direction::Ingress, Direction::Egress] {
         for section in used.iter().filter_map(|id| state.groups.get(id)) {
-            group(state, section, direction, table, &mut members);
+            group(state, host, section, direction, table, &mut members);
         }
         for groups in &combinations {
             let known = groups.iter().filter(|id| state.groups.contains_key(id));
@@ -65,6 +66,7 @@ pub fn render(state: &HostState, table: &mut Table) {
 
 fn group<'a>(
     state: &'a HostState,
+    host: &Host,
     section: &GroupSection,
     direction: Direction,
     table: &mut Table,
@@ -86,6 +88,10 @@ fn group<'a>(
     for (source, traffic) in &rules.groups {
         if let (Some(other), Some(mut matches)) = (state.groups.get(source), traffic4(traffic)) {
             members.insert(*source, &other.members);
+            // A router knows its own VPC's addresses from outside for forged; a peer's may be anybody's there.
+            if direction == Direction::Ingress && host.side.is_router() {
+                matches.push(host.not_public(Field::InInterface));
+            }
             matches.push(Match::within(&[peer(direction)], members_set(*source)));
             chain.push(Rule::accept(matches));
         }

@@ -102,6 +102,10 @@ impl Host {
         Match::is(field, Value::Interface(self.public.clone()))
     }
 
+    pub(super) fn not_public(&self, field: Field) -> Match {
+        Match::Fields(vec![field], false, Right::Is(Value::Interface(self.public.clone())))
+    }
+
     pub(super) fn flat(&self, field: Field) -> Match {
         Match::is(field, Value::Interface(self.flat.clone()))
     }
@@ -151,7 +155,7 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
     port_sets(state, &mut inet);
     address_sets(state, host, &mut inet);
     peers(state, &mut inet);
-    groups::render(state, &mut inet);
+    groups::render(state, host, &mut inet);
     source(state, host, &mut inet);
     leave(state, host, &mut inet);
     dnat(&mut inet);

@@ -1,5 +1,7 @@
 //! The entries of network ACLs: create, replace, delete.
 
+use std::sync::Arc;
+
 use super::{entries_of, find};
 use crate::control::Decision;
 use crate::query::api::*;
@@ -29,22 +31,11 @@ pub fn create_network_acl_entry(
         traffic: traffic(&request.protocol, cidr, request.port_range.as_ref(), request.icmp.as_ref())?,
         cidr,
     };
-    let is_six = |cidr: Cidr| cidr.v6().is_some();
-    let alike = |entry: &&std::sync::Arc<AclEntry>| {
-        entry.direction == wanted.direction && is_six(entry.cidr) == is_six(wanted.cidr)
-    };
     if decision.world.acl_entries.contains_key(&(acl.id, wanted.direction, wanted.number)) {
         return Err(FaultCode::NetworkAclEntryAlreadyExists
             .with(format!("The network acl entry identified by {} already exists.", wanted.number)));
     }
-    let most = decision.caller.quotas.entries_per_network_acl;
-    if entries_of(&decision.world, acl.id).filter(alike).count() >= most {
-        return Err(FaultCode::NetworkAclEntryLimitExceeded.with(format!(
-            "The network ACL {} has {most} {} entries: delete one first",
-            acl.id,
-            word(wanted.direction)
-        )));
-    }
+    room(decision, &acl, &wanted)?;
     put(decision, &acl, wanted);
     Ok(CreateNetworkAclEntryResponse { result: true })
 }
@@ -62,7 +53,11 @@ pub fn replace_network_acl_entry(
         traffic: traffic(&request.protocol, cidr, request.port_range.as_ref(), request.icmp.as_ref())?,
         cidr,
     };
-    there(decision, (acl.id, wanted.direction, wanted.number))?;
+    let old = there(decision, (acl.id, wanted.direction, wanted.number))?;
+    // Of the other family there may be enough.
+    if is_six(old.cidr) != is_six(wanted.cidr) {
+        room(decision, &acl, &wanted)?;
+    }
     put(decision, &acl, wanted);
     Ok(ReplaceNetworkAclEntryResponse { result: true })
 }
@@ -84,13 +79,32 @@ fn put(decision: &mut Decision, acl: &NetworkAcl, wanted: Wanted) {
     decision.put(AclEntry { acl: acl.id, owner, direction, number, allow, traffic, cidr, created });
 }
 
-fn there(decision: &Decision, key: AclEntryKey) -> Result<(), Fault> {
-    let (_, direction, number) = key;
-    match decision.world.acl_entries.contains_key(&key) {
+fn is_six(cidr: Cidr) -> bool {
+    cidr.v6().is_some()
+}
+
+/// Whether the network ACL may have one more entry of this direction and family.
+fn room(decision: &Decision, acl: &NetworkAcl, wanted: &Wanted) -> Result<(), Fault> {
+    let most = decision.caller.quotas.entries_per_network_acl;
+    let alike = |entry: &&Arc<AclEntry>| {
+        entry.direction == wanted.direction && is_six(entry.cidr) == is_six(wanted.cidr)
+    };
+    match entries_of(&decision.world, acl.id).filter(alike).count() < most {
         true => Ok(()),
-        false => Err(FaultCode::InvalidNetworkAclEntryNotFound
-            .with(format!("no {} entry with number {number}", word(direction)))),
+        false => Err(FaultCode::NetworkAclEntryLimitExceeded.with(format!(
+            "The network ACL {} has {most} {} entries: delete one first",
+            acl.id,
+            word(wanted.direction)
+        ))),
     }
+}
+
+fn there(decision: &Decision, key: AclEntryKey) -> Result<Arc<AclEntry>, Fault> {
+    let (_, direction, number) = key;
+    decision.world.acl_entries.get(&key).cloned().ok_or_else(|| {
+        FaultCode::InvalidNetworkAclEntryNotFound
+            .with(format!("no {} entry with number {number}", word(direction)))
+    })
 }
 
 /// The decoder knows the limits; what is beyond them here is a fault of ours.

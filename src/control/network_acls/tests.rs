@@ -178,6 +178,17 @@ fn each_direction_has_its_own_limit() {
         let fault = edge.bench.attempt(|decision| decision.create_network_acl_entry(&request)).unwrap_err();
         assert_eq!(fault.code, FaultCode::NetworkAclEntryLimitExceeded);
     }
+    // Of the other family there is room, and none of that becomes one too many.
+    let acl = acl.to_string();
+    let with = |number: &'static str, cidr| {
+        let what = [("Egress", "false"), ("RuleAction", "deny"), ("Protocol", "-1"), ("RuleNumber", number)];
+        [&[("NetworkAclId", &*acl)], &what[..], &[cidr]].concat()
+    };
+    edge.bench.call("CreateNetworkAclEntry", &with("21", ("Ipv6CidrBlock", "::/0"))).unwrap();
+    let four = ("CidrBlock", "10.0.0.0/8");
+    let many = edge.bench.refused("ReplaceNetworkAclEntry", &with("21", four));
+    assert_eq!(many, FaultCode::NetworkAclEntryLimitExceeded);
+    edge.bench.call("ReplaceNetworkAclEntry", &with("20", four)).unwrap();
 }
 
 #[test]

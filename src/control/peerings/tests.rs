@@ -7,6 +7,8 @@ use crate::plan::{Concern, Phase, concern, host_state};
 use crate::world::NextHop;
 use FaultCode::*;
 
+mod others;
+
 /// Two accounts with a VPC each.
 struct Two {
     bench: Bench,

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::servers::{agree, two};
-use super::testing::{Bed, Cluster, TempDir, eventually};
+use super::testing::{Bed, Cluster, TempDir, commit, eventually};
 use super::{account, allocate, caller, pool, seed};
+use crate::control::testing::Bench;
 use crate::store::*;
 use crate::types::*;
 
@@ -249,4 +250,29 @@ async fn who_was_away_for_too_long_reads_everything() {
     assert_eq!(&*b.world().pools.values().next().unwrap().name, "elastic");
     assert_eq!((a.epoch(), b.epoch()), (epoch.clone(), epoch));
     assert_eq!(epochs(&bed).await.len(), 1);
+}
+
+#[tokio::test]
+async fn prefix_lists_with_what_names_them_and_reservations_are_copied() {
+    let mut bench = Bench::small();
+    let (vpc, subnet) = bench.isolated();
+    let list = [("PrefixListName", "l"), ("AddressFamily", "IPv4"), ("MaxEntries", "2")];
+    let list = bench.told("prefixListId", "CreateManagedPrefixList", &list);
+    let group = bench.world.groups.values().find(|group| group.vpc == vpc).unwrap().id.to_string();
+    let rule = [
+        ("GroupId", &*group),
+        ("IpPermissions.1.IpProtocol", "-1"),
+        ("IpPermissions.1.PrefixListIds.1.PrefixListId", &*list),
+    ];
+    bench.call("AuthorizeSecurityGroupIngress", &rule).unwrap();
+    let (subnet, block) = (subnet.to_string(), bench.world.subnets[&subnet].cidr.to_string());
+    let part = [("SubnetId", &*subnet), ("Cidr", &*block), ("ReservationType", "explicit")];
+    bench.call("CreateSubnetCidrReservation", &part).unwrap();
+    let (old, new) = (Bed::sqlite(), Bed::sqlite());
+    let mut store = old.store().await;
+    commit(&mut store, &bench.changes).await.unwrap();
+    let copied = copy(&old.place, &new.place).await.unwrap();
+    let rows = ["prefix_lists", "prefix_list_versions", "subnet_cidr_reservations"];
+    assert_eq!(rows.map(|table| copied.rows[table]), [1; 3]);
+    assert_eq!(new.store().await.load().await.unwrap().index, bench.world.index);
 }

@@ -35,7 +35,10 @@ pub(super) fn render(state: &HostState, table: &mut Table) {
         }
     }
     for section in named.iter().filter_map(|id| state.groups.get(id)) {
-        let members = section.members6.iter().map(|address| vec![Value::Address6(*address)]);
+        // Between peers goes no IPv6: what has a peer's address came from outside, whoever sent it.
+        let blocks = || state.vpcs.values().flat_map(|vpc| vpc.cidrs6.iter());
+        let own = section.members6.iter().filter(|ip| blocks().any(|block| block.contains(**ip)));
+        let members = own.map(|address| vec![Value::Address6(*address)]);
         table.sets.insert(members_set(section.id), Set::keys(&["ipv6_addr"], members));
     }
 }

@@ -111,6 +111,15 @@ impl Doors {
         let action = self.action("CreateNetworkAclEntry");
         let one_more = call("CreateNetworkAclEntry", entry(21, "true"));
         self.refused(&action, &one_more, "NetworkAclEntryLimitExceeded");
+        // One of IPv6 has room, and cannot become one of IPv4 there.
+        let mut six = one_more.clone();
+        six.iter_mut().filter(|(name, _)| name == "CidrBlock").for_each(|(name, block)| {
+            (*name, *block) = ("Ipv6CidrBlock".to_owned(), "2001:db8::/32".to_owned());
+        });
+        assert_eq!(self.cloud.call(&self.cloud.his, &six).status, 200);
+        let action = self.action("ReplaceNetworkAclEntry");
+        let other_family = call("ReplaceNetworkAclEntry", entry(21, "true"));
+        self.refused(&action, &other_family, "NetworkAclEntryLimitExceeded");
         let replace = [("AssociationId", &*association), ("NetworkAclId", &acl)];
         self.cloud
             .done(&self.cloud.his, &[&[("Action", "ReplaceNetworkAclAssociation")], &replace[..]].concat());
