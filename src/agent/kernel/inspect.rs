@@ -18,11 +18,14 @@ const GET_RULE: u16 = NFTABLES | 7;
 const GET_SET: u16 = NFTABLES | 10;
 const GET_ELEMENTS: u16 = NFTABLES | 13;
 const GET_GENERATION: u16 = NFTABLES | 16;
+/// The policy of our base chains: NF_ACCEPT.
+const ACCEPT: usize = 1;
 
 /// What one look at our tables found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Look {
-    /// Rules by chain and elements by set; and the flags of each table, for one that is dormant does nothing.
+    /// Rules by chain and elements by set; and the flags of each table, for one that is dormant does nothing, and the policies
+    /// of base chains.
     pub counts: BTreeMap<(Family, char, String), usize>,
     /// The sum of the digests of everything found; the kernel may tell it in any order.
     pub fingerprint: u128,
@@ -84,7 +87,12 @@ fn look_at(socket: &mut Nfnetlink, look: &mut Look, family: Family, number: u8) 
     }
     for chain in socket.dump(GET_CHAIN, number, &filter)?.iter().filter(|m| ours(m)) {
         look.add(chain);
-        look.counts.insert((family, 'c', text(chain, 3).unwrap_or_default()), 0);
+        let name = text(chain, 3).unwrap_or_default();
+        // NFTA_CHAIN_POLICY: of base chains alone.
+        if let Some(policy) = attribute(chain, 5).and_then(|policy| policy.first_chunk()) {
+            look.counts.insert((family, 'p', name.clone()), u32::from_be_bytes(*policy) as usize);
+        }
+        look.counts.insert((family, 'c', name), 0);
     }
     for rule in socket.dump(GET_RULE, number, &filter)?.iter().filter(|m| ours(m)) {
         look.add(rule);
@@ -125,6 +133,8 @@ pub fn expected(rules: &Ruleset) -> BTreeMap<(Family, char, String), usize> {
     let mut counts = BTreeMap::new();
     for (&family, table) in &rules.tables {
         counts.insert((family, 't', TABLE.into()), 0);
+        let bases = table.chains.iter().filter(|(_, chain)| chain.hook.is_some());
+        counts.extend(bases.map(|(name, _)| ((family, 'p', name.clone()), ACCEPT)));
         counts.extend(table.chains.iter().map(|(name, c)| ((family, 'c', name.clone()), c.rules.len())));
         counts.extend(table.sets.iter().map(|(name, s)| ((family, 's', name.clone()), s.elements.len())));
     }

@@ -202,15 +202,14 @@ pub fn choose(chooser: &mut Chooser<'_>, call: Call) -> Call {
 
 /// An id, mostly of one that was made, and not of what the default VPC has, which is the first.
 fn made(chooser: &mut Chooser<'_>, prefix: &str) -> String {
-    match chooser.own(chooser.who, prefix).split_first() {
-        Some((_, [others @ .., last])) if !chooser.dice.once_in(3) => {
-            if others.is_empty() {
-                last.clone()
-            } else {
-                chooser.dice.pick(others).clone()
-            }
-        }
-        _ => chooser.id(prefix),
+    let used = chooser.world.accounts[chooser.who].dhcp_options.clone();
+    let gateways = &chooser.world.gateways;
+    let attached = |id: &String| gateways.iter().any(|row| row.id == *id && row.vpc.is_some());
+    let mut free = chooser.own(chooser.who, prefix);
+    free.retain(|id| *id != used && !attached(id));
+    match free.is_empty() || chooser.dice.once_in(3) {
+        true => chooser.id(prefix),
+        false => chooser.dice.pick(&free).clone(),
     }
 }
 

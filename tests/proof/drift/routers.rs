@@ -110,7 +110,11 @@ impl Scene {
         let routes = sh(&inside("ip route show table all proto 142"));
         let route = |picked: &str| {
             let words: Vec<_> = picked.split(" scope").next().unwrap().split_whitespace().collect();
-            words.into_iter().filter(|word| *word != "onlink").collect::<Vec<_>>().join(" ")
+            words
+                .into_iter()
+                .filter(|word| !["onlink", "linkdown", "dead"].contains(word))
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let of =
             |what: &str| routes.lines().filter(|line| line.contains(what)).map(route).collect::<Vec<_>>();
