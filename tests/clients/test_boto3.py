@@ -232,7 +232,18 @@ REQUIRED = {
 }
 
 
-def test_every_paginator_walks_through_all_that_there_is(site, resource):
+@pytest.fixture
+def blocks(resource):
+    """A prefix list with some entries."""
+    client = resource.meta.client
+    entries = [{"Cidr": f"198.51.100.{n}/32"} for n in range(7)]
+    made = client.create_managed_prefix_list(PrefixListName="paged", AddressFamily="IPv4", MaxEntries=9, Entries=entries)
+    id = made["PrefixList"]["PrefixListId"]
+    yield id
+    client.delete_managed_prefix_list(PrefixListId=id)
+
+
+def test_every_paginator_walks_through_all_that_there_is(site, resource, blocks):
     """Small pages hold together what one answer has, each once."""
     client = resource.meta.client
     walked = set()
@@ -240,7 +251,7 @@ def test_every_paginator_walks_through_all_that_there_is(site, resource):
         name = "".join(f"_{c.lower()}" if c.isupper() else c for c in path.stem)[1:]
         if not hasattr(client, name) or not client.can_paginate(name) or name in WITHOUT_PAGES:
             continue
-        more = REQUIRED.get(name, lambda _: {})(site)
+        more = {"PrefixListId": blocks} if name.startswith("get_managed_") else REQUIRED.get(name, lambda _: {})(site)
         paginator = client.get_paginator(name)
         (field,) = [key.expression for key in paginator.result_keys]
         whole = [one for shown in paginator.paginate(**more) for one in shown[field]]
@@ -252,7 +263,8 @@ def test_every_paginator_walks_through_all_that_there_is(site, resource):
         assert all(len(shown[field]) <= floor for shown in pages), name
         walked.add(name)
     assert {"describe_vpcs", "describe_subnets", "describe_route_tables", "describe_network_acls",
-            "describe_internet_gateways", "describe_network_interfaces", "describe_dhcp_options"} <= walked
+            "describe_internet_gateways", "describe_network_interfaces", "describe_dhcp_options",
+            "get_managed_prefix_list_entries"} <= walked
 
 
 def readme(heading):

@@ -72,7 +72,7 @@ def test_a_lab_leaves_nothing(end):
         address = ec2.allocate_address(Domain="vpc")["AllocationId"]
         ec2.associate_address(AllocationId=address, InstanceId=made[0]["InstanceId"])
         for instance in made:
-            until(lambda: "user-data done" in console(ec2, instance["InstanceId"]), 40)
+            until(lambda: "user-data done" in console(ec2, instance["InstanceId"]), 120)
         during = machine(name)
         for what in ("namespaces", "folders", "processes", "instances"):
             assert during[what], f"nothing is seen of a lab that runs: {what}"

@@ -220,7 +220,14 @@ impl<'a> Pass<'a> {
         let underlay = self.underlay().filter(|_| self.side == Side::Host).map(|own| (own, "VXLAN"));
         for (address, name) in gateways.chain(underlay) {
             let place = (address, bridge.index);
-            let written = match self.addresses.by_place.get(&place) {
+            let mut found = self.addresses.by_place.get(&place);
+            if found.is_some_and(|address| address.global) {
+                // The kernel changes no scope of what is there.
+                let removed = addresses::remove(self.handle, place).await;
+                self.check(|| format!("network {name}"), removed);
+                found = None;
+            }
+            let written = match found {
                 // Of link scope, so that the host never chooses it as its source for the world.
                 None => {
                     let added = addresses::add(self.handle, place, AddressScope::Link).await;

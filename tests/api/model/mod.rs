@@ -133,6 +133,8 @@ const UNKNOWN: &[&str] = &[
     "ReplaceNetworkAclAssociation", "ReplaceNetworkAclEntry", "ReplaceRoute", "ReplaceRouteTableAssociation",
     "ResetNetworkInterfaceAttribute", "RestoreManagedPrefixListVersion", "UnassignIpv6Addresses",
     "UnassignPrivateIpAddresses",
+    // Too seldom is there one that may go.
+    "DeleteDhcpOptions", "DeleteInternetGateway",
     // It never succeeds.
     "MonitorInstances",
 ];
