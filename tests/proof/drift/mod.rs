@@ -183,7 +183,7 @@ impl Scene {
         self.stage.host.ns.sh(&damage.line);
         if damage.is_silent() {
             // Another pass may have come between and mended it.
-            let mut seen = || {
+            let seen = || {
                 self.stage.host.ns.sh(&damage.line);
                 self.stage.dump(&self.state) != *wanted
             };
