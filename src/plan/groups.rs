@@ -1,8 +1,8 @@
 //! Security groups as a host needs them.
 
 use super::{GroupSection, RuleSet, boxes};
-use crate::types::{Direction, EniId, GroupId, RuleId, RuleTarget};
-use crate::world::{Eni, Prefix, PrefixListEntry, Rule, World};
+use crate::types::{Cidr, Direction, EniId, GroupId, RuleId, RuleTarget};
+use crate::world::{Eni, PrefixListEntry, Rule, World};
 
 /// A group's section.
 ///
@@ -35,8 +35,8 @@ fn targets(world: &World, target: &RuleTarget) -> Vec<RuleTarget> {
     let RuleTarget::PrefixList(list) = target else { return vec![target.clone()] };
     let blocks = world.entries_of(*list);
     let target = |entry: &PrefixListEntry| match entry.block {
-        Prefix::V4(block) => RuleTarget::Cidr4(block),
-        Prefix::V6(block) => RuleTarget::Cidr6(block),
+        Cidr::V4(block) => RuleTarget::Cidr4(block),
+        Cidr::V6(block) => RuleTarget::Cidr6(block),
     };
     blocks.iter().map(target).collect()
 }

@@ -8,8 +8,8 @@ use super::host::network_section;
 use super::state::*;
 use crate::types::*;
 use crate::world::{
-    Destination, Ipv6NextHop, Ipv6Route, NameServer, NatGateway, NextHop, Peering, Prefix, Route, Space,
-    Subnet, Vpc, World,
+    Destination, Ipv6NextHop, Ipv6Route, NameServer, NatGateway, NextHop, Peering, Route, Space, Subnet, Vpc,
+    World,
 };
 
 /// Adds what the ports' VPCs and subnets are.
@@ -122,7 +122,7 @@ fn chosen<'w>(world: &'w World, vpc: &Vpc, table: RouteTableId) -> BTreeMap<Cidr
             Destination::Cidr4(block) => drop(by_block.insert(block, &**row)),
             Destination::PrefixList(list) => {
                 for entry in world.entries_of(list).iter() {
-                    if let Prefix::V4(block) = entry.block
+                    if let Cidr::V4(block) = entry.block
                         && !vpc.keeps(block)
                     {
                         by_block.entry(block).or_insert(row);

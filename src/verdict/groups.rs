@@ -10,9 +10,9 @@ use std::sync::Arc;
 use super::packet::{Packet, Transport};
 use super::places::is_meant;
 use crate::types::{
-    Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
+    Cidr, Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
 };
-use crate::world::{Eni, Prefix, PrefixListVersion, Rule, World};
+use crate::world::{Eni, PrefixListVersion, Rule, World};
 
 /// What the groups of an interface say to a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,8 +71,8 @@ pub fn listed(world: &World, list: PrefixListId) -> Vec<Cidr4> {
         world.prefix_list_versions.values().filter(is_now).flat_map(|version| version.entries.iter());
     entries
         .filter_map(|entry| match entry.block {
-            Prefix::V4(block) => Some(block),
-            Prefix::V6(_) => None,
+            Cidr::V4(block) => Some(block),
+            Cidr::V6(_) => None,
         })
         .collect()
 }

@@ -8,29 +8,6 @@ use std::sync::Arc;
 use super::World;
 use crate::types::*;
 
-/// A block of addresses of either family.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Prefix {
-    V4(Cidr4),
-    V6(Cidr6),
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4(block) => block.fmt(f),
-            Self::V6(block) => block.fmt(f),
-        }
-    }
-}
-
-impl FromStr for Prefix {
-    type Err = ParseCidrError;
-    fn from_str(text: &str) -> Result<Self, ParseCidrError> {
-        text.parse().map(Self::V4).or_else(|_| text.parse().map(Self::V6))
-    }
-}
-
 /// How a list came to be as it is; all that EC2 does step by step is done at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PrefixListState {
@@ -67,7 +44,7 @@ pub struct PrefixListVersion {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PrefixListEntry {
-    pub block: Prefix,
+    pub block: Cidr,
     pub description: Option<Arc<str>>,
 }
 

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use fogbank::types::{EniId, IcmpMatch, RuleTarget, Traffic};
+use fogbank::types::{Cidr, EniId, IcmpMatch, RuleTarget, Traffic};
 use fogbank::verdict::{Origin, Packet, Transport};
-use fogbank::world::{Address, Eni, Network, Prefix, World};
+use fogbank::world::{Address, Eni, Network, World};
 
 use crate::dice::Dice;
 use crate::worlds::{CLIENT, Made, PORTS, interesting, name, own};
@@ -36,8 +36,8 @@ impl Palette {
         transports.extend(entries.flat_map(|entry| edges(&entry.traffic)));
         let listed = world.prefix_list_versions.values().flat_map(|version| version.entries.iter());
         let listed = listed.filter_map(|entry| match entry.block {
-            Prefix::V4(block) => Some([block.network(), block.last()]),
-            Prefix::V6(_) => None,
+            Cidr::V4(block) => Some([block.network(), block.last()]),
+            Cidr::V6(_) => None,
         });
         addresses.extend(listed.flatten().filter(|ip| is_plain(*ip)));
         for rule in world.rules.values() {

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use fogbank::types::{Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
+use fogbank::types::{Cidr, Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
 use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
-use fogbank::world::{AclEntry, Destination, Eni, NextHop, Prefix, PrefixListEntry, Space, Vpc, World};
+use fogbank::world::{AclEntry, Destination, Eni, NextHop, PrefixListEntry, Space, Vpc, World};
 
 use crate::worlds::Made;
 
@@ -111,8 +111,8 @@ impl Ends<'_> {
     /// The blocks in a prefix list, without those that no route leads away.
     fn listed(&self, vpc: &Vpc, list: PrefixListId) -> Vec<Cidr4> {
         let block = |entry: &PrefixListEntry| match entry.block {
-            Prefix::V4(block) => Some(block),
-            Prefix::V6(_) => None,
+            Cidr::V4(block) => Some(block),
+            Cidr::V6(_) => None,
         };
         let link_local: Cidr4 = "169.254.0.0/16".parse().unwrap();
         let inside = |block: &Cidr4| {

@@ -23,14 +23,14 @@ impl Maker<'_> {
         let version =
             self.world.prefix_lists.get(&id).map_or(1 + self.dice.below(2) as u64, |row| row.version + 1);
         for number in [version - 1, version] {
-            let mut blocks: Vec<Prefix> = Vec::new();
+            let mut blocks: Vec<Cidr> = Vec::new();
             for _ in 0..self.dice.below(5) {
                 let length = *self.dice.pick(&[32, 32, 31, 30, 28, 26, 24, 16, 8, 1, 0]);
-                blocks.push(Prefix::V4(Cidr4::new(*self.dice.pick(&interesting), length).unwrap()));
+                blocks.push(Cidr::V4(Cidr4::new(*self.dice.pick(&interesting), length).unwrap()));
             }
-            blocks.extend(more.iter().filter(|_| self.dice.once_in(2)).map(|block| Prefix::V4(*block)));
+            blocks.extend(more.iter().filter(|_| self.dice.once_in(2)).map(|block| Cidr::V4(*block)));
             if self.dice.once_in(8) {
-                blocks.push(Prefix::V6("::/0".parse().unwrap()));
+                blocks.push(Cidr::V6("::/0".parse().unwrap()));
             }
             blocks.sort();
             blocks.dedup();

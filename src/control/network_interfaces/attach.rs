@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{find, ipv6, private};
+use super::{find, private};
 use crate::control::{Decision, View, instances};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -59,8 +59,8 @@ fn room(view: &View, instance: &Instance, eni: &Eni, device_index: u32) -> Resul
         )));
     }
     check_room(&instance.instance_type, there.len() + 1)?;
-    private::check_count(eni.private_ips().count(), Some(&instance.instance_type))?;
-    ipv6::check_count(eni.ipv6.len(), Some(&instance.instance_type))
+    private::check_count("private", eni.private_ips().count(), Some(&instance.instance_type))?;
+    private::check_count("IPv6", eni.ipv6.len(), Some(&instance.instance_type))
 }
 
 /// # Errors

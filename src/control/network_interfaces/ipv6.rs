@@ -4,15 +4,13 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::find_own;
+use super::private::check_count;
+use crate::control::Decision;
 use crate::control::ipv6::Unavailable;
-use crate::control::{Decision, instances};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::Cidr6;
 use crate::world::{Eni, Subnet};
-
-/// How many an interface has at most, whatever it is attached to.
-const MAX_ADDRESSES: usize = 50;
 
 /// What a request for a new interface says of its IPv6 addresses.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,7 +37,7 @@ impl Asked6 {
     /// # Errors
     /// An interface of an instance of the type may not have so many; `None`: of whatever type.
     pub fn check(&self, instance_type: Option<&str>) -> Result<&Self, Fault> {
-        check_count(self.named.len().max(self.count.unwrap_or(0)), instance_type).map(|()| self)
+        check_count("IPv6", self.named.len().max(self.count.unwrap_or(0)), instance_type).map(|()| self)
     }
 
     /// Takes the addresses for a new interface in the subnet.
@@ -105,18 +103,6 @@ fn exhausted(block: Cidr6) -> Fault {
     FaultCode::InsufficientFreeAddressesInSubnet.with(format!("Insufficient free IPv6 addresses in {block}"))
 }
 
-/// # Errors
-/// An interface of an instance of this type may not have so many IPv6 addresses.
-pub fn check_count(wanted: usize, instance_type: Option<&str>) -> Result<(), Fault> {
-    let most = instance_type.map_or(MAX_ADDRESSES, |name| instances::interface_limits(name).1);
-    if wanted <= most {
-        return Ok(());
-    }
-    let of = instance_type.map_or(String::new(), |name| format!(" of an instance of type {name}"));
-    Err(FaultCode::PrivateIpAddressLimitExceeded
-        .with(format!("Number of IPv6 addresses will exceed limit. An interface{of} has at most {most}")))
-}
-
 pub fn assign_ipv6_addresses(
     decision: &mut Decision,
     request: &AssignIpv6AddressesRequest,
@@ -145,7 +131,7 @@ pub fn assign_ipv6_addresses(
     }
     let instance = eni.attachment.and_then(|attachment| view.world.instances.get(&attachment.instance));
     let kind = instance.map(|instance| instance.instance_type.clone());
-    check_count(eni.ipv6.len() + new.len() + count, kind.as_deref())?;
+    check_count("IPv6", eni.ipv6.len() + new.len() + count, kind.as_deref())?;
     let assigned = take_all(decision, block(&subnet)?, &new, count)?;
     let ipv6 = eni.ipv6.iter().copied().chain(assigned.iter().copied()).collect();
     decision.put(Eni { ipv6, ..(*eni).clone() });

@@ -90,7 +90,7 @@ impl Asked {
     /// It may not.
     pub fn check(&self, instance_type: Option<&str>) -> Result<&Self, Fault> {
         let wanted = self.secondary.len().max(self.count).saturating_add(1);
-        check_count(wanted, instance_type).map(|()| self)
+        check_count("private", wanted, instance_type).map(|()| self)
     }
 
     /// Takes the addresses from the subnet's network: all of them, or none.
@@ -150,15 +150,15 @@ fn exhausted(subnet: &Subnet) -> Fault {
 }
 
 /// # Errors
-/// An interface of an instance of this type may not have so many private addresses.
-pub fn check_count(wanted: usize, instance_type: Option<&str>) -> Result<(), Fault> {
+/// An interface of an instance of this type may not have so many addresses of this `kind`, private or IPv6.
+pub fn check_count(kind: &str, wanted: usize, instance_type: Option<&str>) -> Result<(), Fault> {
     let most = instance_type.map_or(MAX_ADDRESSES, |name| instances::interface_limits(name).1);
     if wanted <= most {
         return Ok(());
     }
     let of = instance_type.map_or(String::new(), |name| format!(" of an instance of type {name}"));
     Err(FaultCode::PrivateIpAddressLimitExceeded
-        .with(format!("Number of private addresses will exceed limit. An interface{of} has at most {most}")))
+        .with(format!("Number of {kind} addresses will exceed limit. An interface{of} has at most {most}")))
 }
 
 pub fn assign_private_ip_addresses(
@@ -195,7 +195,7 @@ pub fn assign_private_ip_addresses(
     }
     let instance = eni.attachment.and_then(|attachment| view.world.instances.get(&attachment.instance));
     let kind = instance.map(|instance| instance.instance_type.clone());
-    check_count(eni.private_ips().count() + new.len() + count, kind.as_deref())?;
+    check_count("private", eni.private_ips().count() + new.len() + count, kind.as_deref())?;
     let moved = match request.allow_reassignment {
         Some(true) => move_here(decision, &eni, &new)?,
         _ => Vec::new(),

@@ -8,7 +8,7 @@ use crate::control::{Decision, View, routes, rules, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Key, Prefix, PrefixList, PrefixListState, PrefixListVersion, World};
+use crate::world::{Key, PrefixList, PrefixListState, PrefixListVersion, World};
 
 /// So many versions of a list are kept, the newest ones. EC2 keeps 1,000: with 1,000 entries each, one account's lists
 /// would fill a server's memory.
@@ -58,7 +58,7 @@ fn changed(
     row: &PrefixList,
     request: &ModifyManagedPrefixListRequest,
 ) -> Result<Entries, Fault> {
-    let refuse = |block: Prefix, why: &str| {
+    let refuse = |block: Cidr, why: &str| {
         FaultCode::InvalidPrefixListModification.with(format!("The prefix list entry ({block}) {why}."))
     };
     let mut now = entries::of(&world.entries_of(row.id));

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use crate::query::api::input;
 use crate::query::{Fault, FaultCode};
-use crate::world::{Prefix, PrefixList, PrefixListEntry};
+use crate::types::Cidr;
+use crate::world::{PrefixList, PrefixListEntry};
 
 /// Entries by block: each has one description.
-pub type Entries = BTreeMap<Prefix, Option<Arc<str>>>;
+pub type Entries = BTreeMap<Cidr, Option<Arc<str>>>;
 
 /// A block of the list's family.
 ///
 /// # Errors
 /// It is missing, is none, or is of the other family.
-pub fn block(is_ipv6: bool, text: Option<&str>) -> Result<Prefix, Fault> {
+pub fn block(is_ipv6: bool, text: Option<&str>) -> Result<Cidr, Fault> {
     let text =
         text.ok_or_else(|| FaultCode::MissingParameter.with("The request must contain the parameter Cidr"))?;
-    let family = |block: &Prefix| matches!(block, Prefix::V6(_)) == is_ipv6;
+    let family = |block: &Cidr| matches!(block, Cidr::V6(_)) == is_ipv6;
     text.parse().ok().filter(family).ok_or_else(|| {
         let family = if is_ipv6 { "IPv6" } else { "IPv4" };
         FaultCode::InvalidParameterValue
@@ -41,7 +42,7 @@ pub fn added(is_ipv6: bool, asked: &[input::AddPrefixListEntry]) -> Result<Entri
     Ok(entries)
 }
 
-pub fn twice(block: Prefix) -> Fault {
+pub fn twice(block: Cidr) -> Fault {
     FaultCode::InvalidParameterValue
         .with(format!("The request contains the prefix list entry {block} twice."))
 }
