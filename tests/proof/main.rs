@@ -26,6 +26,7 @@ mod tracer;
 mod vpcs;
 mod wires;
 mod worlds;
+mod writers;
 
 #[path = "../dataplane/hosts.rs"]
 #[allow(dead_code)]

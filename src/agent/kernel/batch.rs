@@ -1,25 +1,25 @@
 //! From one ruleset to another in one transaction, as small as the difference.
 
-use super::json::Commands;
 use super::model::*;
+use super::orders::{Orders, Verb};
 use crate::agent::diff;
 
 /// Replaces whatever stands under our names: atomic, whole, lossless.
-pub fn replace(want: &Ruleset) -> Commands {
-    let mut out = Commands::default();
+pub fn replace<O: Orders>(want: &Ruleset) -> O {
+    let mut out = O::default();
     for (&family, table) in &want.tables {
         // Deleting needs a table; `destroy` is unknown to nft 1.0.6.
-        out.table("add", family);
-        out.table("delete", family);
-        out.table("add", family);
+        out.table(Verb::Add, family);
+        out.table(Verb::Delete, family);
+        out.table(Verb::Add, family);
         change_table(&mut out, family, &Table::default(), table);
     }
     out
 }
 
 /// What leads from `have` to `want`; both must have the same tables.
-pub fn change(have: &Ruleset, want: &Ruleset) -> Commands {
-    let mut out = Commands::default();
+pub fn change<O: Orders>(have: &Ruleset, want: &Ruleset) -> O {
+    let mut out = O::default();
     let none = Table::default();
     for (&family, table) in &want.tables {
         change_table(&mut out, family, have.tables.get(&family).unwrap_or(&none), table);
@@ -35,7 +35,7 @@ fn other_kind(a: &Set, b: &Set) -> bool {
 /// Sets and chains exist before something names them and go after nothing does. Elements go before
 /// others come: a changed value is a removal and an addition of one key, and a box may take a place
 /// that another leaves.
-fn change_table(out: &mut Commands, family: Family, have: &Table, want: &Table) {
+fn change_table(out: &mut impl Orders, family: Family, have: &Table, want: &Table) {
     debug_assert!(want.sets.iter().all(|(n, s)| have.sets.get(n).is_none_or(|h| !other_kind(h, s))));
     let sets = diff::maps(&have.sets, &want.sets);
     let chains = diff::maps(&have.chains, &want.chains);
@@ -49,28 +49,28 @@ fn change_table(out: &mut Commands, family: Family, have: &Table, want: &Table) 
         let elements = diff::maps(&before.elements, &after.elements);
         let gone =
             elements.removed.into_iter().chain(elements.changed.into_iter().map(|(k, old, _)| (k, old)));
-        out.elements("delete", family, name, gone);
+        out.elements(Verb::Delete, family, (name, before), gone);
     }
     for (name, before, after) in &sets.changed {
         let elements = diff::maps(&before.elements, &after.elements);
         let come = elements.added.into_iter().chain(elements.changed.into_iter().map(|(k, _, new)| (k, new)));
-        out.elements("add", family, name, come);
+        out.elements(Verb::Add, family, (name, after), come);
     }
     for (name, set) in &sets.added {
-        out.elements("add", family, name, set.elements.iter());
+        out.elements(Verb::Add, family, (name, set), set.elements.iter());
     }
     for (name, _, chain) in &chains.changed {
-        out.chain("flush", family, name);
+        out.flush_chain(family, name);
         out.rules(family, name, &chain.rules);
     }
     for (name, chain) in &chains.added {
         out.rules(family, name, &chain.rules);
     }
     for (name, _) in &chains.removed {
-        out.chain("flush", family, name);
+        out.flush_chain(family, name);
     }
     for (name, _) in &chains.removed {
-        out.chain("delete", family, name);
+        out.delete_chain(family, name);
     }
     for (name, set) in &sets.removed {
         out.delete_set(family, name, set);

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::model::*;
+use super::orders::{Orders, Verb};
 use crate::agent::names::TABLE;
 
 fn family(family: Family) -> &'static str {
@@ -140,6 +141,13 @@ fn element(key: &[Value], data: &Data) -> Json {
     }
 }
 
+fn word(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Add => "add",
+        Verb::Delete => "delete",
+    }
+}
+
 /// Writes the commands of one transaction.
 #[derive(Default)]
 pub struct Commands(Vec<Json>);
@@ -158,14 +166,14 @@ impl Commands {
     fn push(&mut self, verb: &str, kind: &str, object: Json) {
         self.0.push(json!({verb: {kind: object}}));
     }
+}
 
-    /// `verb` is add or delete.
-    pub fn table(&mut self, verb: &str, of: Family) {
-        self.push(verb, "table", json!({"family": family(of), "name": TABLE}));
+impl Orders for Commands {
+    fn table(&mut self, verb: Verb, of: Family) {
+        self.push(word(verb), "table", json!({"family": family(of), "name": TABLE}));
     }
 
-    /// An empty set or map.
-    pub fn add_set(&mut self, of: Family, name: &str, set: &Set) {
+    fn add_set(&mut self, of: Family, name: &str, set: &Set) {
         let mut object = json!({"family": family(of), "table": TABLE, "name": name, "type": set.key});
         if let [one] = set.key[..] {
             object["type"] = json!(one);
@@ -183,29 +191,26 @@ impl Commands {
         self.push("add", kind, object);
     }
 
-    /// A set or map that no rule names any more.
-    pub fn delete_set(&mut self, of: Family, name: &str, set: &Set) {
+    fn delete_set(&mut self, of: Family, name: &str, set: &Set) {
         let kind = if set.data == DataType::Nothing { "set" } else { "map" };
         self.push("delete", kind, json!({"family": family(of), "table": TABLE, "name": name}));
     }
 
-    /// `verb` is add or delete.
-    pub fn elements<'a>(
+    fn elements<'a>(
         &mut self,
-        verb: &str,
+        verb: Verb,
         of: Family,
-        set: &str,
+        (set, _): (&str, &Set),
         elements: impl Iterator<Item = (&'a Vec<Value>, &'a Data)>,
     ) {
         let list: Vec<_> = elements.map(|(key, data)| element(key, data)).collect();
         if !list.is_empty() {
             let object = json!({"family": family(of), "table": TABLE, "name": set, "elem": list});
-            self.push(verb, "element", object);
+            self.push(word(verb), "element", object);
         }
     }
 
-    /// A chain without its rules.
-    pub fn add_chain(&mut self, of: Family, name: &str, chain: &Chain) {
+    fn add_chain(&mut self, of: Family, name: &str, chain: &Chain) {
         let mut object = json!({"family": family(of), "table": TABLE, "name": name});
         if let Some((kind, hook, priority)) = chain.hook {
             object["type"] = json!(kind);
@@ -216,13 +221,15 @@ impl Commands {
         self.push("add", "chain", object);
     }
 
-    /// `verb` is flush or delete.
-    pub fn chain(&mut self, verb: &str, of: Family, name: &str) {
-        self.push(verb, "chain", json!({"family": family(of), "table": TABLE, "name": name}));
+    fn flush_chain(&mut self, of: Family, name: &str) {
+        self.push("flush", "chain", json!({"family": family(of), "table": TABLE, "name": name}));
     }
 
-    /// Appends rules to a chain.
-    pub fn rules(&mut self, of: Family, chain: &str, rules: &[Rule]) {
+    fn delete_chain(&mut self, of: Family, name: &str) {
+        self.push("delete", "chain", json!({"family": family(of), "table": TABLE, "name": name}));
+    }
+
+    fn rules(&mut self, of: Family, chain: &str, rules: &[Rule]) {
         for rule in rules {
             let mut parts: Vec<_> = rule.matches.iter().map(condition).collect();
             parts.push(action(&rule.action));

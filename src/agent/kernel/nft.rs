@@ -1,13 +1,19 @@
-//! Writes the rules: one process of `nft -j` for one transaction.
+//! Writes the rules, one transaction at a time: over netlink, which takes microseconds.
 //!
-//! Called directly and not through the `nftables` crate, whose model has no ICMP keys and whose
-//! helper does not hand on what `nft` writes to stderr, which is what a failure must say.
+//! Where a kernel does not take a whole table so, `nft` is asked for a second opinion: it knows what kernels have differed in,
+//! and it says in words what is wrong, which is what a failure must say.
+
+use std::io;
 
 use super::json::Commands;
 use super::model::Ruleset;
 use super::program::{NftError, nft};
+use super::wire::{Batch, Failed, Wire};
 use super::{batch, inspect};
 use crate::crash::{self, Point};
+
+/// Bytes of a batch that the kernel has done with before another thread would have begun.
+const FEW: usize = 64 * 1024;
 
 /// What stands in the kernel, as far as we know.
 #[derive(Default, Debug)]
@@ -24,6 +30,8 @@ enum Known {
 #[derive(Default, Debug)]
 pub struct Nft {
     known: Known,
+    /// Opened at the first writing.
+    wire: Option<Wire>,
     /// The rules' generation at which our tables were right.
     sound_at: Option<u32>,
     /// What our tables looked like then.
@@ -35,29 +43,26 @@ impl Nft {
     /// know what is there, else the whole table in one swap. Says whether it wrote.
     ///
     /// # Errors
-    /// What `nft` said. The kernel then has what it had before; where `nft` was killed, or that or the new.
+    /// What the kernel and `nft` said. The kernel then has what it had before; where `nft` was killed, or that or the new.
     pub async fn apply(&mut self, want: Ruleset) -> Result<bool, NftError> {
-        let commands = match &self.known {
+        let orders: Option<Batch> = match &self.known {
             Known::These(have) if **have == want => return Ok(false),
             Known::These(have) => Some(batch::change(have, &want)),
             Known::Unknown => None,
         };
         let before = inspect::generation().ok();
         crash::point(Point::RulesBefore);
-        let changed = match commands {
-            Some(commands) => match run(commands).await {
-                // What hangs once hangs again: the next pass tries it, and this one goes on.
-                Err(error @ NftError::Hung(_)) => {
-                    self.known = Known::Unknown;
-                    return Err(error);
-                }
-                changed => changed.is_ok(),
-            },
+        let changed = match orders {
+            Some(orders) => self.carry_out(orders).await.is_ok(),
             None => false,
         };
         if !changed {
             self.known = Known::Unknown;
-            run(batch::replace(&want)).await?;
+            if let Err(failed) = self.carry_out(batch::replace(&want)).await {
+                tracing::warn!(%failed, "the kernel does not take our rules; asking nft to write them");
+                let commands: Commands = batch::replace(&want);
+                nft(&["-j", "-f", "-"], commands.document().as_bytes()).await?;
+            }
         }
         crash::point(Point::RulesWritten);
         // A larger step means that somebody else wrote between: then the next look counts.
@@ -65,6 +70,23 @@ impl Nft {
         self.fingerprint = None;
         self.known = Known::These(Box::new(want));
         Ok(true)
+    }
+
+    /// Has the kernel carry out a batch; a large one beside everything else that waits.
+    async fn carry_out(&mut self, orders: Batch) -> Result<(), Failed> {
+        let mut wire = match self.wire.take() {
+            Some(wire) => wire,
+            None => Wire::open()?,
+        };
+        let few = orders.len() < FEW;
+        let work = move || {
+            let done = wire.carry_out(&orders);
+            (wire, done)
+        };
+        let (wire, done) =
+            if few { work() } else { tokio::task::spawn_blocking(work).await.map_err(io::Error::other)? };
+        self.wire = Some(wire);
+        done
     }
 
     /// Remembers what was written just now: what others write from here on is compared with that, and not only counted.
@@ -113,11 +135,4 @@ impl Nft {
         }
         right
     }
-}
-
-async fn run(commands: Commands) -> Result<(), NftError> {
-    if !commands.is_empty() {
-        nft(&["-j", "-f", "-"], commands.document().as_bytes()).await?;
-    }
-    Ok(())
 }

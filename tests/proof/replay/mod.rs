@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fogbank::agent::kernel::batch;
+use fogbank::agent::kernel::json::Commands;
 use fogbank::agent::kernel::model::Ruleset;
 use fogbank::agent::kernel::render::{Host, Side, render};
 use fogbank::agent::names::{ROUTER_OUT, ROUTER_VXLAN};
@@ -80,10 +81,10 @@ impl Scene {
         let write = |rules: &Option<Ruleset>| {
             let Some(rules) = rules else { return Tables::default() };
             let mut tables = Tables::default();
-            tables.transact(&batch::replace(rules).document()).unwrap();
+            tables.transact(&batch::replace::<Commands>(rules).document()).unwrap();
             // Over whatever is there.
             let mut again = tables.clone();
-            again.transact(&batch::replace(rules).document()).unwrap();
+            again.transact(&batch::replace::<Commands>(rules).document()).unwrap();
             assert!(again == tables);
             tables
         };
@@ -111,7 +112,7 @@ impl Agent {
             return Ok(());
         };
         let have = scene.rules[before].as_ref().ok_or("known, and not there")?;
-        let commands = batch::change(have, want);
+        let commands: Commands = batch::change(have, want);
         if have == want && !commands.is_empty() {
             return Err("writes where nothing differs".into());
         }
@@ -176,7 +177,7 @@ fn one_way(scene: &Scene, events: &[Event], told: &str) {
     assert!(scene.fresh[last] == agent.kernel, "{told}");
 }
 
-fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
+pub fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
     let facts = Host {
         closed6: Default::default(),
         public: ROUTER_OUT.into(),
@@ -190,7 +191,7 @@ fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
     render(state, &facts)
 }
 
-fn rules(history: &History, state: &HostState) -> Ruleset {
+pub fn rules(history: &History, state: &HostState) -> Ruleset {
     let number = (0..history.hosts).find(|n| *name(*n) == *state.host).unwrap();
     let flat = if history.one_nic { "eth0" } else { "eth1" };
     // A host without a public address of its own has no rules to translate by.
