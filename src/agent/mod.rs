@@ -1,6 +1,7 @@
 //! The agent: makes one host what its HostState says, and keeps it so.
 
 pub mod config;
+mod contest;
 pub mod diff;
 mod enrol;
 mod follow;
@@ -14,6 +15,7 @@ pub mod routers;
 mod run;
 mod saved;
 pub mod serve;
+mod short;
 mod trust;
 
 pub use enrol::{Enrolment, Token, join as join_with};

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::config::HostConfig;
-use super::hold::{Challenge, Confirmed, Hold};
+use super::hold::{Confirmed, Hold};
 use super::kernel::announce::Announcer;
 use super::kernel::challenge::{self, Challenges};
 use super::kernel::conntrack::{self, Keep};
@@ -28,11 +28,12 @@ use super::kernel::host::{Leave, Pass};
 use super::kernel::ipv6;
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
-use super::kernel::probe::{self, Care};
+use super::kernel::probe::Care;
 use super::kernel::render::{self, Side};
 use super::kernel::sides::outside_switches;
 use super::kernel::subnets;
 use super::names::GATEWAY_BRIDGE;
+use super::short::Last;
 use crate::plan::{Exit, Failure, HostState, Wiring};
 use crate::types::{Cidr4, EniId, MacAddr, VpcId};
 
@@ -68,13 +69,13 @@ pub struct Applied {
 
 /// Programs the network namespace in which it was made.
 pub struct Reconciler {
-    config: HostConfig,
+    pub(super) config: HostConfig,
     side: Side,
     handle: Handle,
     connection: JoinHandle<()>,
-    nft: Nft,
+    pub(super) nft: Nft,
     interest: Interest,
-    obstacles: Obstacles,
+    pub(super) obstacles: Obstacles,
     watched: Watched,
     /// What was mapped at the last pass; `None` before the first.
     mapped: Option<BTreeMap<Ipv4Addr, Ipv4Addr>>,
@@ -86,21 +87,23 @@ pub struct Reconciler {
     gone: BTreeSet<Ipv4Addr>,
     turned: BTreeSet<Cidr4>,
     cut_due: bool,
-    hold: Hold,
+    pub(super) hold: Hold,
     /// Whether no ARP is answered for instances on the flat segment: cut off, they may be elsewhere by now.
-    silent: bool,
-    flat_plugged: bool,
+    pub(super) silent: bool,
+    pub(super) flat_plugged: bool,
     /// Whether the last pass left something that is not as it should be.
     failing: bool,
     /// The elastic addresses that the host answers for.
-    held: BTreeSet<Ipv4Addr>,
-    announcer: Announcer,
+    pub(super) held: BTreeSet<Ipv4Addr>,
+    pub(super) announcer: Announcer,
     /// Hears who else has our addresses; open once there is a public interface.
-    challenges: Option<Challenges>,
+    pub(super) challenges: Option<Challenges>,
     /// The public interface's index and address, as of the last pass.
-    public: Option<(u32, MacAddr)>,
+    pub(super) public: Option<(u32, MacAddr)>,
     /// The address lease of the last pass, and when that was.
     lease: (u32, std::time::Instant),
+    /// `None` where it left something that is not as it should be.
+    pub(super) last: Option<Last>,
 }
 
 impl Drop for Reconciler {
@@ -145,6 +148,7 @@ impl Reconciler {
             challenges: None,
             public: None,
             lease: (0, std::time::Instant::now()),
+            last: None,
         })
     }
 
@@ -164,6 +168,13 @@ impl Reconciler {
 
     /// One pass: idempotent, and never stopped by a failure.
     pub async fn apply(&mut self, state: &Arc<HostState>) -> Applied {
+        let applied = self.apply_whole(state).await;
+        self.nft.remember();
+        applied
+    }
+
+    async fn apply_whole(&mut self, state: &Arc<HostState>) -> Applied {
+        self.last = None;
         let links = match links::list(&self.handle).await {
             Ok(links) => links,
             Err(error) => return unread(&error),
@@ -171,33 +182,19 @@ impl Reconciler {
         let now = std::time::Instant::now();
         self.look_at_cables(&links, now).await;
         let (state, withheld) = self.hold.of(state, now);
-        let mut applied = self.pass(&state, links, now).await;
+        let (mut applied, facts) = match self.pass(&state, links, now).await {
+            Ok(passed) => passed,
+            Err(error) => return unread(&error),
+        };
         applied.failures.extend(withheld);
         applied.failures.sort();
         applied.failures.dedup();
         self.held = applied.holding.iter().copied().collect();
         self.lease = (state.address_lease, now);
-        applied
-    }
-
-    /// What a host that is cut off does not hear of, it asks about when its cables are in again.
-    async fn look_at_cables(&mut self, links: &BTreeMap<String, Link>, now: std::time::Instant) {
-        let carrier = |name: &String| links.get(name).is_some_and(|link| link.carrier);
-        self.flat_plugged = carrier(&self.config.flat_interface);
-        self.silent = self.hold.alone(now) && (self.silent || !self.flat_plugged);
-        let doubtful = self.hold.plugged(carrier(&self.config.public_interface), now);
-        let (Some((interface, mac)), true) = (self.public, doubtful && !self.held.is_empty()) else { return };
-        let held: Vec<_> = self.held.iter().copied().collect();
-        let ask = move || probe::holders(&held, interface, mac, Care::QUICK);
-        match tokio::task::spawn_blocking(ask).await.map_err(io::Error::other).and_then(|others| others) {
-            Ok(others) => {
-                for (ip, by) in others {
-                    tracing::warn!(%ip, %by, "another host has got an address of ours: given up");
-                    self.hold.give_up(ip, by, now);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot ask who else has our addresses"),
+        if applied.failures.is_empty() && self.nft.stand() {
+            self.last = Some(Last { state, facts, applied: applied.clone() });
         }
+        applied
     }
 
     async fn pass(
@@ -205,14 +202,12 @@ impl Reconciler {
         state: &HostState,
         links: BTreeMap<String, Link>,
         now: std::time::Instant,
-    ) -> Applied {
+    ) -> Result<(Applied, render::Host), rtnetlink::Error> {
         let handle = self.handle.clone();
         let config = self.config.clone();
-        let mut pass = match Pass::read(&handle, &config, state, self.side, links, self.silent).await {
-            Ok(pass) => pass,
-            Err(error) => return unread(&error),
-        };
-        let rules = render::render(state, &pass.facts());
+        let mut pass = Pass::read(&handle, &config, state, self.side, links, self.silent).await?;
+        let facts = pass.facts();
+        let rules = render::render(state, &facts);
         if let Err(error) = self.nft.apply(rules).await {
             pass.failures.push(Failure { subject: "rules".into(), message: error.to_string() });
         }
@@ -243,7 +238,6 @@ impl Reconciler {
         if !self.cut_due {
             pass.sweep_routes().await;
         }
-        self.nft.remember();
         self.interest.ports = pass.cables();
         // Nobody else can have what is between a host and a router of its own.
         self.public = if self.side == Side::Host { pass.public_link() } else { None };
@@ -251,7 +245,8 @@ impl Reconciler {
         let flat_mtu = pass.flat_mtu();
         let (epoch, generation) = (state.epoch.clone(), state.generation);
         let (failures, pending) = (pass.failures, pass.pending);
-        Applied { epoch, generation, failures, pending, holding, flat_mac, flat_mtu, wiring }
+        let applied = Applied { epoch, generation, failures, pending, holding, flat_mac, flat_mtu, wiring };
+        Ok((applied, facts))
     }
 
     /// Remembers whose flows must end: instances, mappings and ways to the outside that were there before.
@@ -323,9 +318,14 @@ impl Reconciler {
                     self.challenged(heard);
                     due = due.min(Instant::now());
                 }
-                changed = states.changed() => match changed {
-                    Ok(()) => due = Instant::now(),
-                    Err(_) => return Ok(()),
+                changed = states.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let state = states.borrow_and_update().clone();
+                    if !self.look_at_groups(state.as_ref(), &report).await {
+                        due = Instant::now();
+                    }
                 },
                 ready = routing.readable() => {
                     let mut ready = ready?;
@@ -367,7 +367,7 @@ impl Reconciler {
 
     /// One pass, its report, and when the next is due.
     async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
-        let mut applied = self.apply(state).await;
+        let mut applied = self.apply_whole(state).await;
         let unsure = !self.held.is_empty() && self.hold.is_unsure();
         self.failing = !applied.failures.is_empty();
         let cut = self.watched.answers() && !self.flat_plugged;
@@ -381,6 +381,7 @@ impl Reconciler {
         let next = Instant::now() + next;
         applied.failures.extend_from_slice(&self.obstacles.failures);
         report.send_replace(applied);
+        self.nft.remember();
         self.listen();
         next.min(self.lease_end())
     }
@@ -392,41 +393,6 @@ impl Reconciler {
         match left {
             Some(left) if !self.held.is_empty() => now + Duration::from_secs(left.into()),
             _ => now + FULL,
-        }
-    }
-
-    /// Has a socket on the public interface as it is now.
-    fn listen(&mut self) {
-        let Some((interface, _)) = self.public else { return };
-        if self.challenges.as_ref().is_some_and(|open| open.interface() == interface) {
-            return;
-        }
-        let opened = Challenges::on(interface);
-        self.challenges =
-            opened.inspect_err(|error| tracing::warn!(%error, "cannot hear who else has our addresses")).ok();
-    }
-
-    /// Others say that they have addresses of ours.
-    fn challenged(&mut self, heard: io::Result<Vec<(Ipv4Addr, MacAddr)>>) {
-        let heard = heard.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot hear who else has our addresses");
-            self.challenges = None;
-            Vec::new()
-        });
-        for (ip, by) in heard {
-            match self.hold.challenged(ip, by, std::time::Instant::now()) {
-                Challenge::GiveUp => {
-                    tracing::warn!(%ip, %by, "another host announces an address of ours: given up")
-                }
-                Challenge::Ignore => {}
-                Challenge::Defend => {
-                    tracing::warn!(%ip, %by, "another host announces an address of ours: announced again");
-                    let Some((interface, mac)) = self.public else { continue };
-                    if let Err(error) = self.announcer.announce(ip, interface, mac) {
-                        tracing::warn!(%ip, %error, "cannot announce it");
-                    }
-                }
-            }
         }
     }
 }

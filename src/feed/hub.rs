@@ -285,7 +285,7 @@ impl Inner {
         if held.as_ref().is_some_and(|held| held.generation >= *feed.concerned.borrow()) {
             return News::None;
         }
-        let state = Arc::new(self.planner().host_state(host));
+        let state = self.planner().host_state(host);
         self.feed(host).sent = Some(state.clone());
         match held {
             Some(held) => News::Delta(Box::new(Delta::between(&held, &state))),

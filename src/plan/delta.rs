@@ -71,6 +71,7 @@ pub struct Delta {
     pub networks: Part<Arc<str>, NetworkSection>,
     pub ports: Part<EniId, PortSection>,
     pub groups: Part<GroupId, GroupSection>,
+    pub members: Part<GroupId, MembersSection>,
     pub addresses: Part<Ipv4Addr, AddressSection>,
     pub instances: Part<InstanceId, InstanceSection>,
     pub vpcs: Part<VpcId, VpcSection>,
@@ -93,6 +94,7 @@ impl Delta {
             networks: Part::between(&old.networks, &new.networks),
             ports: Part::between(&old.ports, &new.ports),
             groups: Part::between(&old.groups, &new.groups),
+            members: Part::between(&old.members, &new.members),
             addresses: Part::between(&old.addresses, &new.addresses),
             instances: Part::between(&old.instances, &new.instances),
             vpcs: Part::between(&old.vpcs, &new.vpcs),
@@ -116,6 +118,7 @@ impl Delta {
         self.networks.apply(&mut new.networks);
         self.ports.apply(&mut new.ports);
         self.groups.apply(&mut new.groups);
+        self.members.apply(&mut new.members);
         self.addresses.apply(&mut new.addresses);
         self.instances.apply(&mut new.instances);
         self.vpcs.apply(&mut new.vpcs);

@@ -1,21 +1,19 @@
 //! Security groups as a host needs them.
 
-use super::{GroupSection, RuleSet, boxes};
+use super::{GroupSection, MembersSection, RuleSet, boxes};
 use crate::types::{Cidr, Direction, EniId, GroupId, RuleId, RuleTarget};
 use crate::world::{Eni, PrefixListEntry, Rule, World};
 
-/// A group's section.
-///
-/// `needs_rules`: a port of the host is in the group. `needs_members`: a rule on the host names it.
-pub fn group_section(world: &World, id: GroupId, needs_rules: bool, needs_members: bool) -> GroupSection {
-    let rules = |direction| if needs_rules { rule_set(world, id, direction) } else { RuleSet::default() };
-    let (members, members6) = if needs_members {
-        (members(world, id, |eni| eni.private_ips().collect()), members(world, id, |eni| eni.ipv6.to_vec()))
-    } else {
-        Default::default()
-    };
-    let (ingress, egress) = (rules(Direction::Ingress), rules(Direction::Egress));
-    GroupSection { id, ingress, egress, members, members6 }
+/// A group's rules.
+pub fn group_section(world: &World, id: GroupId) -> GroupSection {
+    let rules = |direction| rule_set(world, id, direction);
+    GroupSection { id, ingress: rules(Direction::Ingress), egress: rules(Direction::Egress) }
+}
+
+/// Who is in a group.
+pub fn members_section(world: &World, id: GroupId) -> MembersSection {
+    let ipv4 = members(world, id, |eni| eni.private_ips().collect());
+    MembersSection { ipv4, ipv6: members(world, id, |eni| eni.ipv6.to_vec()) }
 }
 
 fn rule_set(world: &World, id: GroupId, direction: Direction) -> RuleSet {

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::groups::{group_section, is_in_force};
+use imbl::ordmap::DiffItem;
+
+use super::groups::{group_section, is_in_force, members_section};
 use super::state::*;
 use super::vpcs;
 use crate::types::*;
@@ -22,17 +24,71 @@ pub struct Planner {
     pools: Arc<[Range4]>,
     pools6: Arc<[Cidr6]>,
     reverse_names: Arc<BTreeMap<Ipv4Addr, Arc<str>>>,
-    groups: HashMap<GroupKey, Arc<GroupSection>>,
-    /// Of the planner before.
-    old_groups: HashMap<GroupKey, Arc<GroupSection>>,
+    groups: Made<GroupSection>,
+    members: Made<MembersSection>,
+    /// States of this World, or of one that differs from it in rules alone.
+    states: HashMap<Arc<str>, Arc<HostState>>,
 }
 
-/// A group, whether its rules are needed, and whether its members are.
-type GroupKey = (GroupId, bool, bool);
+/// Sections of groups: those of this World, and those of the one before, which are the same in memory where they are equal.
+struct Made<S> {
+    now: HashMap<GroupId, Arc<S>>,
+    old: HashMap<GroupId, Arc<S>>,
+}
+
+impl<S> Default for Made<S> {
+    fn default() -> Self {
+        Self { now: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<S: PartialEq> Made<S> {
+    fn get(&mut self, group: GroupId, make: impl FnOnce() -> S) -> Arc<S> {
+        if let Some(made) = self.now.get(&group) {
+            return made.clone();
+        }
+        let section = make();
+        let old = self.old.remove(&group).filter(|old| **old == section);
+        let section = old.unwrap_or_else(|| Arc::new(section));
+        self.now.insert(group, section.clone());
+        section
+    }
+
+    fn advance(self) -> Self {
+        Self { now: HashMap::new(), old: self.now }
+    }
+
+    /// Has the group's section made anew.
+    fn forget(&mut self, group: GroupId) {
+        if let Some(section) = self.now.remove(&group) {
+            self.old.insert(group, section);
+        }
+    }
+}
+
+/// The groups whose rules differ, where nothing else does that hosts are told.
+fn only_rules(before: &World, after: &World) -> Option<BTreeSet<GroupId>> {
+    let mut same = before.clone();
+    same.generation = after.generation;
+    same.rules = after.rules.clone();
+    same.tokens = after.tokens.clone();
+    let (old, new) = (&mut same.index, &after.index);
+    old.rules_by_group = new.rules_by_group.clone();
+    old.rules_by_target = new.rules_by_target.clone();
+    old.rules_by_prefix_list = new.rules_by_prefix_list.clone();
+    old.tokens_by_age = new.tokens_by_age.clone();
+    // What two Worlds share is not looked at.
+    let changed = || before.rules.diff(&after.rules);
+    let groups = changed().flat_map(|change| match change {
+        DiffItem::Add(_, rule) | DiffItem::Remove(_, rule) => vec![rule.group],
+        DiffItem::Update { old, new } => vec![old.1.group, new.1.group],
+    });
+    (same == *after).then(|| groups.collect())
+}
 
 /// What the host must be at the World's generation. Pure, and equal Worlds give equal states.
 pub fn host_state(world: &World, host: &str) -> HostState {
-    Planner::new(Arc::new(world.clone()), "".into()).host_state(host)
+    HostState::clone(&Planner::new(Arc::new(world.clone()), "".into()).host_state(&host.into()))
 }
 
 impl Planner {
@@ -41,13 +97,17 @@ impl Planner {
         let pools = world.pools.values().map(|pool| pool.range).collect();
         let pools6 = world.ipv6_pools.keys().copied().collect();
         let reverse_names = Arc::new(world.reverse_names().collect());
-        let (groups, old_groups) = (HashMap::new(), HashMap::new());
-        Self { world, epoch, hosts, places, pools, pools6, reverse_names, groups, old_groups }
+        let (groups, members, states) = (Made::default(), Made::default(), HashMap::new());
+        Self { world, epoch, hosts, places, pools, pools6, reverse_names, groups, members, states }
     }
 
     /// The planner of a later World. What has not changed since is the same in memory, too: a delta between
     /// two states need not look at it.
-    pub fn advance(self, world: Arc<World>, epoch: Arc<str>) -> Self {
+    pub fn advance(mut self, world: Arc<World>, epoch: Arc<str>) -> Self {
+        if let Some(groups) = only_rules(&self.world, &world) {
+            groups.into_iter().for_each(|group| self.groups.forget(group));
+            return Self { world, epoch, ..self };
+        }
         let mut new = Self::new(world, epoch);
         if new.hosts == self.hosts {
             new.hosts = self.hosts;
@@ -64,7 +124,8 @@ impl Planner {
         if new.reverse_names == self.reverse_names {
             new.reverse_names = self.reverse_names;
         }
-        new.old_groups = self.groups;
+        new.groups = self.groups.advance();
+        new.members = self.members.advance();
         new
     }
 
@@ -76,66 +137,70 @@ impl Planner {
     /// A stopped instance keeps its address and its elastic association in the World, while its port
     /// and the elastic address are in nobody's state: both answer nowhere, as in EC2. The same goes
     /// for an address that another host must let go of first, see [`crate::world::Claim`].
-    pub fn host_state(&mut self, host: &str) -> HostState {
-        let world = self.world.clone();
+    pub fn host_state(&mut self, host: &Arc<str>) -> Arc<HostState> {
+        let mut state = match self.states.get(host) {
+            Some(state) if (state.generation, &state.epoch) == (self.world.generation, &self.epoch) => {
+                return state.clone();
+            }
+            Some(state) => HostState::clone(state),
+            None => self.without_groups(host),
+        };
+        (state.epoch, state.generation) = (self.epoch.clone(), self.world.generation);
+        (state.groups, state.members) = self.groups(&state.ports);
+        let state = Arc::new(state);
+        self.states.insert(host.clone(), state.clone());
+        state
+    }
+
+    fn without_groups(&self, host: &Arc<str>) -> HostState {
+        let world = &self.world;
         let mut state = HostState {
-            epoch: self.epoch.clone(),
-            generation: world.generation,
-            host: host.into(),
-            networks: networks(&world, host),
+            host: host.clone(),
+            networks: networks(world, host),
             pools: self.pools.clone(),
             pools6: self.pools6.clone(),
             reverse_names: self.reverse_names.clone(),
             hosts: self.hosts.clone(),
             places: self.places.clone(),
-            addresses: addresses(&world, host),
+            addresses: addresses(world, host),
             address_lease: world.deployment.as_ref().map_or(0, |row| row.address_lease),
             ..HostState::default()
         };
         for instance in world.instances_on(host) {
-            let Some(section) = instance_section(&world, instance) else { continue };
+            let Some(section) = instance_section(world, instance) else { continue };
             let run = section.run;
             state.instances.insert(instance.id, Arc::new(section));
             if run {
                 for eni in world.interfaces_of(instance.id) {
-                    add_port(&world, &mut state, instance, &eni);
+                    add_port(world, &mut state, instance, &eni);
                 }
             }
         }
-        state.groups = self.groups(&state.ports);
-        vpcs::add(&world, &mut state);
+        vpcs::add(world, &mut state);
         state
     }
 
-    /// The groups that ports are in, with their rules, and those that such rules name, with their members.
-    fn groups(&mut self, ports: &BTreeMap<EniId, Arc<PortSection>>) -> BTreeMap<GroupId, Arc<GroupSection>> {
-        let with_rules: BTreeSet<GroupId> =
-            ports.values().flat_map(|port| port.groups.iter().copied()).collect();
-        let named: BTreeSet<GroupId> = with_rules
+    /// The groups that ports are in, and the members of those that the rules of such groups name.
+    fn groups(&mut self, ports: &BTreeMap<EniId, Arc<PortSection>>) -> (Groups, Members) {
+        let Self { world, groups, members, .. } = self;
+        let used: BTreeSet<GroupId> = ports.values().flat_map(|port| port.groups.iter().copied()).collect();
+        let named: BTreeSet<GroupId> = used
             .iter()
-            .flat_map(|group| self.world.rules_of(*group))
-            .filter(|rule| is_in_force(&self.world, rule))
+            .flat_map(|group| world.rules_of(*group))
+            .filter(|rule| is_in_force(world, rule))
             .filter_map(|rule| match rule.target {
                 RuleTarget::Group { group, .. } => Some(group),
                 RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
             })
             .collect();
-        let needed: Vec<_> =
-            with_rules.union(&named).map(|id| (*id, with_rules.contains(id), named.contains(id))).collect();
-        needed.into_iter().map(|key| (key.0, self.group(key))).collect()
-    }
-
-    fn group(&mut self, key: GroupKey) -> Arc<GroupSection> {
-        if let Some(made) = self.groups.get(&key) {
-            return made.clone();
-        }
-        let section = group_section(&self.world, key.0, key.1, key.2);
-        let old = self.old_groups.remove(&key).filter(|old| **old == section);
-        let section = old.unwrap_or_else(|| Arc::new(section));
-        self.groups.insert(key, section.clone());
-        section
+        let groups = used.into_iter().map(|id| (id, groups.get(id, || group_section(world, id))));
+        let members = named.into_iter().map(|id| (id, members.get(id, || members_section(world, id))));
+        (groups.collect(), members.collect())
     }
 }
+
+type Groups = BTreeMap<GroupId, Arc<GroupSection>>;
+type Members = BTreeMap<GroupId, Arc<MembersSection>>;
 
 /// The flat networks: every host joins them.
 fn networks(world: &World, host: &str) -> BTreeMap<Arc<str>, Arc<NetworkSection>> {
@@ -357,7 +422,7 @@ mod tests {
         assert_eq!(port.public_ip, Some("203.0.113.7".parse().unwrap()));
         assert_eq!(state.addresses[&"203.0.113.7".parse().unwrap()].eni, port.eni);
         let group = &state.groups[&port.groups[0]];
-        assert_eq!(group.members, [port.private_ip], "the default group names itself");
+        assert_eq!(state.members[&group.id].ipv4, [port.private_ip], "the default group names itself");
         assert_eq!(group.egress.protocols.len(), 1);
         assert!(state.networks.contains_key(&port.network));
         assert_eq!(state.pools.len(), 1);

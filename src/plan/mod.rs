@@ -17,7 +17,6 @@ mod vpcs;
 
 pub use concern::{Concern, concern};
 pub use delta::{Delta, Part};
-pub use groups::group_section;
 pub use host::{Planner, host_state};
 pub use report::*;
 pub use state::*;

@@ -21,7 +21,11 @@ pub struct HostState {
     pub host: Arc<str>,
     pub networks: BTreeMap<Arc<str>, Arc<NetworkSection>>,
     pub ports: BTreeMap<EniId, Arc<PortSection>>,
+    /// The groups that ports here are in.
     pub groups: BTreeMap<GroupId, Arc<GroupSection>>,
+    /// The groups that rules of those name.
+    #[serde(default)]
+    pub members: BTreeMap<GroupId, Arc<MembersSection>>,
     /// Elastic addresses that this host answers for, by public address. With [`Exit::ForAll`] they
     /// lead to instances of other hosts, too.
     pub addresses: BTreeMap<Ipv4Addr, Arc<AddressSection>>,
@@ -48,6 +52,25 @@ pub struct HostState {
     pub places: Arc<BTreeMap<EniId, Arc<PlaceSection>>>,
     /// For how many seconds an elastic IP may stay here without a server's word; 0 for ever.
     pub address_lease: u32,
+}
+
+impl HostState {
+    /// This state with the other's groups and generation.
+    #[must_use]
+    pub fn with_groups_of(&self, other: &Self) -> Self {
+        Self {
+            epoch: other.epoch.clone(),
+            generation: other.generation,
+            groups: other.groups.clone(),
+            members: other.members.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the two differ in their groups and generation at most.
+    pub fn differs_in_groups_alone(&self, other: &Self) -> bool {
+        self.with_groups_of(other) == *other
+    }
 }
 
 /// The highest host number: each number stands for an address in 169.254.128.0/18.
@@ -201,19 +224,22 @@ pub struct RuleSet {
     pub ipv6: Vec<(Cidr6, Traffic)>,
 }
 
-/// A security group that a port on this host is in, or that one of those names.
+/// A security group that a port on this host is in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct GroupSection {
     pub id: GroupId,
-    /// Empty where no port of this host is in the group: then only `members` matters.
     pub ingress: RuleSet,
     pub egress: RuleSet,
-    /// Private addresses of the interfaces in the group, on every host, sorted; empty where no
-    /// rule on this host names the group.
-    pub members: Vec<Ipv4Addr>,
+}
+
+/// Who is in a security group that a rule on this host names: told apart from the rules, so that a change of one does not
+/// bring the thousands of the other along.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct MembersSection {
+    /// Private addresses of the interfaces in the group, on every host, sorted.
+    pub ipv4: Vec<Ipv4Addr>,
     /// Their IPv6 addresses, likewise.
-    #[serde(default)]
-    pub members6: Vec<Ipv6Addr>,
+    pub ipv6: Vec<Ipv6Addr>,
 }
 
 /// An isolated VPC, as a host where it lives must know it.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fogbank::plan::*;
@@ -132,7 +133,8 @@ fn who_is_let_in_is_let_in_and_nobody_else() {
     }
     // Members of a group, wherever they are.
     let members = edit(&closed, 2, |of| of.ingress.groups = vec![(group(1), tcp(81))]);
-    let members = edit(&members, 1, |of| of.members6 = vec![ip6(1), ip6(3)]);
+    let in_it = MembersSection { ipv4: vec![], ipv6: vec![ip6(1), ip6(3)] };
+    let members = HostState { members: [(group(1), Arc::new(in_it))].into(), ..members };
     segment.apply(&members, &ports);
     {
         let guest = |host: usize, n: usize| &segment.hosts[host].guests[&n];

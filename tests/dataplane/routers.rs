@@ -248,13 +248,7 @@ pub fn state(to: RouteTo) -> HostState {
         SubnetSection { cidr: network.cidr, cidr6: network.cidr6, table: Some(1), acl: Some(acl_id) };
     let egress = RuleSet { ipv6: vec![(all6, Traffic::All)], ..RuleSet::default() };
     let section = |n| {
-        let section = GroupSection {
-            id: group(n),
-            ingress: RuleSet::default(),
-            egress: egress.clone(),
-            members: vec![],
-            members6: vec![],
-        };
+        let section = GroupSection { id: group(n), ingress: RuleSet::default(), egress: egress.clone() };
         (group(n), Arc::new(section))
     };
     HostState {

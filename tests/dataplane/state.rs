@@ -99,9 +99,9 @@ pub fn with_ports(mut state: HostState, ports: &[PortSection]) -> HostState {
         for id in port.groups.iter() {
             let members =
                 state.ports.values().filter(|p| p.groups.contains(id)).map(|p| p.private_ip).collect();
-            let mut section = state.groups.get(id).map_or_else(|| fresh(*id), |s| (**s).clone());
-            section.members = members;
-            state.groups.insert(*id, Arc::new(section));
+            let section = MembersSection { ipv4: members, ipv6: vec![] };
+            state.members.insert(*id, Arc::new(section));
+            state.groups.entry(*id).or_insert_with(|| Arc::new(fresh(*id)));
         }
     }
     state
@@ -111,7 +111,7 @@ pub fn with_ports(mut state: HostState, ports: &[PortSection]) -> HostState {
 fn fresh(id: GroupId) -> GroupSection {
     let everything = ProtocolBox { addresses: range("0.0.0.0/0"), protocol: Protocol::All };
     let egress = RuleSet { protocols: vec![everything], ..RuleSet::default() };
-    GroupSection { id, ingress: RuleSet::default(), egress, members: vec![], members6: vec![] }
+    GroupSection { id, ingress: RuleSet::default(), egress }
 }
 
 pub fn edit(state: &HostState, n: usize, f: impl FnOnce(&mut GroupSection)) -> HostState {

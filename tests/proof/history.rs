@@ -53,7 +53,7 @@ impl History {
         let mut states: Vec<HostState> = Vec::new();
         for (n, world) in self.worlds.iter().enumerate() {
             planner = planner.advance(world.clone(), "".into());
-            let mut state = planner.host_state(host);
+            let mut state = HostState::clone(&planner.host_state(&host.into()));
             assert_eq!(state, host_state(world, host), "planned after others and planned anew");
             state.generation = n as u64 + 1;
             if let Some(before) = states.last() {

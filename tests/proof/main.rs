@@ -18,6 +18,7 @@ mod frames;
 mod history;
 mod kernel;
 mod nat;
+mod parts;
 mod replay;
 mod returns;
 mod rules;

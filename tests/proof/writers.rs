@@ -120,8 +120,9 @@ fn netlink_and_nft_leave_the_same_in_a_kernel() {
         let history = History::new(seed, STEPS);
         for number in 0..history.hosts {
             let states = history.states(&name(number));
-            written +=
-                one(&states, Side::Host, seed, |state| Some(replay::rules(&history, &split::host(state))));
+            written += one(&states, Side::Host, seed, &mut seen, |state| {
+                Some(replay::rules(&history, &split::host(state)))
+            });
             let vpcs = states.iter().flat_map(|state| state.vpcs.keys().copied());
             if let Some(vpc) = vpcs.last() {
                 written += one(&states, Side::Router(vpc), seed, &mut seen, |state| router(vpc, state));

@@ -1,11 +1,10 @@
 //! Security groups as chains and sets, each group once, however many ports are in it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
 
 use super::model::*;
 use super::render::Host;
-use crate::plan::{GroupSection, HostState, RuleSet};
+use crate::plan::{GroupSection, HostState, MembersSection, RuleSet};
 use crate::types::{Digest, Direction, GroupId, IcmpMatch, PortRange, Protocol, Traffic};
 
 const PORTS_KEY: [&str; 3] = ["ipv4_addr", "inet_proto", "inet_service"];
@@ -46,7 +45,7 @@ pub(super) fn members_set(group: GroupId) -> String {
 pub fn render(state: &HostState, host: &Host, table: &mut Table) {
     let used: BTreeSet<GroupId> = state.ports.values().flat_map(|port| port.groups.iter().copied()).collect();
     let combinations: BTreeSet<&[GroupId]> = state.ports.values().map(|port| &*port.groups).collect();
-    let mut members = BTreeMap::new();
+    let mut members = BTreeSet::new();
     for direction in [Direction::Ingress, Direction::Egress] {
         for section in used.iter().filter_map(|id| state.groups.get(id)) {
             group(state, host, section, direction, table, &mut members);
@@ -58,19 +57,25 @@ pub fn render(state: &HostState, host: &Host, table: &mut Table) {
             table.chains.insert(chain_name(direction, groups), Chain::of(rules));
         }
     }
-    for (id, list) in members {
-        let elements = list.iter().map(|address| vec![Value::Address(*address)]);
-        table.sets.insert(members_set(id), Set::keys(&["ipv4_addr"], elements));
+    for id in members {
+        if let Some(section) = state.members.get(&id) {
+            table.sets.insert(members_set(id), members_of(section));
+        }
     }
 }
 
-fn group<'a>(
-    state: &'a HostState,
+/// A group's members as a set.
+pub(super) fn members_of(section: &MembersSection) -> Set {
+    Set::keys(&["ipv4_addr"], section.ipv4.iter().map(|address| vec![Value::Address(*address)]))
+}
+
+pub(super) fn group(
+    state: &HostState,
     host: &Host,
     section: &GroupSection,
     direction: Direction,
     table: &mut Table,
-    members: &mut BTreeMap<GroupId, &'a [Ipv4Addr]>,
+    members: &mut BTreeSet<GroupId>,
 ) {
     let rules = match direction {
         Direction::Ingress => &section.ingress,
@@ -86,8 +91,8 @@ fn group<'a>(
         }
     }
     for (source, traffic) in &rules.groups {
-        if let (Some(other), Some(mut matches)) = (state.groups.get(source), traffic4(traffic)) {
-            members.insert(*source, &other.members);
+        if let (true, Some(mut matches)) = (state.members.contains_key(source), traffic4(traffic)) {
+            members.insert(*source);
             // A router knows its own VPC's addresses from outside for forged; a peer's may be anybody's there.
             if direction == Direction::Ingress && host.side.is_router() {
                 matches.push(host.not_public(Field::InInterface));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::model::{Family, Ruleset};
+use super::model::{Family, Names, Ruleset};
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
 use crate::agent::names::TABLE;
 use crate::types::Digest;
@@ -21,29 +21,126 @@ const GET_GENERATION: u16 = NFTABLES | 16;
 /// The policy of our base chains: NF_ACCEPT.
 const ACCEPT: usize = 1;
 
-/// What one look at our tables found.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Look {
-    /// Rules by chain and elements by set; and the flags of each table, for one that is dormant does nothing, and the policies
-    /// of base chains.
-    pub counts: BTreeMap<(Family, char, String), usize>,
-    /// The sum of the digests of everything found; the kernel may tell it in any order.
-    pub fingerprint: u128,
+/// What a look tells apart: rules by chain, elements by set, the flags of each table (one that is dormant does nothing), and
+/// the policies of base chains.
+type Place = (Family, char, String);
+
+/// One of those, as the kernel has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Found {
+    count: usize,
+    /// The sum of the digests of everything in it; the kernel may tell it in any order.
+    digest: u128,
 }
+
+/// What a look at our tables found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Look(BTreeMap<Place, Found>);
 
 impl Look {
     /// Whether anything is kept out by what was found: a table that is empty or dormant (NFT_TABLE_F_DORMANT) keeps nobody.
     pub fn guards(&self) -> bool {
         const DORMANT: usize = 1;
         let of = |what: char| {
-            self.counts.iter().filter(move |((family, kind, _), _)| (*family, *kind) == (Family::Inet, what))
+            self.0.iter().filter(move |((family, kind, _), _)| (*family, *kind) == (Family::Inet, what))
         };
-        of('c').any(|(_, rules)| *rules > 0) && of('t').all(|(_, flags)| flags & DORMANT == 0)
+        of('c').any(|(_, rules)| rules.count > 0) && of('t').all(|(_, flags)| flags.count & DORMANT == 0)
     }
 
+    /// Whether as much was found as there must be.
+    pub fn counts(&self, rules: &Ruleset) -> bool {
+        let counts = self.0.iter().map(|(place, found)| (place.clone(), found.count));
+        counts.eq(expected(rules))
+    }
+
+    /// Looks again at what has these names, and no further.
+    ///
+    /// # Errors
+    /// As [`look`].
+    pub fn again(&mut self, rules: &Ruleset, names: &Names) -> io::Result<()> {
+        let mut socket = Nfnetlink::open()?;
+        self.0.retain(|(_, _, name), _| !names.cover(name));
+        for (&family, table) in &rules.tables {
+            for name in table.chains.keys().filter(|name| names.cover(name)) {
+                self.chain(&mut socket, family, name)?;
+            }
+            for name in table.sets.keys().filter(|name| names.cover(name)) {
+                self.set(&mut socket, family, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at(&mut self, family: Family, what: char, name: &str) -> &mut Found {
+        self.0.entry((family, what, name.to_owned())).or_default()
+    }
+
+    fn chain(&mut self, socket: &mut Nfnetlink, family: Family, name: &str) -> io::Result<()> {
+        let filter = |name_attribute| named(name_attribute, name);
+        for chain in socket.ask(GET_CHAIN, number(family), &filter(3))? {
+            self.found_chain(family, &chain);
+        }
+        // The rules' dump knows a chain by its second attribute, the chains' by its third.
+        for rule in socket.dump(GET_RULE, number(family), &filter(2))? {
+            if text(&rule, 2).as_deref() == Some(name) {
+                self.found_rule(family, &rule);
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, socket: &mut Nfnetlink, family: Family, name: &str) -> io::Result<()> {
+        for set in socket.ask(GET_SET, number(family), &named(2, name))? {
+            self.found_set(socket, family, &set)?;
+        }
+        Ok(())
+    }
+
+    fn found_chain(&mut self, family: Family, chain: &[u8]) {
+        let name = text(chain, 3).unwrap_or_default();
+        // NFTA_CHAIN_POLICY: of base chains alone.
+        if let Some(policy) = attribute(chain, 5).and_then(|policy| policy.first_chunk()) {
+            self.at(family, 'p', &name).count = u32::from_be_bytes(*policy) as usize;
+        }
+        self.at(family, 'c', &name).add(chain);
+    }
+
+    fn found_rule(&mut self, family: Family, rule: &[u8]) {
+        let found = self.at(family, 'c', &text(rule, 2).unwrap_or_default());
+        found.add(rule);
+        found.count += 1;
+    }
+
+    fn found_set(&mut self, socket: &mut Nfnetlink, family: Family, set: &[u8]) -> io::Result<()> {
+        let name = text(set, 2).unwrap_or_default();
+        // Rules' own anonymous sets cannot be changed.
+        if name.starts_with("__") {
+            return Ok(());
+        }
+        let found = self.at(family, 's', &name);
+        found.add(set);
+        for message in socket.dump(GET_ELEMENTS, number(family), &named(2, &name))? {
+            for (_, element, _) in attributes(attribute(&message, 3).unwrap_or_default()) {
+                found.add(element);
+                found.count += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Found {
     fn add(&mut self, bytes: &[u8]) {
         let digest = u128::from_ne_bytes(Digest::of(bytes).0);
-        self.fingerprint = self.fingerprint.wrapping_add(digest);
+        self.digest = self.digest.wrapping_add(digest);
+    }
+}
+
+fn number(family: Family) -> u8 {
+    match family {
+        Family::Inet => 1,
+        Family::Arp => 3,
+        Family::Ip6 => 10,
     }
 }
 
@@ -64,8 +161,8 @@ pub fn generation() -> io::Result<u32> {
 pub fn look() -> io::Result<Look> {
     let mut socket = Nfnetlink::open()?;
     let mut look = Look::default();
-    for (family, number) in [(Family::Inet, 1), (Family::Arp, 3), (Family::Ip6, 10)] {
-        match look_at(&mut socket, &mut look, family, number) {
+    for family in [Family::Inet, Family::Arp, Family::Ip6] {
+        match look_at(&mut socket, &mut look, family) {
             // No such table: the counts say so.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => other?,
@@ -74,49 +171,33 @@ pub fn look() -> io::Result<Look> {
     Ok(look)
 }
 
-fn look_at(socket: &mut Nfnetlink, look: &mut Look, family: Family, number: u8) -> io::Result<()> {
+fn look_at(socket: &mut Nfnetlink, look: &mut Look, family: Family) -> io::Result<()> {
     // The table's name is attribute 1 of every kind of message; not every dump honours the filter.
     let mut filter = Vec::new();
     write(&mut filter, 1, &terminated(TABLE.as_bytes()));
     let ours = |message: &Vec<u8>| text(message, 1).as_deref() == Some(TABLE);
-    for table in socket.dump(GET_TABLE, number, &[])?.iter().filter(|m| ours(m)) {
-        let flags = attribute(table, 2).unwrap_or_default();
-        look.add(&[TABLE.as_bytes(), &[number], flags].concat());
-        let flags = flags.first_chunk().map_or(0, |flags| u32::from_be_bytes(*flags));
-        look.counts.insert((family, 't', TABLE.into()), flags as usize);
+    for table in socket.dump(GET_TABLE, number(family), &[])?.iter().filter(|m| ours(m)) {
+        let flags = attribute(table, 2).and_then(|flags| flags.first_chunk());
+        look.at(family, 't', TABLE).count = flags.map_or(0, |flags| u32::from_be_bytes(*flags)) as usize;
     }
-    for chain in socket.dump(GET_CHAIN, number, &filter)?.iter().filter(|m| ours(m)) {
-        look.add(chain);
-        let name = text(chain, 3).unwrap_or_default();
-        // NFTA_CHAIN_POLICY: of base chains alone.
-        if let Some(policy) = attribute(chain, 5).and_then(|policy| policy.first_chunk()) {
-            look.counts.insert((family, 'p', name.clone()), u32::from_be_bytes(*policy) as usize);
-        }
-        look.counts.insert((family, 'c', name), 0);
+    for chain in socket.dump(GET_CHAIN, number(family), &filter)?.iter().filter(|m| ours(m)) {
+        look.found_chain(family, chain);
     }
-    for rule in socket.dump(GET_RULE, number, &filter)?.iter().filter(|m| ours(m)) {
-        look.add(rule);
-        *look.counts.entry((family, 'c', text(rule, 2).unwrap_or_default())).or_default() += 1;
+    for rule in socket.dump(GET_RULE, number(family), &filter)?.iter().filter(|m| ours(m)) {
+        look.found_rule(family, rule);
     }
-    for set in socket.dump(GET_SET, number, &filter)?.iter().filter(|m| ours(m)) {
-        look.add(set);
-        let name = text(set, 2).unwrap_or_default();
-        // Rules' own anonymous sets cannot be changed.
-        if name.starts_with("__") {
-            continue;
-        }
-        let mut which = filter.clone();
-        write(&mut which, 2, &terminated(name.as_bytes()));
-        let mut count = 0;
-        for message in socket.dump(GET_ELEMENTS, number, &which)? {
-            for (_, element, _) in attributes(attribute(&message, 3).unwrap_or_default()) {
-                look.add(&[name.as_bytes(), element].concat());
-                count += 1;
-            }
-        }
-        look.counts.insert((family, 's', name), count);
+    for set in socket.dump(GET_SET, number(family), &filter)?.iter().filter(|m| ours(m)) {
+        look.found_set(socket, family, set)?;
     }
     Ok(())
+}
+
+/// What asks for one thing in our table.
+fn named(attribute: u16, name: &str) -> Vec<u8> {
+    let mut which = Vec::new();
+    write(&mut which, 1, &terminated(TABLE.as_bytes()));
+    write(&mut which, attribute, &terminated(name.as_bytes()));
+    which
 }
 
 fn terminated(text: &[u8]) -> Vec<u8> {
@@ -129,7 +210,7 @@ fn text(message: &[u8], kind: u16) -> Option<String> {
 }
 
 /// What a look should count.
-pub fn expected(rules: &Ruleset) -> BTreeMap<(Family, char, String), usize> {
+fn expected(rules: &Ruleset) -> BTreeMap<Place, usize> {
     let mut counts = BTreeMap::new();
     for (&family, table) in &rules.tables {
         counts.insert((family, 't', TABLE.into()), 0);

@@ -34,6 +34,7 @@ mod peerings;
 pub mod policy;
 pub mod probe;
 pub mod program;
+pub mod regroup;
 pub mod render;
 pub mod routes;
 pub mod sides;

@@ -3,8 +3,9 @@
 //! The model knows only what we use of nftables. It is never read back from the kernel; a test can
 //! walk it with a packet of its own making.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Bound::{Included, Unbounded};
 
 use crate::types::{Cidr6, MacAddr, Range4};
 
@@ -178,6 +179,59 @@ pub struct Table {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ruleset {
     pub tables: BTreeMap<Family, Table>,
+}
+
+/// Some of the names in our tables, by how they begin.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Names(pub BTreeSet<String>);
+
+impl Names {
+    /// Whether the name is one of them.
+    pub fn cover(&self, name: &str) -> bool {
+        // The only one that it can begin with is the last one that is not behind it: none begins with another.
+        self.0
+            .range::<str, _>((Unbounded, Included(name)))
+            .next_back()
+            .is_some_and(|beginning| name.starts_with(beginning.as_str()))
+    }
+}
+
+/// A part of a ruleset: what these names stand for, and nothing where it is not there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part {
+    pub names: Names,
+    pub rules: Ruleset,
+}
+
+impl Ruleset {
+    /// Takes a part out.
+    pub fn take(&mut self, names: &Names) -> Self {
+        let mut tables = BTreeMap::new();
+        for (family, table) in &mut self.tables {
+            let mut part = Table::default();
+            for beginning in &names.0 {
+                taken(&mut table.sets, beginning, &mut part.sets);
+                taken(&mut table.chains, beginning, &mut part.chains);
+            }
+            tables.insert(*family, part);
+        }
+        Self { tables }
+    }
+
+    /// Puts a part in whose place is free.
+    pub fn put(&mut self, part: Self) {
+        for (family, table) in part.tables {
+            let into = self.tables.entry(family).or_default();
+            into.sets.extend(table.sets);
+            into.chains.extend(table.chains);
+        }
+    }
+}
+
+fn taken<T>(from: &mut BTreeMap<String, T>, beginning: &str, into: &mut BTreeMap<String, T>) {
+    let names = from.range::<str, _>((Included(beginning), Unbounded)).map(|(name, _)| name);
+    let names: Vec<_> = names.take_while(|name| name.starts_with(beginning)).cloned().collect();
+    into.extend(names.into_iter().filter_map(|name| from.remove_entry(&name)));
 }
 
 impl Set {

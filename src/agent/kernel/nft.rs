@@ -5,8 +5,9 @@
 
 use std::io;
 
+use super::inspect::Look;
 use super::json::Commands;
-use super::model::Ruleset;
+use super::model::{Names, Part, Ruleset};
 use super::program::{NftError, nft};
 use super::wire::{Batch, Failed, Wire};
 use super::{batch, inspect};
@@ -34,8 +35,8 @@ pub struct Nft {
     wire: Option<Wire>,
     /// The rules' generation at which our tables were right.
     sound_at: Option<u32>,
-    /// What our tables looked like then.
-    fingerprint: Option<u128>,
+    /// What our tables looked like then, but for what was written since under these names.
+    seen: Option<(Look, Names)>,
 }
 
 impl Nft {
@@ -65,11 +66,45 @@ impl Nft {
             }
         }
         crash::point(Point::RulesWritten);
-        // A larger step means that somebody else wrote between: then the next look counts.
-        self.sound_at = inspect::generation().ok().filter(|now| before == Some(now.wrapping_sub(1)));
-        self.fingerprint = None;
+        self.note(before);
+        self.seen = None;
         self.known = Known::These(Box::new(want));
         Ok(true)
+    }
+
+    /// What was written last, and stands.
+    pub fn written(&self) -> Option<&Ruleset> {
+        if let Known::These(have) = &self.known { Some(have) } else { None }
+    }
+
+    /// Makes a part of the rules anew, where all else is as it was written: nothing is looked at but the part. `false` where
+    /// that could not be, and [`Nft::apply`] is needed.
+    pub async fn apply_part(&mut self, part: Part) -> bool {
+        let Known::These(mut known) = std::mem::take(&mut self.known) else { return false };
+        let have = known.take(&part.names);
+        if have != part.rules {
+            let before = inspect::generation().ok();
+            crash::point(Point::RulesBefore);
+            if self.carry_out(batch::change(&have, &part.rules)).await.is_err() {
+                return false;
+            }
+            crash::point(Point::RulesWritten);
+            let was_sound = before.is_some() && self.sound_at == before;
+            self.note(before);
+            self.sound_at = self.sound_at.filter(|_| was_sound);
+            if let Some((_, written)) = &mut self.seen {
+                written.0.extend(part.names.0);
+            }
+        }
+        known.put(part.rules);
+        self.known = Known::These(known);
+        true
+    }
+
+    /// Notes that we have written once since that generation. A larger step means that somebody else wrote between: then the
+    /// next look counts.
+    fn note(&mut self, before: Option<u32>) {
+        self.sound_at = inspect::generation().ok().filter(|now| before == Some(now.wrapping_sub(1)));
     }
 
     /// Has the kernel carry out a batch; a large one beside everything else that waits.
@@ -90,15 +125,16 @@ impl Nft {
     }
 
     /// Remembers what was written just now: what others write from here on is compared with that, and not only counted.
-    /// It reads the whole table, so what waits for the rules comes first.
+    /// It reads what was written, so what waits for the rules comes first.
     pub fn remember(&mut self) {
-        if self.fingerprint.is_some() {
-            return;
-        }
-        let look = self.sound_at.and_then(|_| inspect::look().ok());
-        if inspect::generation().is_ok_and(|now| self.sound_at == Some(now)) {
-            self.fingerprint = look.map(|look| look.fingerprint);
-        }
+        let (Known::These(have), Some(sound_at)) = (&self.known, self.sound_at) else { return };
+        let look = match self.seen.take() {
+            Some((look, written)) if written.0.is_empty() => Some(look),
+            Some((mut look, written)) => look.again(have, &written).ok().map(|()| look),
+            None => inspect::look().ok(),
+        };
+        let still = inspect::generation().is_ok_and(|now| sound_at == now);
+        self.seen = look.filter(|_| still).map(|look| (look, Names::default()));
     }
 
     /// Whether our rules stand; without them no port may be opened.
@@ -118,20 +154,21 @@ impl Nft {
     pub fn sound(&mut self) -> bool {
         let Known::These(have) = &self.known else { return true };
         let Ok(now) = inspect::generation() else { return true };
-        if self.sound_at == Some(now) && self.fingerprint.is_some() {
+        let seen = self.seen.as_ref().filter(|(_, written)| written.0.is_empty());
+        if self.sound_at == Some(now) && seen.is_some() {
             return true;
         }
         // Somebody writes just now; that will be heard of.
         let Ok(look) = inspect::look() else { return true };
-        let right = match self.fingerprint {
-            Some(fingerprint) => look.fingerprint == fingerprint,
-            None => self.sound_at == Some(now) || look.counts == inspect::expected(have),
+        let right = match seen {
+            Some((seen, _)) => look == *seen,
+            None => self.sound_at == Some(now) || look.counts(have),
         };
         if !right {
             self.known = Known::Unknown;
             self.sound_at = None;
         } else if inspect::generation().is_ok_and(|after| after == now) {
-            (self.sound_at, self.fingerprint) = (Some(now), Some(look.fingerprint));
+            (self.sound_at, self.seen) = (Some(now), Some((look, Names::default())));
         }
         right
     }

@@ -27,7 +27,7 @@ use crate::types::{VpcId, VpcPeeringConnectionId};
 pub use lookup::{Lookups, Question};
 use namespaces::Namespace;
 use runner::Runner;
-use split::Router;
+use split::{Router, Split};
 
 /// The peering connections both of whose VPCs are here, each once.
 fn peerings(state: &HostState) -> impl Iterator<Item = (VpcPeeringConnectionId, VpcId, VpcId)> {
@@ -45,8 +45,8 @@ pub struct Routers {
     config: Arc<HostConfig>,
     handle: Handle,
     lookups: Lookups,
-    /// What the routers must be, by the last state.
-    wanted: BTreeMap<VpcId, Router>,
+    /// The last state, cut.
+    cut: Option<Split>,
     runners: BTreeMap<VpcId, Runner>,
     failures: Vec<Failure>,
     /// The last generation that nothing was in the way of.
@@ -64,8 +64,8 @@ impl Routers {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
         let lookups = lookup::start();
-        let (wanted, runners, failures) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Ok(Self { config, handle, lookups, wanted, runners, failures, whole: 0, swept: false })
+        let (runners, failures) = (BTreeMap::new(), Vec::new());
+        Ok(Self { config, handle, lookups, cut: None, runners, failures, whole: 0, swept: false })
     }
 
     /// Follows the states until their sender is gone, and hands on what the host's own namespace must be. What that has
@@ -108,8 +108,9 @@ impl Routers {
             };
             let Some(state) = state else { continue };
             if told || new {
-                own.send_replace(Some(Arc::new(split::host(&state))));
-                self.wanted = split::routers(&state);
+                let cut = Split::of(&state, self.cut.as_ref());
+                own.send_replace(Some(cut.host.clone()));
+                self.cut = Some(cut);
             }
             let own_applied = applied.borrow_and_update().clone();
             self.follow(&state, &own_applied, &word).await;
@@ -120,7 +121,16 @@ impl Routers {
     /// Brings the routers in step with the state.
     async fn follow(&mut self, state: &Arc<HostState>, own: &Applied, word: &watch::Sender<()>) {
         self.failures.clear();
-        let wanted = self.wanted.clone();
+        let Some(cut) = &self.cut else { return };
+        let wanted = cut.routers.clone();
+        if cut.only_groups {
+            // Rules wait for no cables.
+            for (vpc, router) in &wanted {
+                if let Some(runner) = self.runners.get_mut(vpc) {
+                    runner.tell(router.clone());
+                }
+            }
+        }
         // VXLAN is heard by the host itself: not before its rules say from whom.
         let guarded = own.generation > 0 && !own.failures.iter().any(|failure| failure.subject == "rules");
         let gone: Vec<_> = self.runners.keys().filter(|vpc| !wanted.contains_key(vpc)).copied().collect();

@@ -21,6 +21,32 @@ pub struct Router {
     pub told: Arc<HostState>,
 }
 
+/// A state, cut.
+pub struct Split {
+    whole: Arc<HostState>,
+    pub host: Arc<HostState>,
+    pub routers: BTreeMap<VpcId, Router>,
+    /// Whether it differs from the one before in groups alone.
+    pub only_groups: bool,
+}
+
+impl Split {
+    /// Cuts a state. Where it differs from the one before in groups alone, the cut is there already.
+    pub fn of(state: &Arc<HostState>, before: Option<&Self>) -> Self {
+        let whole = state.clone();
+        match before.filter(|before| before.whole.differs_in_groups_alone(state)) {
+            Some(before) => {
+                let again = |cut: &HostState| Arc::new(cut.with_groups_of(state));
+                let router =
+                    |router: &Router| Router { kernel: again(&router.kernel), told: again(&router.told) };
+                let routers = before.routers.iter().map(|(vpc, old)| (*vpc, router(old))).collect();
+                Self { whole, host: again(&before.host), routers, only_groups: true }
+            }
+            None => Self { whole, host: Arc::new(host(state)), routers: routers(state), only_groups: false },
+        }
+    }
+}
+
 /// What the host's own network namespace must be: without isolated VPCs, but for the ways to their routers.
 pub fn host(state: &HostState) -> HostState {
     let flat = |network: &str| state.networks.get(network).is_some_and(|network| network.vpc.is_none());

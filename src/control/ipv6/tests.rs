@@ -281,7 +281,7 @@ fn an_instance_has_its_addresses_on_its_host_and_in_its_groups() {
     assert_eq!(*plan.vpcs[&port.vpc].cidrs6, [block]);
     assert_eq!(*plan.pools6, ["2001:db8:f0::/55".parse().unwrap()]);
     let group = &plan.groups[&port.groups[0]];
-    assert_eq!(group.members6, [ip], "the default group names itself");
+    assert_eq!(plan.members[&group.id].ipv6, [ip], "the default group names itself");
     assert_eq!(group.egress.ipv6, [("::/0".parse().unwrap(), Traffic::All)]);
     let acl = plan.acls.values().next().unwrap();
     assert_eq!((acl.ingress.len(), acl.ingress6.len(), acl.egress6.len()), (1, 1, 1));

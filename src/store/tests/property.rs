@@ -241,7 +241,7 @@ impl Kernels {
         for name in HOSTS {
             let (old, new) = (host_state(before, name), host_state(after, name));
             assert!(
-                planner.host_state(name) == new,
+                *planner.host_state(&name.into()) == new,
                 "{name}: a planner that goes on is as good as a new one"
             );
             if !concerned.contains(name) {

@@ -178,7 +178,12 @@ fn one_way(scene: &Scene, events: &[Event], told: &str) {
 }
 
 pub fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
-    let facts = Host {
+    render(state, &facts_of(vpc))
+}
+
+/// What the router of a VPC knows of where it is.
+pub fn facts_of(vpc: VpcId) -> Host {
+    Host {
         closed6: Default::default(),
         public: ROUTER_OUT.into(),
         flat: ROUTER_VXLAN.into(),
@@ -187,16 +192,20 @@ pub fn rules_of(vpc: VpcId, state: &HostState) -> Ruleset {
         router: false,
         side: Side::Router(vpc),
         vxlan_port: 4789,
-    };
-    render(state, &facts)
+    }
 }
 
 pub fn rules(history: &History, state: &HostState) -> Ruleset {
+    render(state, &facts(history, state))
+}
+
+/// What a host knows of itself.
+pub fn facts(history: &History, state: &HostState) -> Host {
     let number = (0..history.hosts).find(|n| *name(*n) == *state.host).unwrap();
     let flat = if history.one_nic { "eth0" } else { "eth1" };
     // A host without a public address of its own has no rules to translate by.
     let snat = (!state.generation.is_multiple_of(5)).then(|| own(number));
-    let facts = Host {
+    Host {
         public: "eth0".into(),
         flat: flat.into(),
         snat,
@@ -205,6 +214,5 @@ pub fn rules(history: &History, state: &HostState) -> Ruleset {
         side: Side::Host,
         vxlan_port: 4789,
         closed6: Default::default(),
-    };
-    render(state, &facts)
+    }
 }

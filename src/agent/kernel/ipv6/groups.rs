@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{ports, rules};
 use crate::agent::kernel::groups::{chain_name, group_chain, icmp, members_set, number, ports as transport};
 use crate::agent::kernel::model::*;
-use crate::plan::{GroupSection, HostState};
+use crate::plan::{GroupSection, HostState, MembersSection};
 use crate::types::{Direction, GroupId, Traffic};
 
 const fn peer(direction: Direction) -> Field {
@@ -34,16 +34,19 @@ pub(super) fn render(state: &HostState, table: &mut Table) {
             table.chains.insert(chain_name(direction, groups), Chain::of(rules));
         }
     }
-    for section in named.iter().filter_map(|id| state.groups.get(id)) {
-        // Between peers goes no IPv6: what has a peer's address came from outside, whoever sent it.
-        let blocks = || state.vpcs.values().flat_map(|vpc| vpc.cidrs6.iter());
-        let own = section.members6.iter().filter(|ip| blocks().any(|block| block.contains(**ip)));
-        let members = own.map(|address| vec![Value::Address6(*address)]);
-        table.sets.insert(members_set(section.id), Set::keys(&["ipv6_addr"], members));
+    for (id, section) in named.into_iter().filter_map(|id| Some((id, state.members.get(&id)?))) {
+        table.sets.insert(members_set(id), members_of(state, section));
     }
 }
 
-fn group(
+/// A group's members as a set. Between peers goes no IPv6: what has a peer's address came from outside, whoever sent it.
+pub(in crate::agent::kernel) fn members_of(state: &HostState, section: &MembersSection) -> Set {
+    let blocks = || state.vpcs.values().flat_map(|vpc| vpc.cidrs6.iter());
+    let own = section.ipv6.iter().filter(|ip| blocks().any(|block| block.contains(**ip)));
+    Set::keys(&["ipv6_addr"], own.map(|address| vec![Value::Address6(*address)]))
+}
+
+pub(in crate::agent::kernel) fn group(
     state: &HostState,
     section: &GroupSection,
     direction: Direction,
@@ -55,7 +58,7 @@ fn group(
     };
     let mut rules = Vec::new();
     for (source, traffic) in &set.groups {
-        if let (true, Some(mut matches)) = (state.groups.contains_key(source), traffic6(traffic)) {
+        if let (true, Some(mut matches)) = (state.members.contains_key(source), traffic6(traffic)) {
             named.insert(*source);
             matches.push(Match::within(&[peer(direction)], members_set(*source)));
             rules.push(Rule::accept(matches));

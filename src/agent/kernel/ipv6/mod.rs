@@ -10,7 +10,7 @@
 mod acls;
 mod advertise;
 mod flows;
-mod groups;
+pub(super) mod groups;
 mod host;
 mod netlink;
 mod rules;

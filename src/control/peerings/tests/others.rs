@@ -175,7 +175,7 @@ fn a_peers_group_is_nobody_in_ipv6_which_goes_between_no_peers() {
     let mut state = joined.state();
     let (own, named) = (joined.own.groups[0], joined.theirs.groups[0]);
     for (group, ip) in [(own, ours), (named, ip)] {
-        Arc::make_mut(state.groups.get_mut(&group).unwrap()).members6 = vec![ip];
+        Arc::make_mut(state.members.entry(group).or_default()).ipv6 = vec![ip];
     }
     let own_port = state.ports.get_mut(&joined.own.id).unwrap();
     Arc::make_mut(own_port).ipv6 = [ours].into();
