@@ -26,7 +26,9 @@ test: deps ## every test
 soak: deps ## the random tests for longer (FOGBANK_SOAK=N: as long as N runs of `make test`, 10 by default)
 	@tests/soak.sh
 
-bench: deps ## figures of a release build: size, memory, rule changes to packets, repair after a flush
+bench: deps ## figures beside their baselines, into docs/BENCHMARKS.md (ARGS=api: one part), then size, memory and repair of a lab
+	@tests/bench/peers.sh
+	cargo bench --locked --bench fogbank -- $(ARGS)
 	cargo build --release --locked
 	FOGBANK=target/release/fogbank .venv/bin/python tests/measure.py
 

@@ -20,9 +20,14 @@ pub struct Deployment {
 
 impl Deployment {
     pub fn start(count: usize) -> Self {
-        let folder = Folder::new("fanout");
         let sqlite = std::env::var("FOGBANK_SQLITE").is_ok();
-        let database = if sqlite { Database::none() } else { Database::start(&folder.0) };
+        Self::on(count, |folder| if sqlite { Database::none() } else { Database::start(folder) })
+    }
+
+    /// On the database that is made in the deployment's folder.
+    pub fn on(count: usize, database: impl Fn(&Path) -> Database) -> Self {
+        let folder = Folder::new("fanout");
+        let database = database(&folder.0);
         let head = database.setting();
         let mut servers = Vec::new();
         for number in 1..=count {
