@@ -10,6 +10,9 @@ mod agents;
 #[path = "../common/database.rs"]
 #[allow(dead_code)]
 mod database;
+#[path = "../dataplane/lab.rs"]
+#[allow(dead_code)]
+mod lab;
 #[path = "../common/server.rs"]
 #[allow(dead_code)]
 mod server;
@@ -29,6 +32,7 @@ mod load;
 mod machine;
 mod peers;
 mod report;
+mod rules;
 mod scale;
 mod scene;
 
@@ -45,6 +49,7 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part { name: "api", about: api::ABOUT, run: api::run },
+    Part { name: "rules", about: rules::ABOUT, run: rules::run },
     Part { name: "scale", about: scale::ABOUT, run: scale::run },
 ];
 

@@ -21,6 +21,7 @@ pub struct Server {
     config: PathBuf,
     log: PathBuf,
     by: Vec<String>,
+    command: String,
     pub state_dir: PathBuf,
     pub api: SocketAddr,
     pub feed: SocketAddr,
@@ -40,11 +41,21 @@ pub struct Settings<'a> {
     pub environment: &'a [(&'a str, &'a str)],
     /// A program that starts it, such as `nsenter`.
     pub by: &'a [&'a str],
+    /// What of `fogbank` it is.
+    pub command: &'a str,
 }
 
 impl Default for Settings<'_> {
     fn default() -> Self {
-        Self { name: "server1", head: "", api: "", apply_wait_ms: 0, environment: &[], by: &[] }
+        Self {
+            name: "server1",
+            head: "",
+            api: "",
+            apply_wait_ms: 0,
+            environment: &[],
+            by: &[],
+            command: "server",
+        }
     }
 }
 
@@ -103,14 +114,15 @@ impl Server {
         );
         fs::write(&config, text).unwrap();
         let by: Vec<String> = settings.by.iter().map(|word| (*word).to_owned()).collect();
-        let child = spawn(&by, &config, &log, settings.environment);
-        Self { child, config, log, by, state_dir, api, feed }
+        let command = settings.command.to_owned();
+        let child = spawn(&by, &command, &config, &log, settings.environment);
+        Self { child, config, log, by, command, state_dir, api, feed }
     }
 
     /// Starts it again where it was, after it ended, and does not wait.
     pub fn spawn_again(&mut self, environment: &[(&str, &str)]) {
         self.kill();
-        self.child = spawn(&self.by, &self.config, &self.log, environment);
+        self.child = spawn(&self.by, &self.command, &self.config, &self.log, environment);
     }
 
     /// Kills it, if it runs, and starts it again where it was.
@@ -208,11 +220,11 @@ impl Drop for Server {
     }
 }
 
-fn spawn(by: &[String], config: &Path, log: &Path, environment: &[(&str, &str)]) -> Child {
+fn spawn(by: &[String], subcommand: &str, config: &Path, log: &Path, environment: &[(&str, &str)]) -> Child {
     let log = File::options().create(true).append(true).open(log).unwrap();
     let words: Vec<_> = by.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_fogbank")]).collect();
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).arg("--config").arg(config).arg("server").envs(environment.iter().copied());
+    command.args(&words[1..]).arg("--config").arg(config).arg(subcommand).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stderr(log).spawn().unwrap()
 }
 

@@ -108,6 +108,14 @@ impl Pair {
         let odd = wanted.iter().zip(&got).find(|(wanted, got)| wanted != got);
         assert!(odd.is_none(), "{told}\nnft:  {}\nwire: {}", odd.unwrap().0, odd.unwrap().1);
         assert_eq!(wanted.len(), got.len(), "{told}");
+        if self.have.is_none() {
+            // An operator may keep what is there and load it again.
+            let path = path.with_extension("nft");
+            std::fs::write(&path, self.by_wire.sh("nft list ruleset")).unwrap();
+            self.by_nft.sh(&format!("nft flush ruleset; nft -f {}", path.display()));
+            std::fs::remove_file(&path).unwrap();
+            assert!(list(&self.by_nft) == wanted, "{told}: what was listed and loaded is another");
+        }
         self.have = Some(want);
     }
 }

@@ -130,7 +130,7 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
         rules.push(subnets::snat(host));
     }
     rules.push(Rule::goto(vec![host.public(Field::OutInterface)], "outward"));
-    table.chains.insert("snat".into(), Chain::base(("nat", "postrouting", 90), rules));
+    table.chains.insert("nat_out".into(), Chain::base(("nat", "postrouting", 90), rules));
     // To an elastic IP that leads here: translated as if it had gone by the public segment.
     let mut rules = vec![Rule::accept(vec![Match::Dnat(false)]), elastic()];
     rules.extend(to_host(instance()));

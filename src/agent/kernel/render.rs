@@ -9,11 +9,11 @@
 //! | arp input 0 | `arp_in` | an instance's ARP names its own MAC and address |
 //! | prerouting -450 | `source` | sources are real; before defragmentation, for a spoofed fragment would join its victim's |
 //! | prerouting -150 | `leave` | egress, by port, at the destination that the instance used; unmapped pool addresses |
-//! | prerouting -110 | `dnat` | elastic IPs, metadata and DNS; ahead of other programs' -100 |
-//! | output -110 | `dnat_own` | elastic IPs, for the host's own packets |
+//! | prerouting -110 | `nat_in` | elastic IPs, metadata and DNS; ahead of other programs' -100 |
+//! | output -110 | `nat_own` | elastic IPs, for the host's own packets |
 //! | input 0 | `input` | what instances may ask of the host |
 //! | forward 0 | `forward` | nothing enters from public that was not asked for |
-//! | postrouting 90 | `snat` | elastic IPs and the SNAT address; ahead of other programs' 100 |
+//! | postrouting 90 | `nat_out` | elastic IPs and the SNAT address; ahead of other programs' 100 |
 //! | postrouting 150 | `enter` | ingress, by port, at the source that the target sees; no private source leaves |
 //!
 //! IPv6 has the same in a table of its own, see [`ipv6`].
@@ -401,8 +401,8 @@ fn dnat(table: &mut Table) {
         resolver(Field::TcpDestPort),
         elastic(),
     ];
-    table.chains.insert("dnat".into(), Chain::base(("nat", "prerouting", -110), rules));
-    table.chains.insert("dnat_own".into(), Chain::base(("nat", "output", -110), vec![elastic()]));
+    table.chains.insert("nat_in".into(), Chain::base(("nat", "prerouting", -110), rules));
+    table.chains.insert("nat_own".into(), Chain::base(("nat", "output", -110), vec![elastic()]));
 }
 
 fn input(state: &HostState, host: &Host, table: &mut Table) {

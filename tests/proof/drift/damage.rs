@@ -237,8 +237,9 @@ fn listed(text: &str, kind: &str) -> Vec<Json> {
     let document: Json = serde_json::from_str(text).unwrap();
     let objects = document["nftables"].as_array().unwrap().iter();
     // Chains by the names of words of its own are none that nft can be told of.
-    let word =
-        |object: &Json| ["name", "chain"].iter().any(|key| object[key] == "dnat" || object[key] == "snat");
+    let word = |object: &Json| {
+        ["name", "chain"].iter().any(|key| object[key] == "nat_in" || object[key] == "nat_out")
+    };
     let ours = |object: &&Json| object["table"] == "fogbank" && object["family"] != "ip" && !word(object);
     objects.filter_map(|object| object.get(kind)).filter(ours).cloned().collect()
 }

@@ -1,0 +1,368 @@
+//! How soon a change of a rule is what packets meet.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::figure::{Figure, Target};
+use crate::lab::{Lab, Ns, within};
+use crate::machine;
+use crate::server::{Credentials, Folder, Reply, Server, Settings, signed};
+
+pub const ABOUT: &str = "A real `fogbank serve` on a host of network namespaces, with 200 instances that run there, each in 5 groups of 60 rules; the group whose \
+    rule changes lets its own members in, too, of which others run on a host that is not there. Each change is a signed request on a connection of its own \
+    that allows a port; the time is from its first byte to the first of the datagrams, sent from the internet's side all the time, that leaves by the instance's \
+    port. The baseline is a process of `nft` that writes the same table whole in a network namespace of its own.";
+
+const INSTANCES: usize = 20;
+const GROUPS: usize = 5;
+const RULES: usize = 60;
+const MEMBERS: [usize; 3] = [10, 100, 300];
+const CHANGES: u16 = 100;
+const FIRST_PORT: u16 = 20_000;
+const SOON: Duration = Duration::from_secs(10);
+const LAUNCHED: Duration = Duration::from_secs(240);
+const ETH_P_ALL: u16 = 3;
+
+pub fn run() -> Vec<Figure> {
+    let scene = Scene::lay();
+    let mut figures = Vec::new();
+    let mut medians = Vec::new();
+    let mut launched = 0;
+    for members in MEMBERS {
+        scene.launch("far", members - launched, &scene.groups[..1]);
+        launched = members;
+        let name = format!("a rule change to its packet, {members} members in its group");
+        let took = scene.changes(0);
+        let whole = scene.whole_table();
+        medians.push(quantile(&took, 0.5));
+        figures.push(
+            Figure::new(format!("{name}, median"), quantile(&took, 0.5), "ms")
+                .beside("nft writes the table", whole)
+                .target(Target::AtMost(5.0)),
+        );
+        figures.push(
+            Figure::new(format!("{name}, 99th of 100"), quantile(&took, 0.99), "ms")
+                .target(Target::AtMost(20.0)),
+        );
+    }
+    let waited = scene.waited();
+    figures.push(
+        Figure::new("the same, the answer waits for hosts, median", quantile(&waited.0, 0.5), "ms")
+            .target(Target::AtMost(5.0)),
+    );
+    figures.push(Figure::new("and until it answers, median", quantile(&waited.1, 0.5), "ms"));
+    figures.push(
+        Figure::new(format!("with {} members", MEMBERS[2]), medians[2], "ms")
+            .beside(format!("with {}", MEMBERS[0]), medians[0])
+            .target(Target::TimesAtMost(1.25)),
+    );
+    figures
+}
+
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() as f64 * part) as usize).min(sorted.len() - 1)]
+}
+
+/// The host and what is on it.
+struct Scene {
+    server: std::cell::RefCell<Server>,
+    lab: Lab,
+    key: Credentials,
+    image: String,
+    groups: Vec<String>,
+    public: Ipv4Addr,
+    mac: [u8; 6],
+    config: std::path::PathBuf,
+    _folder: Folder,
+}
+
+impl Scene {
+    fn lay() -> Self {
+        let lab = Lab::new();
+        let folder = Folder(machine::folder("rules"));
+        let host = format!(
+            "[quotas]\nnetwork_interfaces = 100000\nelastic_addresses = 10\n\
+             [host]\nname = \"one\"\npublic_interface = \"eth0\"\nflat_interface = \"eth1\"\nvxlan_port = 4799\n\
+             instances_dir = {:?}\nnamespaces = \"{}\"\n",
+            folder.0.join("instances"),
+            Lab::config().namespaces,
+        );
+        let by = ["ip", "netns", "exec", lab.host.name()];
+        let settings = Settings { name: "one", api: &host, by: &by, command: "serve", ..Settings::default() };
+        let server = Server::start(&folder.0, None, &settings);
+        let key = server.account("main");
+        server.operate(&["host", "add", "far"]);
+        server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
+        server.operate(&["pool", "add", "--name", "public", "--range", "203.0.113.64/26"]);
+        let root = quiet_image(&folder.0);
+        let image = server.operate(&["image", "register", "--name", "quiet", "--location", &root]);
+        let image = image["id"].as_str().unwrap().to_owned();
+        let config = folder.0.join("one.toml");
+        let (groups, public, mac) = (Vec::new(), Ipv4Addr::UNSPECIFIED, [0; 6]);
+        let server = std::cell::RefCell::new(server);
+        let mut scene = Self { server, lab, key, image, groups, public, mac, config, _folder: folder };
+        scene.groups = (0..GROUPS).map(|number| scene.group(number)).collect();
+        scene.launch("one", INSTANCES, &scene.groups);
+        scene.settle();
+        scene
+    }
+
+    fn call(&self, pairs: &[(&str, &str)]) -> Reply {
+        let (api, key) = (self.server.borrow().api, self.key.clone());
+        let pairs: Vec<_> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.lab.host.run(move || call(api, &key, &pairs))
+    }
+
+    /// A group with one rule less than it is to have while one is changed.
+    fn group(&self, number: usize) -> String {
+        let name = format!("group{number}");
+        let create =
+            [("Action", "CreateSecurityGroup"), ("GroupName", &name), ("GroupDescription", "benched")];
+        let group = self.call(&create).text("groupId").unwrap().to_owned();
+        let own = [
+            ("Action", "AuthorizeSecurityGroupIngress"),
+            ("GroupId", &group),
+            ("IpPermissions.1.IpProtocol", "tcp"),
+            ("IpPermissions.1.FromPort", "22"),
+            ("IpPermissions.1.ToPort", "22"),
+            ("IpPermissions.1.Groups.1.GroupId", &group),
+        ];
+        self.call(&own);
+        for rule in 2..RULES {
+            let cidr = format!("198.18.{number}.{rule}/32");
+            self.call(&allow("AuthorizeSecurityGroupIngress", &group, "1000", &cidr));
+        }
+        group
+    }
+
+    fn launch(&self, host: &str, count: usize, groups: &[String]) {
+        let names: Vec<_> = (1..=groups.len()).map(|number| format!("SecurityGroupId.{number}")).collect();
+        let mut left = count;
+        while left > 0 {
+            let now = left.min(500);
+            let count = now.to_string();
+            let mut run = vec![
+                ("Action", "RunInstances"),
+                ("ImageId", &self.image),
+                ("MinCount", &count),
+                ("MaxCount", &count),
+                ("Placement.Tenancy", "host"),
+                ("Placement.HostId", host),
+            ];
+            run.extend(names.iter().map(String::as_str).zip(groups.iter().map(String::as_str)));
+            self.call(&run);
+            left -= now;
+        }
+    }
+
+    /// Waits until all run, and gives the first an elastic address.
+    fn settle(&mut self) {
+        let running = [
+            ("Action", "DescribeInstances"),
+            ("Filter.1.Name", "instance-state-name"),
+            ("Filter.1.Value.1", "running"),
+        ];
+        let mut reply = self.call(&running);
+        let all = within(LAUNCHED, || {
+            std::thread::sleep(Duration::from_millis(200));
+            reply = self.call(&running);
+            reply.body.matches("<instanceState>").count() == INSTANCES
+        });
+        assert!(all, "not all instances run");
+        let allocated = self.call(&[("Action", "AllocateAddress"), ("Domain", "vpc")]);
+        self.public = allocated.text("publicIp").unwrap().parse().unwrap();
+        self.call(&[
+            ("Action", "AssociateAddress"),
+            ("AllocationId", allocated.text("allocationId").unwrap()),
+            ("InstanceId", reply.text("instanceId").unwrap()),
+        ]);
+        let mac: Vec<_> = reply.text("macAddress").unwrap().split(':').collect();
+        self.mac = std::array::from_fn(|at| u8::from_str_radix(mac[at], 16).unwrap());
+    }
+
+    /// So many changes, in milliseconds, sorted.
+    fn changes(&self, round: u16) -> Vec<f64> {
+        self.both(round).0
+    }
+
+    /// To the packet, and to the answer.
+    fn both(&self, round: u16) -> (Vec<f64>, Vec<f64>) {
+        let wire = Wire::open(&self.lab.internet, &self.lab.host, self.public, self.mac);
+        let (api, key, group) = (self.server.borrow().api, self.key.clone(), self.groups[0].clone());
+        let (port, seen) = (wire.port.clone(), wire.seen);
+        let run = self.lab.host.spawn(move || {
+            let (mut packets, mut answers) = (Vec::new(), Vec::new());
+            for number in FIRST_PORT + round * CHANGES..FIRST_PORT + (round + 1) * CHANGES {
+                port.store(number, Ordering::Relaxed);
+                let rule = |action| owned(&allow(action, &group, &number.to_string(), "0.0.0.0/0"));
+                let begun = Instant::now();
+                call(api, &key, &rule("AuthorizeSecurityGroupIngress"));
+                answers.push(begun.elapsed().as_secs_f64() * 1e3);
+                let passed = loop {
+                    let (seen_port, at) = seen.recv_timeout(SOON).expect("no packet passed");
+                    if seen_port == number {
+                        break at;
+                    }
+                };
+                packets.push(passed.duration_since(begun).as_secs_f64() * 1e3);
+                call(api, &key, &rule("RevokeSecurityGroupIngress"));
+            }
+            packets.sort_by(f64::total_cmp);
+            answers.sort_by(f64::total_cmp);
+            (packets, answers)
+        });
+        let took = run.join().unwrap();
+        wire.done.store(true, Ordering::Relaxed);
+        wire.threads.into_iter().for_each(|thread| thread.join().unwrap());
+        took
+    }
+
+    /// The same by a server whose answers wait.
+    fn waited(&self) -> (Vec<f64>, Vec<f64>) {
+        let config = fs::read_to_string(&self.config).unwrap();
+        fs::write(&self.config, config.replace("apply_wait_ms = 0", "apply_wait_ms = 5000")).unwrap();
+        self.server.borrow_mut().restart(&[]);
+        let describe = [("Action", "DescribeAddresses")];
+        assert!(within(SOON, || self.call(&describe).status == 200));
+        self.both(9)
+    }
+
+    /// What a process of `nft` takes for the whole table, in milliseconds.
+    fn whole_table(&self) -> f64 {
+        let scratch = Ns::new("scratch");
+        let path = self.config.with_extension("nft");
+        let table = self.lab.host.sh("nft list table inet fogbank");
+        fs::write(&path, format!("add table inet fogbank\ndelete table inet fogbank\n{table}")).unwrap();
+        let write = || {
+            let begun = Instant::now();
+            scratch.sh(&format!("nft -f {}", path.display()));
+            begun.elapsed().as_secs_f64() * 1e3
+        };
+        let mut took: Vec<_> = (0..9).map(|_| write()).collect();
+        took.sort_by(f64::total_cmp);
+        quantile(&took, 0.5)
+    }
+}
+
+/// An image that does nothing: what its instances do is not to be measured.
+fn quiet_image(folder: &Path) -> String {
+    let root = folder.join("image");
+    for part in ["bin", "sbin", "proc", "dev", "tmp", "etc", "sys"] {
+        fs::create_dir_all(root.join(part)).unwrap();
+    }
+    fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+    let init = root.join("sbin/init");
+    fs::write(
+        &init,
+        "#!/bin/busybox sh\n/bin/busybox ip link set eth0 up\nexec /bin/busybox sleep 2147483647\n",
+    )
+    .unwrap();
+    fs::set_permissions(&init, fs::Permissions::from_mode(0o755)).unwrap();
+    root.to_str().unwrap().to_owned()
+}
+
+/// Instances outlive their host's agent.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.server.borrow_mut().kill();
+        let folder = self.config.parent().unwrap().to_str().unwrap().to_owned();
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let mounts = fs::read_to_string(process.path().join("mountinfo")).unwrap_or_default();
+            let id = process.file_name().to_str().and_then(|name| name.parse().ok());
+            if let (true, Some(id)) = (mounts.contains(&folder), id) {
+                let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+            }
+        }
+    }
+}
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn call(api: std::net::SocketAddr, key: &Credentials, pairs: &[(String, String)]) -> Reply {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let begun = Instant::now();
+    let reply =
+        signed(api, key, &pairs).unwrap_or_else(|e| panic!("{pairs:?} {e} after {:?}", begun.elapsed()));
+    assert_eq!(reply.status, 200, "{pairs:?}: {}", reply.body);
+    reply
+}
+
+fn allow<'a>(action: &'a str, group: &'a str, port: &'a str, cidr: &'a str) -> [(&'a str, &'a str); 6] {
+    [
+        ("Action", action),
+        ("GroupId", group),
+        ("IpPermissions.1.IpProtocol", "udp"),
+        ("IpPermissions.1.FromPort", port),
+        ("IpPermissions.1.ToPort", port),
+        ("IpPermissions.1.IpRanges.1.CidrIp", cidr),
+    ]
+}
+
+/// Datagrams to an address, and the first of each port that leaves by an instance's port.
+struct Wire {
+    port: Arc<AtomicU16>,
+    seen: Receiver<(u16, Instant)>,
+    done: Arc<AtomicBool>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Wire {
+    fn open(internet: &Ns, host: &Ns, to: Ipv4Addr, mac: [u8; 6]) -> Self {
+        let (port, done) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicBool::new(false)));
+        let (sender, seen) = channel();
+        let (ports, ends) = (port.clone(), done.clone());
+        let send = internet.spawn(move || send(to, &ports, &ends));
+        let ends = done.clone();
+        let hear = host.spawn(move || hear(mac, &sender, &ends));
+        Self { port, seen, done, threads: [send, hear] }
+    }
+}
+
+fn send(to: Ipv4Addr, port: &AtomicU16, done: &AtomicBool) {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    while !done.load(Ordering::Relaxed) {
+        let port = port.load(Ordering::Relaxed);
+        if port != 0 {
+            // What comes back of an error is of the datagram before.
+            let _ = socket.send_to(b"x", (to, port));
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
+fn hear(mac: [u8; 6], seen: &Sender<(u16, Instant)>, done: &AtomicBool) {
+    let protocol = Protocol::from(i32::from(ETH_P_ALL.to_be()));
+    let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let (mut frame, mut last) = ([0; 128], 0);
+    while !done.load(Ordering::Relaxed) {
+        match socket.read(&mut frame) {
+            // Ethernet, IPv4 without options, UDP.
+            Ok(length) if length > 38 && frame[..6] == mac && frame[12..14] == [8, 0] && frame[23] == 17 => {
+                let port = u16::from_be_bytes([frame[36], frame[37]]);
+                if port != last {
+                    last = port;
+                    let _ = seen.send((port, Instant::now()));
+                }
+            }
+            Ok(_) => {}
+            Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
