@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::config::HostConfig;
 use super::follow::{self, Followed, Server, Unsent};
@@ -32,23 +33,32 @@ pub async fn run(config: HostConfig, server: Arc<impl Server>, saved: Option<Sav
     let kernel = kernel.run(own.clone(), own_applied_sender);
     let config = Arc::new(config);
     let routers = Routers::new(config.clone())?;
-    // On a thread that may wait: what it asks of the machine takes its time.
-    let mut routers = tokio::spawn(routers.run(state.clone(), own_sender, own_applied, applied_sender));
+    // Each on its own: what one asks of the machine takes its time, and rules wait for none.
+    let mut parts: JoinSet<Result<(), BoxError>> = JoinSet::new();
+    let routers = routers.run(state.clone(), own_sender, own_applied, applied_sender);
+    parts.spawn(async { Ok(routers.await?) });
     let consoles = unsent.clone();
     let computing = compute::run(driver, state.clone(), move |mut said: ComputeReport| {
         consoles.add(std::mem::take(&mut said.consoles));
         compute_report.send_replace(said);
     });
     let name: Arc<str> = config.name.as_str().into();
+    parts.spawn(async { Ok(serve::run(config, own, None).await?) });
+    parts.spawn(done(computing));
+    parts.spawn(done(join(name, applied, computed, report)));
+    parts.spawn(done(follow::follow(server.clone(), saved, Followed { states, confirmed })));
+    parts.spawn(done(follow::say(server, reports, unsent)));
     tokio::select! {
         result = kernel => Ok(result?),
-        result = &mut routers => Ok(result??),
-        result = serve::run(config, own, None) => Ok(result?),
-        () = computing => Ok(()),
-        () = join(name, applied, computed, report) => Ok(()),
-        () = follow::follow(server.clone(), saved, Followed { states, confirmed }) => Ok(()),
-        () = follow::say(server, reports, unsent) => Ok(()),
+        // All end when one does.
+        Some(result) = parts.join_next() => result?,
     }
+}
+
+/// What has no result.
+async fn done(part: impl Future<Output = ()>) -> Result<(), BoxError> {
+    part.await;
+    Ok(())
 }
 
 /// Makes one report of the two.

@@ -46,15 +46,28 @@ pub async fn run<D: Driver>(
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
+    let mut at: Option<Arc<HostState>> = None;
     states.mark_changed();
     loop {
+        let mut told = false;
         tokio::select! {
-            changed = states.changed() => if changed.is_err() { return },
+            changed = states.changed() => match changed {
+                Ok(()) => told = true,
+                Err(_) => return,
+            },
             Some(done) = follower.work.join_next_with_id() => follower.done(done),
             _ = look.tick() => {}
         }
         let Some(state) = states.borrow_and_update().clone() else { continue };
-        let said = follower.follow(&state);
+        let same = at.replace(state.clone()).is_some_and(|before| before.differs_in_groups_alone(&state));
+        let said = match &last {
+            // What groups let pass is nothing to instances.
+            Some(last) if told && same => {
+                let (epoch, generation) = (state.epoch.clone(), state.generation);
+                ComputeReport { epoch, generation, ..ComputeReport::clone(last) }
+            }
+            _ => follower.follow(&state),
+        };
         if !said.consoles.is_empty() || last.as_ref() != Some(&said) {
             last = Some(ComputeReport { consoles: Vec::new(), ..said.clone() });
             report(said);

@@ -30,6 +30,8 @@ const FETCH: Duration = Duration::from_millis(500);
 /// After a batch, the next waits for so long, and so much longer for each row in it: 2,000 rows a second at most.
 const BATCH: Duration = Duration::from_millis(20);
 const ROW: Duration = Duration::from_micros(500);
+/// In a file, that one server alone has, nobody waits for them, and each batch is in the way of a commit.
+const BATCH_OF_FILE: Duration = Duration::from_millis(250);
 /// That a host was seen, and nothing else, waits for this long.
 const SEEN: Duration = Duration::from_secs(5);
 /// So do consoles; they are large.
@@ -156,7 +158,11 @@ impl Keeper {
 
     /// Whether the last batch is so long ago that a small one may go at once.
     fn is_rested(&self) -> bool {
-        self.written.is_none_or(|times| times.hosts.elapsed() >= BATCH)
+        self.written.is_none_or(|times| times.hosts.elapsed() >= self.rest())
+    }
+
+    const fn rest(&self) -> Duration {
+        if self.link.is_postgres() { BATCH } else { BATCH_OF_FILE }
     }
 
     fn failed(&mut self, error: &sqlx::Error) {
@@ -231,7 +237,8 @@ impl Keeper {
             }
         }
         let rows = u32::try_from(due.hosts.len()).unwrap_or(u32::MAX);
-        if now - times.seen >= SEEN || (urgent && now - times.hosts >= BATCH + ROW.saturating_mul(rows)) {
+        if now - times.seen >= SEEN || (urgent && now - times.hosts >= self.rest() + ROW.saturating_mul(rows))
+        {
             (times.hosts, times.seen) = (now, now);
         } else {
             due = Due::default();
@@ -305,9 +312,13 @@ impl Keeper {
 
 /// Writes a batch; its version.
 async fn write(connection: &mut Connection, due: &Due, server: &str) -> Result<u64, sqlx::Error> {
-    connection.begin(For::Writing).await?;
+    // A crash may lose the last batch: nobody waits for the disk.
     if connection.is_postgres() {
+        connection.begin(For::Writing).await?;
         connection.script("SET LOCAL synchronous_commit = off").await?;
+    } else {
+        connection.script("PRAGMA synchronous = NORMAL").await?;
+        connection.begin(For::Writing).await?;
     }
     // Locks, too: versions become visible in their order.
     let sql = "UPDATE reports_version SET version = version + 1 RETURNING version";

@@ -81,10 +81,15 @@ pub async fn run(config: Arc<HostConfig>, mut states: States, lookups: Option<Lo
     let mut failures: BTreeMap<EniId, String> = BTreeMap::new();
     let mut retry = interval(RETRY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut at: Option<Arc<HostState>> = None;
     states.mark_changed();
     loop {
+        let mut told = false;
         tokio::select! {
-            changed = states.changed() => if changed.is_err() { return Ok(()) },
+            changed = states.changed() => match changed {
+                Ok(()) => told = true,
+                Err(_) => return Ok(()),
+            },
             ready = links.readable() => {
                 let mut ready = ready?;
                 ready.clear_ready();
@@ -93,6 +98,10 @@ pub async fn run(config: Arc<HostConfig>, mut states: States, lookups: Option<Lo
             _ = retry.tick() => {}
         }
         let Some(state) = states.borrow_and_update().clone() else { continue };
+        let same = at.replace(state.clone()).is_some_and(|before| before.differs_in_groups_alone(&state));
+        if told && same {
+            continue;
+        }
         servers.retain(|eni, _| state.ports.contains_key(eni));
         failures.retain(|eni, _| state.ports.contains_key(eni));
         for eni in state.ports.keys() {
