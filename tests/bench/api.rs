@@ -73,7 +73,11 @@ pub fn run() -> Vec<Figure> {
             let [moto, ministack] = &others[..] else { unreachable!("two peers") };
             let what = format!("{}, {connections} conn.", case.name);
             eprintln!("{what}: {} /s", number(own.rate()));
-            figures.push(beside(&what, &own, moto, Some(OF_MOTO)).note(note(&own)));
+            // One write at a time waits for the disk, and is measured by that.
+            let of_moto = (!case.writes || connections > 1).then_some(OF_MOTO);
+            let first = beside(&what, &own, moto, of_moto);
+            let told = format!("{}; {}", note(&own), first.note);
+            figures.push(first.note(told));
             if case.writes {
                 figures.extend(write_figures(&what, &own, connections, ministack, &appends));
             } else {
