@@ -39,13 +39,13 @@ fn has_default(fields: &Fields) -> bool {
 /// A statement that writes one value by reference under `wire`.
 fn encode_value(field: &Field, wire: &str, value: &str) -> String {
     match field.type_name() {
-        "blob" => format!("xml.blob({wire:?}, {value});"),
-        "string" => format!("xml.text({wire:?}, {value});"),
-        "integer" | "boolean" | "timestamp" => format!("xml.display({wire:?}, {value});"),
+        "blob" => format!("xml.blob(tag!({wire:?}), {value});"),
+        "string" => format!("xml.text(tag!({wire:?}), {value});"),
+        "integer" | "boolean" | "timestamp" => format!("xml.display(tag!({wire:?}), {value});"),
         name if PARSED.iter().any(|(parsed, ..)| *parsed == name) => {
-            format!("xml.display({wire:?}, {value});")
+            format!("xml.display(tag!({wire:?}), {value});")
         }
-        _ => format!("xml.element({wire:?}, |xml| ({value}).encode(xml));"),
+        _ => format!("xml.element(tag!({wire:?}), |xml| ({value}).encode(xml));"),
     }
 }
 
@@ -64,10 +64,10 @@ fn encode_any_version(name: &str, field: &Field) -> String {
         let each = encode_value(field, item, "value");
         if field.optional {
             return format!(
-                "        if let Some(values) = &self.{name} {{ xml.element({wire:?}, |xml| for value in values {{ {each} }}); }}\n"
+                "        if let Some(values) = &self.{name} {{ xml.element(tag!({wire:?}), |xml| for value in values {{ {each} }}); }}\n"
             );
         }
-        let list = format!("xml.element({wire:?}, |xml| for value in &self.{name} {{ {each} }});");
+        let list = format!("xml.element(tag!({wire:?}), |xml| for value in &self.{name} {{ {each} }});");
         return if field.omit_empty {
             format!("        if !self.{name}.is_empty() {{ {list} }}\n")
         } else {

@@ -187,37 +187,34 @@ impl Claim<'_> {
                 self.stamp.day()
             )));
         }
-        let strings = self.strings_to_sign(request)?;
+        let hosts = host::candidates(host::of(request.headers)?);
+        // What is wrong with the headers is wrong whichever host was signed, and is told before any key is looked for.
+        let first = self.string_to_sign(request, &hosts[0])?;
         let key = lookup(access_key);
         check(key.as_ref(), AuthError::UnknownKey, AuthError::MismatchV4, |secret| {
             let signing = SigningKey::derive(secret, day, region, service);
-            strings.iter().any(|string| signing.verify(string.as_bytes(), &self.signature))
+            let signed = |string: &str| signing.verify(string.as_bytes(), &self.signature);
+            let others = || hosts[1..].iter().filter_map(|host| self.string_to_sign(request, host).ok());
+            signed(&first) || others().any(|string| signed(&string))
         })
     }
 
-    /// Every string that a client which sent this request may have signed, the likeliest first.
-    fn strings_to_sign(&self, request: &Request<'_>) -> Result<Vec<String>, AuthError> {
+    /// What a client that sent this request has signed, if it took this for the host.
+    fn string_to_sign(&self, request: &Request<'_>, host: &str) -> Result<String, AuthError> {
         let Credential { day, region, service, .. } = &self.credential;
         // The paths served here have nothing to encode or normalise: they are signed as sent.
         let path = if request.path.is_empty() { "/" } else { request.path };
-        let mut strings = Vec::new();
-        for host in host::candidates(host::of(request.headers)?) {
-            let headers = self.canonical_headers(request.headers, &host)?;
-            let mut hash = Sha256::new();
-            for line in [request.method, "\n", path, "\n", &self.canonical_query, "\n"] {
-                hash.update(line);
-            }
-            hash.update(&headers);
-            for line in ["\n", self.signed_headers, "\n", &self.payload_hash] {
-                hash.update(line);
-            }
-            let hash = hex(&hash.finalize());
-            strings.push(format!(
-                "{ALGORITHM}\n{}\n{day}/{region}/{service}/{TERMINATOR}\n{hash}",
-                self.stamp.basic
-            ));
+        let headers = self.canonical_headers(request.headers, host)?;
+        let mut hash = Sha256::new();
+        for line in [request.method, "\n", path, "\n", &self.canonical_query, "\n"] {
+            hash.update(line);
         }
-        Ok(strings)
+        hash.update(&headers);
+        for line in ["\n", self.signed_headers, "\n", &self.payload_hash] {
+            hash.update(line);
+        }
+        let (stamp, hash) = (&self.stamp.basic, hex(&hash.finalize()));
+        Ok(format!("{ALGORITHM}\n{stamp}\n{day}/{region}/{service}/{TERMINATOR}\n{hash}"))
     }
 
     fn canonical_headers(&self, headers: &HeaderMap, host: &str) -> Result<Vec<u8>, AuthError> {

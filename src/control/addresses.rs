@@ -280,7 +280,9 @@ pub fn withdraw(decision: &mut Decision, address: &Address) {
 /// # Errors
 /// The caller has as many addresses as it may have.
 pub fn within_quota(view: &View) -> Result<(), Fault> {
-    match of_caller(view).count() < view.caller.quotas.elastic_addresses {
+    let most = view.caller.quotas.elastic_addresses;
+    // Who may have any number is not counted: that would take longer with each address.
+    match most == usize::MAX || of_caller(view).count() < most {
         true => Ok(()),
         false => {
             Err(FaultCode::AddressLimitExceeded.with("The maximum number of addresses has been reached."))

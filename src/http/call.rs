@@ -25,6 +25,8 @@ use crate::types::{Micros, Owner};
 
 /// Bytes of a form that takes long to verify and to read.
 const LONG_FORM: usize = 16 * 1024;
+/// Pairs of a request that names only a few things.
+const FEW_PAIRS: usize = 32;
 /// Which hosts have applied the write that was asked for.
 const APPLIED: HeaderName = HeaderName::from_static("x-fogbank-applied");
 
@@ -115,7 +117,7 @@ async fn call<B: Backend>(
         true => apart(|| understand(door, &head, body.bytes(), now, trace)),
         false => understand(door, &head, body.bytes(), now, trace),
     };
-    let Asked { caller, action, version } = asked?;
+    let Asked { caller, action, version, is_plain } = asked?;
     // A large form must not lie in memory while the writer is waited for.
     drop((body, share));
     door.throttle.take(&caller.owner, action.name(), action.is_write(), Instant::now())?;
@@ -127,11 +129,19 @@ async fn call<B: Backend>(
             applied,
         })
     } else {
-        let _share = door.of_accounts.take(caller.owner.account).await;
-        let text = apart(|| {
+        let account = caller.owner.account;
+        let _share = door.of_accounts.take(account).await;
+        let (name, begun) = (action.name(), Instant::now());
+        let work = || {
             let response = read(door, &caller, &action, now)?;
             Ok(query::encode_response(&response, &version, &id.to_string()))
-        });
+        };
+        let short = is_plain && door.quick.is(account, name, begun);
+        let text = if short { work() } else { apart(work) };
+        let ended = Instant::now();
+        if is_plain {
+            door.quick.note(account, name, ended - begun, ended);
+        }
         text.map(|text| Answer { text, applied: None })
     };
     answer.inspect_err(|fault: &Fault| {
@@ -146,6 +156,8 @@ struct Asked {
     caller: Caller,
     action: Action,
     version: String,
+    /// Whether it names only a few things: a filter with many patterns may take as many times as long.
+    is_plain: bool,
 }
 
 /// Verifies the signature and reads the form.
@@ -178,7 +190,8 @@ fn understand<B: Backend>(
     quirks::correct(user_agent, &mut verified.pairs);
     let query::Request { action, version } = query::decode(&verified.pairs)?;
     trace.action = Some(action.name());
-    Ok(Asked { caller, action, version })
+    let is_plain = verified.pairs.len() <= FEW_PAIRS;
+    Ok(Asked { caller, action, version, is_plain })
 }
 
 /// Refuses names that are not ours, where the operator wants that.

@@ -6,7 +6,7 @@
 //!
 //! - [`listen`] binds, or takes the socket it was started with; [`tls`] reads the certificate.
 //! - [`serve`] accepts, holds connections within their limits, and lets them finish at the end.
-//! - [`fairness`] and [`shares`] see to it that nobody takes the server from others.
+//! - [`fairness`] and [`shares`] see to it that nobody takes the server from others; [`quick`] knows who cannot.
 //! - [`call`] is one request: signature, decoding, decision, answer.
 //! - [`backend`] is what it needs of the rest: the published World, the hosts' reports, the writer.
 
@@ -19,6 +19,7 @@ mod fairness;
 mod fault;
 mod listen;
 mod metrics;
+mod quick;
 mod quirks;
 mod reply;
 mod request_id;

@@ -14,6 +14,7 @@ use super::body::Room;
 use super::config::{ApiConfig, Regions};
 use super::fairness::Connections;
 use super::metrics::{Gauges, Metrics};
+use super::quick::Quick;
 use super::request_id::RequestId;
 use super::shares::Shares;
 use super::throttle::Throttle;
@@ -36,6 +37,7 @@ pub(super) struct Door<B> {
     pub of_peers: Shares<IpAddr>,
     /// Reads of one account.
     pub of_accounts: Shares<AccountId>,
+    pub quick: Quick,
     /// How often accounts may call.
     pub throttle: Throttle,
 }

@@ -25,6 +25,7 @@ use super::date::dated;
 use super::fairness::{Connections, Turn};
 use super::listen::{self, ListenError};
 use super::metrics::Metrics;
+use super::quick::Quick;
 use super::router::{self, Door, Peer};
 use super::shares::Shares;
 use super::stall::Unstalled;
@@ -105,6 +106,7 @@ impl Server {
             room: Room::default(),
             of_peers: Shares::new(AT_ONCE),
             of_accounts: Shares::new(AT_ONCE),
+            quick: Quick::default(),
             throttle,
         });
         let (stopping, stopped) = watch::channel(false);

@@ -23,7 +23,7 @@ pub mod api {
     pub use super::form::Filter;
     use super::form::{Node, missing};
     use super::page::Page;
-    use super::xml::Xml;
+    use super::xml::{Xml, tag};
     use crate::types::{
         AccountId, AllocationId, AssociationId, AttachmentId, Cidr4, Cidr6, DhcpOptionsId, EgressGatewayId,
         EniId, GroupId, ImageId, InsightsAnalysisId, InsightsPathId, InstanceId, InternetGatewayId,
@@ -43,7 +43,7 @@ pub use page::Page;
 pub use scalar::{from_base64, to_base64};
 
 use form::Node;
-use xml::Xml;
+use xml::{Xml, tag};
 
 /// Parameters that are about the signature; auth takes them out before a request is decoded.
 pub const SIGNATURE_PARAMETERS: &[&str] = &[
@@ -124,13 +124,13 @@ pub fn encode_response(response: &Response, version: &str, request_id: &str) -> 
     let (action, sts) = response.action();
     if sts {
         xml.root(&format!("{action}Response"), "https://sts.amazonaws.com/doc/2011-06-15/", |xml| {
-            xml.element(&format!("{action}Result"), |xml| response.encode(xml));
-            xml.element("ResponseMetadata", |xml| xml.text("RequestId", request_id));
+            xml.named(&format!("{action}Result"), |xml| response.encode(xml));
+            xml.element(tag!("ResponseMetadata"), |xml| xml.text(tag!("RequestId"), request_id));
         });
     } else {
         let namespace = format!("http://ec2.amazonaws.com/doc/{version}/");
         xml.root(&format!("{action}Response"), &namespace, |xml| {
-            xml.text("requestId", request_id);
+            xml.text(tag!("requestId"), request_id);
             response.encode(xml);
         });
     }
@@ -141,14 +141,14 @@ pub fn encode_response(response: &Response, version: &str, request_id: &str) -> 
 pub fn encode_fault(fault: &Fault, request_id: &str) -> String {
     // Faults look the same in all versions.
     let mut xml = Xml::new("");
-    xml.element("Response", |xml| {
-        xml.element("Errors", |xml| {
-            xml.element("Error", |xml| {
-                xml.text("Code", fault.code.as_str());
-                xml.text("Message", &fault.message);
+    xml.element(tag!("Response"), |xml| {
+        xml.element(tag!("Errors"), |xml| {
+            xml.element(tag!("Error"), |xml| {
+                xml.text(tag!("Code"), fault.code.as_str());
+                xml.text(tag!("Message"), &fault.message);
             });
         });
-        xml.text("RequestID", request_id);
+        xml.text(tag!("RequestID"), request_id);
     });
     xml.finish()
 }

@@ -6,6 +6,21 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use quick_xml::escape::partial_escape;
 
+/// An element's name, as it stands around what is in it.
+#[derive(Clone, Copy)]
+pub struct Tag {
+    pub open: &'static str,
+    pub close: &'static str,
+}
+
+/// The tag of a name.
+macro_rules! tag {
+    ($name:literal) => {
+        $crate::query::xml::Tag { open: concat!("<", $name, ">"), close: concat!("</", $name, ">") }
+    };
+}
+pub(super) use tag;
+
 /// A document under construction.
 pub struct Xml {
     text: String,
@@ -18,6 +33,11 @@ struct Escaped<'a>(&'a mut String);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of an answer: looked at once, and copied.
+        if is_plain(text) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         // XML 1.0 has no way to write most control characters, not even escaped (section 2.2).
         if text.chars().all(is_xml_char) {
             self.0.push_str(&partial_escape(text));
@@ -27,6 +47,12 @@ impl Write for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it is written as it is. There is no way out of the loop, so that it looks at many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) & !matches!(byte, b'<' | b'>' | b'&');
+    text.bytes().fold(true, |all, byte| all & plain(byte))
 }
 
 const fn is_xml_char(c: char) -> bool {
@@ -57,38 +83,33 @@ impl Xml {
         let _ = write!(self.text, "</{name}>");
     }
 
-    pub(super) fn element(&mut self, name: &str, inner: impl FnOnce(&mut Self)) {
-        self.open(name);
+    /// An element whose name is known only now.
+    pub(super) fn named(&mut self, name: &str, inner: impl FnOnce(&mut Self)) {
+        let _ = write!(self.text, "<{name}>");
         inner(self);
-        self.close(name);
+        let _ = write!(self.text, "</{name}>");
     }
 
-    pub(super) fn text(&mut self, name: &str, value: &str) {
-        self.display(name, &value);
+    pub(super) fn element(&mut self, tag: Tag, inner: impl FnOnce(&mut Self)) {
+        self.text.push_str(tag.open);
+        inner(self);
+        self.text.push_str(tag.close);
     }
 
-    pub(super) fn display(&mut self, name: &str, value: &impl Display) {
-        self.open(name);
-        // Writing to a String does not fail.
-        let _ = write!(Escaped(&mut self.text), "{value}");
-        self.close(name);
+    pub(super) fn text(&mut self, tag: Tag, value: &str) {
+        self.element(tag, |xml| {
+            let _ = Escaped(&mut xml.text).write_str(value);
+        });
     }
 
-    pub(super) fn blob(&mut self, name: &str, value: &[u8]) {
-        self.open(name);
-        STANDARD.encode_string(value, &mut self.text);
-        self.close(name);
+    pub(super) fn display(&mut self, tag: Tag, value: &impl Display) {
+        self.element(tag, |xml| {
+            // Writing to a String does not fail.
+            let _ = write!(Escaped(&mut xml.text), "{value}");
+        });
     }
 
-    fn open(&mut self, name: &str) {
-        self.text.push('<');
-        self.text.push_str(name);
-        self.text.push('>');
-    }
-
-    fn close(&mut self, name: &str) {
-        self.text.push_str("</");
-        self.text.push_str(name);
-        self.text.push('>');
+    pub(super) fn blob(&mut self, tag: Tag, value: &[u8]) {
+        self.element(tag, |xml| STANDARD.encode_string(value, &mut xml.text));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Cell, count, text};
-use super::connection::Connection;
+use super::connection::{Connection, Statement};
 use super::keys;
 use super::table::{Table, delete_sql, placeholders, rows_per_statement, upsert_sql};
 use super::tables::every_table;
@@ -73,39 +73,38 @@ impl<'a> Batch<'a> {
         connection: &mut Connection,
         generation: u64,
     ) -> Result<Vec<&'static str>, sqlx::Error> {
+        let (statements, tables) = self.statements(generation);
+        connection.run_all(&statements).await?;
+        Ok(tables)
+    }
+
+    /// The statements that write all, and which tables that is.
+    pub fn statements(self, generation: u64) -> (Vec<Statement>, Vec<&'static str>) {
         let tables = self.by_table();
+        let mut statements = Vec::new();
         // A row may take over what a deleted one had to itself, so deletes come first.
         for writes in tables.values() {
             for some in writes.deletes.chunks(rows_per_statement(writes.keys)) {
                 let sql = delete_sql(writes.table, &writes.columns[..writes.keys], some.len());
-                let cells: Vec<&Cell> = some.iter().flatten().collect();
-                connection.run(&sql, &cells).await?;
-                bury(connection, generation, writes.table, some).await?;
+                statements.push(Statement { sql, cells: some.iter().flatten().cloned().collect() });
+                statements.push(bury(generation, writes.table, some));
             }
         }
         let generation = count(generation);
         for writes in tables.values() {
             for some in writes.puts.chunks(rows_per_statement(writes.columns.len() + 1)) {
-                let sql = (writes.upsert_sql)(some.len());
-                let cells: Vec<&Cell> =
-                    some.iter().flat_map(|row| row.iter().chain(std::iter::once(&generation))).collect();
-                connection.run(&sql, &cells).await?;
+                let cells =
+                    some.iter().flat_map(|row| row.iter().chain(std::iter::once(&generation))).cloned();
+                statements.push(Statement { sql: (writes.upsert_sql)(some.len()), cells: cells.collect() });
             }
         }
-        Ok(tables.into_keys().collect())
+        (statements, tables.into_keys().collect())
     }
 }
 
 /// Notes what was deleted, for servers that catch up.
-async fn bury(
-    connection: &mut Connection,
-    generation: u64,
-    table: &str,
-    keys: &[Vec<Cell>],
-) -> Result<(), sqlx::Error> {
+fn bury(generation: u64, table: &str, keys: &[Vec<Cell>]) -> Statement {
     let values = (0..keys.len()).map(|row| placeholders(row * 3, 3)).collect::<Vec<_>>().join(", ");
-    let sql = format!("INSERT INTO tombstones (generation, kind, id) VALUES {values}");
-    let rows: Vec<[Cell; 3]> =
-        keys.iter().map(|key| [count(generation), text(table), text(keys::id(key))]).collect();
-    connection.run(&sql, &rows.iter().flatten().collect::<Vec<_>>()).await.map(drop)
+    let cells = keys.iter().flat_map(|key| [count(generation), text(table), text(keys::id(key))]).collect();
+    Statement { sql: format!("INSERT INTO tombstones (generation, kind, id) VALUES {values}"), cells }
 }

@@ -1,5 +1,7 @@
 //! One connection, to either database, and rows as they come from it.
 
+use std::fmt::Write as _;
+
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Executor as _, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection};
@@ -12,6 +14,16 @@ pub(super) enum Connection {
     Sqlite(Box<SqliteConnection>),
     Postgres(Box<PgConnection>),
 }
+
+/// A statement with what is bound to its `$1`, `$2` and so on.
+pub(super) struct Statement {
+    pub sql: String,
+    pub cells: Vec<Cell>,
+}
+
+/// Values of statements that go to SQLite together. Longer ones are worth a turn each, and texts that are seldom the same
+/// again are not worth preparing.
+const TOGETHER: usize = 200;
 
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +58,22 @@ impl Connection {
             Self::Sqlite(one) => bound!(Sqlite, sql, cells).execute(&mut **one).await?.rows_affected(),
             Self::Postgres(one) => bound!(Postgres, sql, cells).execute(&mut **one).await?.rows_affected(),
         })
+    }
+
+    /// Runs statements one after the other.
+    ///
+    /// SQLite works in a thread of its own, and the way there and back takes longer than a small statement: a few go
+    /// together.
+    pub async fn run_all(&mut self, statements: &[Statement]) -> Result<(), sqlx::Error> {
+        let values: usize = statements.iter().map(|one| one.cells.len()).sum();
+        if !self.is_postgres() && values <= TOGETHER {
+            let cells: Vec<&Cell> = statements.iter().flat_map(|one| &one.cells).collect();
+            return self.run(&joined(statements), &cells).await.map(drop);
+        }
+        for Statement { sql, cells } in statements {
+            self.run(sql, &cells.iter().collect::<Vec<_>>()).await?;
+        }
+        Ok(())
     }
 
     pub async fn rows(&mut self, sql: &str, cells: &[&Cell]) -> Result<Vec<DbRow>, sqlx::Error> {
@@ -113,6 +141,24 @@ impl Connection {
     }
 }
 
+/// The statements as one text, with their values numbered through.
+fn joined(statements: &[Statement]) -> String {
+    let (mut out, mut before) = (String::new(), 0);
+    for Statement { sql, cells } in statements {
+        // Our statements have this sign before a number and nowhere else.
+        let mut pieces = sql.split('$');
+        out.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let number = piece[..digits].parse::<usize>().unwrap_or_default();
+            let _ = write!(out, "${}{}", number + before, &piece[digits..]);
+        }
+        out.push(';');
+        before += cells.len();
+    }
+    out
+}
+
 /// A row of either database.
 pub(super) enum DbRow {
     Sqlite(SqliteRow),
@@ -151,5 +197,22 @@ impl DbRow {
     /// A column that is never null.
     pub fn string(&self, column: &str) -> Result<String, sqlx::Error> {
         Ok(self.text(column)?.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::cell::int;
+
+    #[test]
+    fn values_are_numbered_through() {
+        let statement =
+            |sql: &str, values: i64| Statement { sql: sql.into(), cells: (0..values).map(int).collect() };
+        let both = [
+            statement("INSERT INTO a VALUES ($1, $2), ($3, $10)", 10),
+            statement("DELETE FROM b WHERE c = $1", 1),
+        ];
+        assert_eq!(joined(&both), "INSERT INTO a VALUES ($1, $2), ($3, $10);DELETE FROM b WHERE c = $11;");
     }
 }

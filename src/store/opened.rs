@@ -93,21 +93,34 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(digits).collect()
 }
 
-/// A write transaction: the lock first, so that nobody else decides meanwhile.
-pub(super) async fn begin_write(
-    connection: &mut Connection,
-    tag: &Cell,
-) -> Result<history::Meta, CommitError> {
-    let begun = lock(connection, tag).await;
-    let meta = begun.map_err(|error| connection.judge(error))?;
-    history::check_schema(meta.schema)?;
-    Ok(meta)
+/// A write transaction that has begun.
+pub(super) struct Locked {
+    /// The last commit, where the database says it in the same turn.
+    pub before: Option<history::Mark>,
+    pub meta: history::Meta,
 }
 
-async fn lock(connection: &mut Connection, tag: &Cell) -> Result<history::Meta, sqlx::Error> {
-    connection.begin(super::connection::For::Writing).await?;
-    // Alone in its statement: what follows sees what the last holder of the lock has committed.
-    let sql =
-        "UPDATE meta SET generation = generation + 1, tag = $1 RETURNING generation, tag, epoch, schema";
-    history::read_meta(&connection.row(sql, &[tag]).await?)
+/// A write transaction: the lock first, so that nobody else decides meanwhile.
+pub(super) async fn begin_write(connection: &mut Connection, tag: &Cell) -> Result<Locked, CommitError> {
+    let begun = lock(connection, tag).await;
+    let locked = begun.map_err(|error| connection.judge(error))?;
+    history::check_schema(locked.meta.schema)?;
+    Ok(locked)
+}
+
+const LOCK: &str =
+    "UPDATE meta SET generation = generation + 1, tag = $1 RETURNING generation, tag, epoch, schema";
+const BEGIN_AND_LOCK: &str = "BEGIN IMMEDIATE; SELECT generation, tag, epoch, schema FROM meta; \
+    UPDATE meta SET generation = generation + 1, tag = $1 RETURNING generation, tag, epoch, schema";
+
+async fn lock(connection: &mut Connection, tag: &Cell) -> Result<Locked, sqlx::Error> {
+    if connection.is_postgres() {
+        connection.begin(super::connection::For::Writing).await?;
+        // Alone in its statement: what follows sees what the last holder of the lock has committed.
+        let meta = history::read_meta(&connection.row(LOCK, &[tag]).await?)?;
+        return Ok(Locked { before: None, meta });
+    }
+    let rows = connection.rows(BEGIN_AND_LOCK, &[tag]).await?;
+    let [before, after] = &rows[..] else { return Err(sqlx::Error::RowNotFound) };
+    Ok(Locked { before: Some(history::read_meta(before)?.mark), meta: history::read_meta(after)? })
 }

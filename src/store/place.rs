@@ -77,6 +77,7 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         // Every commit is on disk before it is answered.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::cell::{Cell, count, text};
-use super::connection::{Connection, For};
-use super::history::{self, Mark, News, Standing};
+use super::connection::{Connection, For, Statement};
+use super::history::{self, Mark, Meta, News, Standing};
 use super::job::{Job, Outcome, decide_all};
-use super::opened::begin_write;
+use super::opened::{Locked, begin_write};
 use super::publish::{Dated, Publisher, Seen};
 use super::{Reloaded, StoreError, load};
 use crate::control::Status;
@@ -113,7 +113,10 @@ pub(super) async fn transact(
 
 /// Locks, and reads what others have done since.
 async fn begin(connection: &mut Connection, known: &Seen, tag: &str) -> Result<(Mark, News), CommitError> {
-    let mark = begin_write(connection, &text(tag)).await?.mark;
+    let Locked { before, meta: Meta { mark, .. } } = begin_write(connection, &text(tag)).await?;
+    if before.is_some_and(|before| before == known.mark()) {
+        return Ok((mark, News::None));
+    }
     let last = mark.generation - 1;
     let standing = history::standing(connection, &known.mark(), &mark.epoch, last).await;
     let standing = standing.map_err(|error| connection.judge(error))?;
@@ -128,20 +131,21 @@ pub(super) async fn write(
     mark: &Mark,
     server: &str,
 ) -> Result<(), sqlx::Error> {
-    let kinds = Batch::of(changes).write(connection, mark.generation).await?;
+    let (mut statements, kinds) = Batch::of(changes).statements(mark.generation);
+    statements.push(into_history(mark, &kinds.join(" ")));
+    connection.run_all(&statements).await?;
     crash::point(Point::StoreRowsWritten);
-    note(connection, mark, &kinds.join(" "), server).await
+    note(connection, mark, server).await
 }
 
-/// Writes the commit into the history and tells the other servers of it.
-async fn note(
-    connection: &mut Connection,
-    mark: &Mark,
-    kinds: &str,
-    server: &str,
-) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO commits (generation, tag, kinds) VALUES ($1, $2, $3)";
-    connection.run(sql, &[&count(mark.generation), &text(&mark.tag), &text(kinds)]).await?;
+/// Writes the commit into the history.
+fn into_history(mark: &Mark, kinds: &str) -> Statement {
+    let sql = "INSERT INTO commits (generation, tag, kinds) VALUES ($1, $2, $3)".to_owned();
+    Statement { sql, cells: vec![count(mark.generation), text(&mark.tag), text(kinds)] }
+}
+
+/// Shortens the history now and then, and tells the other servers of the commit.
+async fn note(connection: &mut Connection, mark: &Mark, server: &str) -> Result<(), sqlx::Error> {
     if mark.generation.is_multiple_of(PRUNE_EVERY) {
         let oldest: Cell = count(mark.generation.saturating_sub(KEPT_GENERATIONS));
         for table in ["commits", "tombstones"] {
@@ -235,7 +239,7 @@ pub(super) async fn reload(
     let tag = history::random_tag();
     let known = publisher.seen();
     let read = in_time(connection, async |connection| {
-        let mark = begin_write(connection, &text(&tag)).await?.mark;
+        let mark = begin_write(connection, &text(&tag)).await?.meta.mark;
         let standing = history::standing(connection, &known.mark(), &mark.epoch, mark.generation - 1).await;
         if standing.map_err(|error| connection.judge(error))? == Standing::Lost {
             return Err(CommitError::Lost);
@@ -245,7 +249,11 @@ pub(super) async fn reload(
             return Err(StoreError::References(broken.join("\n")).into());
         }
         let world = load::everything(connection, mark.generation).await?;
-        let noted = note(connection, &mark, "*", server).await;
+        let noted = async {
+            connection.run_all(&[into_history(&mark, "*")]).await?;
+            note(connection, &mark, server).await
+        };
+        let noted = noted.await;
         noted.map_err(|error| connection.judge(error))?;
         Ok((mark, world))
     });

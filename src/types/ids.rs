@@ -12,6 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Marks an id that was written with 8 digits; a 17-digit value has 68 bits and never reaches it.
 const SHORT: u128 = 1 << 127;
 
+/// Room for the text of any id.
+const LONGEST: usize = 64;
+
 /// The text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id of the form {prefix}-0123456789abcdef0")]
@@ -32,12 +35,19 @@ fn parse_hex(prefix: &'static str, text: &str) -> Result<u128, ParseIdError> {
     u128::from_str_radix(hex, 16).map(|value| value | mark).map_err(|_| bad)
 }
 
+/// In one piece: answers have thousands of ids.
 fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, value: u128) -> fmt::Result {
-    if value & SHORT != 0 {
-        write!(f, "{prefix}-{:08x}", value & !SHORT)
-    } else {
-        write!(f, "{prefix}-{value:017x}")
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = if value & SHORT != 0 { 8 } else { 17 };
+    let mut text = [0; LONGEST];
+    let length = prefix.len() + 1 + digits;
+    let bytes = text.get_mut(..length).ok_or(fmt::Error)?;
+    bytes[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    bytes[prefix.len()] = b'-';
+    for (at, byte) in bytes[prefix.len() + 1..].iter_mut().rev().enumerate() {
+        *byte = DIGITS[(value >> (4 * at) & 15) as usize];
     }
+    f.write_str(std::str::from_utf8(bytes).map_err(|_| fmt::Error)?)
 }
 
 macro_rules! ids {

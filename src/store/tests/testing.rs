@@ -214,7 +214,7 @@ impl Bed {
 /// Commits changes without a server, as the generation that comes next.
 pub async fn commit(store: &mut Store, changes: &[Change]) -> Result<u64, CommitError> {
     let tag = cell::text(history::random_tag());
-    let mark = opened::begin_write(&mut store.connection, &tag).await?.mark;
+    let mark = opened::begin_write(&mut store.connection, &tag).await?.meta.mark;
     transact::write(&mut store.connection, changes, &mark, "test").await.unwrap();
     store.connection.commit().await.unwrap();
     Ok(mark.generation)
