@@ -23,13 +23,16 @@ mod servers;
 #[allow(dead_code)]
 mod sign;
 
+mod agent;
 mod api;
 mod bare;
 mod cases;
+mod crowd;
 mod disk;
 mod figure;
 mod load;
 mod machine;
+mod packets;
 mod peers;
 mod report;
 mod rules;
@@ -50,6 +53,8 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "api", about: api::ABOUT, run: api::run },
     Part { name: "rules", about: rules::ABOUT, run: rules::run },
+    Part { name: "packets", about: packets::ABOUT, run: packets::run },
+    Part { name: "agent", about: agent::ABOUT, run: agent::run },
     Part { name: "scale", about: scale::ABOUT, run: scale::run },
 ];
 
