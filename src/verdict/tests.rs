@@ -1,6 +1,6 @@
 //! Packets of isolated VPCs, one at a time.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::control::testing::Bench;
@@ -85,8 +85,8 @@ fn ip(bench: &Bench, eni: EniId) -> Ipv4Addr {
     bench.world.enis[&eni].private_ip
 }
 
-fn ask(bench: &Bench, origin: &Origin, source: Ipv4Addr, destination: Ipv4Addr) -> Trace {
-    let packet = Packet { source, destination, transport: Transport::Tcp { from: 40_000, to: 80 } };
+fn ask(bench: &Bench, origin: &Origin, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> Trace {
+    let packet = Packet::new(source, destination, Transport::Tcp { from: 40_000, to: 80 });
     verdict(&bench.world, &Facts::default(), origin, packet, None)
 }
 
@@ -94,7 +94,7 @@ fn from(bench: &Bench, eni: EniId, to: Ipv4Addr) -> Trace {
     ask(bench, &Origin::Interface(eni), ip(bench, eni), to)
 }
 
-fn end(trace: &Trace) -> Result<(Place, Ipv4Addr), Blocked> {
+fn end(trace: &Trace) -> Result<(Place, IpAddr), Blocked> {
     match &trace.outcome {
         Outcome::Reaches(place, packet) => Ok((place.clone(), packet.source)),
         Outcome::Blocked(why) => Err(*why),
@@ -206,7 +206,7 @@ fn the_resolver_is_where_ec2_has_it_and_can_be_switched_off() {
     let a = vpc.run(&mut bench);
     let ask = |bench: &Bench, to: [u8; 4]| {
         let transport = Transport::Udp { from: 40_000, to: 53 };
-        let packet = Packet { source: ip(bench, a), destination: to.into(), transport };
+        let packet = Packet::new(ip(bench, a), to, transport);
         end(&verdict(&bench.world, &Facts::default(), &Origin::Interface(a), packet, None)).map(|end| end.0)
     };
     for resolver in [[10, 1, 0, 2], [169, 254, 169, 253]] {
