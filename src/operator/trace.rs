@@ -65,7 +65,9 @@ fn transport(command: &TraceCommand, port: Option<u16>, ipv6: bool) -> Result<Tr
         "icmp" | "1" if !ipv6 => has_none(ECHO),
         number => match number.parse() {
             Ok(number) => has_none(Transport::Other(number)),
-            Err(_) => Err(format!("{number:?} is no protocol: give tcp, udp, icmp, icmpv6 (with IPv6), or a number up to 255")),
+            Err(_) => Err(format!(
+                "{number:?} is no protocol: give tcp, udp, icmp, icmpv6 (with IPv6), or a number up to 255"
+            )),
         },
     }
 }

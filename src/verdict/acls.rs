@@ -47,9 +47,7 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
     }
     let entries = world.acl_entries.values().filter(|entry| Some(entry.acl) == acl);
     let matching = |entry: &&std::sync::Arc<AclEntry>| {
-        entry.direction == direction
-            && covers(entry.cidr, peer)
-            && carries(&entry.traffic, packet.transport)
+        entry.direction == direction && covers(entry.cidr, peer) && carries(&entry.traffic, packet.transport)
     };
     let first = entries.filter(matching).min_by_key(|entry| entry.number);
     Some(decision(first.map(|entry| entry.number), first.is_some_and(|entry| entry.allow)))

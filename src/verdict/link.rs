@@ -98,7 +98,9 @@ pub fn service(packet: &Packet) -> Option<Result<Service, Blocked>> {
         _ if is_discovery(packet) => Some(Ok(Service::Discovery)),
         Transport::Udp { to: 547, .. } if to == DHCP_SERVERS || to == ROUTER => Some(Ok(Service::Dhcp)),
         Transport::Icmp6 { kind: ECHO, .. } if to == ROUTER => Some(Ok(Service::Gateway)),
-        _ if to.is_unicast_link_local() || to.is_multicast() || is_service(to) => Some(Err(Blocked::NowhereToGo)),
+        _ if to.is_unicast_link_local() || to.is_multicast() || is_service(to) => {
+            Some(Err(Blocked::NowhereToGo))
+        }
         _ => None,
     }
 }

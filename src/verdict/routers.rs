@@ -46,8 +46,9 @@ impl Walk<'_> {
     /// To an interface that a route leads to, whoever the packet is for.
     fn through(&mut self, here: &Arc<str>, vpc: &Vpc, id: EniId) -> Way {
         let six = self.packet.destination.is_ipv6();
-        let takes =
-            |target: &Served| target.eni.vpc == vpc.id && (!six || target.addresses.iter().any(IpAddr::is_ipv6));
+        let takes = |target: &Served| {
+            target.eni.vpc == vpc.id && (!six || target.addresses.iter().any(IpAddr::is_ipv6))
+        };
         let target = places::served(self.world, id).filter(takes).ok_or(Blocked::BlackHole)?;
         if target.host != *here {
             self.cross_vxlan(here, vpc, &target.host)?;

@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::groups::{self, covers};
 use super::places;
 use crate::types::{
-    Cidr, Cidr4, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, RouteTableId, SubnetId, VpcPeeringConnectionId,
+    Cidr, Cidr4, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, RouteTableId, SubnetId,
+    VpcPeeringConnectionId,
 };
 use crate::world::{Destination, Ipv6NextHop, NextHop, Vpc, World};
 
@@ -131,6 +132,7 @@ pub fn route_of_block(world: &World, vpc: &Vpc, table: RouteTableId, block: Cidr
 /// The route of an address in a table; `None` where it has none.
 pub fn route(world: &World, vpc: &Vpc, table: RouteTableId, to: IpAddr) -> Option<Routed> {
     let local = places::blocks(vpc).map(|block| (block, Leads::Local));
-    let (destination, leads) = longest(local.chain(made(world, vpc, table)).filter(|(block, _)| covers(*block, to)))?;
+    let (destination, leads) =
+        longest(local.chain(made(world, vpc, table)).filter(|(block, _)| covers(*block, to)))?;
     Some(Routed { table, destination, leads })
 }

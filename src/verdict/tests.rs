@@ -1,12 +1,14 @@
 //! Packets of isolated VPCs, one at a time.
 
+mod ipv6;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::control::testing::Bench;
 use crate::types::*;
 
-const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 
 /// A VPC with one instance or several, of which all may do everything.
 struct Vpc {
@@ -73,16 +75,16 @@ impl Vpc {
     }
 }
 
-fn elastic(bench: &mut Bench, eni: EniId) -> Ipv4Addr {
+fn elastic(bench: &mut Bench, eni: EniId) -> IpAddr {
     let id = bench.told("allocationId", "AllocateAddress", &[("Domain", "vpc")]);
     let eni = eni.to_string();
     bench.call("AssociateAddress", &[("AllocationId", &id), ("NetworkInterfaceId", &eni)]).unwrap();
     let row = bench.world.addresses.values().find(|row| row.id.to_string() == id).unwrap();
-    row.public_ip
+    row.public_ip.into()
 }
 
-fn ip(bench: &Bench, eni: EniId) -> Ipv4Addr {
-    bench.world.enis[&eni].private_ip
+fn ip(bench: &Bench, eni: EniId) -> IpAddr {
+    bench.world.enis[&eni].private_ip.into()
 }
 
 fn ask(bench: &Bench, origin: &Origin, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> Trace {
@@ -90,7 +92,7 @@ fn ask(bench: &Bench, origin: &Origin, source: impl Into<IpAddr>, destination: i
     verdict(&bench.world, &Facts::default(), origin, packet, None)
 }
 
-fn from(bench: &Bench, eni: EniId, to: Ipv4Addr) -> Trace {
+fn from(bench: &Bench, eni: EniId, to: impl Into<IpAddr>) -> Trace {
     ask(bench, &Origin::Interface(eni), ip(bench, eni), to)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fogbank::types::*;
 use fogbank::world::*;
 
+use crate::changes::guests;
 use crate::vpcs::{GONE, MadeVpc};
 use crate::worlds::{CLIENT6, Maker, traffic};
 
@@ -77,7 +78,8 @@ impl Maker<'_> {
         let tables: Vec<_> = self.world.route_tables_of(made.id).map(|table| table.id).collect();
         let others: Vec<_> = all.iter().map(|vpc| vpc.number).filter(|other| *other != made.number).collect();
         for table in tables {
-            let mut places = vec![(CLIENT6, 0), (CLIENT6, 0), (CLIENT6, 64), (CLIENT6, 128), (block(0, 0), 36)];
+            let mut places =
+                vec![(CLIENT6, 0), (CLIENT6, 0), (CLIENT6, 64), (CLIENT6, 128), (block(0, 0), 36)];
             places.extend(others.iter().map(|other| (block(*other, 0), 56)));
             for (n, (at, length)) in places.into_iter().enumerate() {
                 if n > 0 && !self.dice.once_in(4) {
@@ -127,6 +129,58 @@ impl Maker<'_> {
                 }
             }
         }
+    }
+
+    /// Changes something of a VPC's IPv6; `None` where there is no such thing.
+    pub fn change6(&mut self) -> Option<()> {
+        match self.dice.below(4) {
+            0 => self.egress_gateway_comes_or_goes(),
+            1 | 2 => self.route6_goes_or_leads_elsewhere(),
+            _ => self.address6_comes_or_goes(),
+        }
+    }
+
+    fn egress_gateway_comes_or_goes(&mut self) -> Option<()> {
+        let vpc =
+            self.choose(|world| world.internet_gateways.values().filter_map(|row| row.vpc).collect())?;
+        let there = self.world.egress_gateways.values().find(|row| row.vpc == vpc).map(|row| row.id);
+        if let Some(id) = there {
+            self.delete(Key::EgressGateway(id));
+            return Some(());
+        }
+        let (id, owner) = (EgressGatewayId::from_random(0xe), self.world.vpcs[&vpc].owner.clone());
+        self.put(EgressGateway { id, owner, vpc, created: Micros(0) });
+        Some(())
+    }
+
+    fn route6_goes_or_leads_elsewhere(&mut self) -> Option<()> {
+        let row = self.choose(|world| world.ipv6_routes.values().cloned().collect())?;
+        if self.dice.once_in(3) {
+            self.delete(Key::Ipv6Route((row.table, row.destination)));
+            return Some(());
+        }
+        let vpc = self.world.route_tables[&row.table].vpc;
+        let to = self.choose(|world| {
+            let open = world.internet_gateways.keys().map(|id| Ipv6NextHop::InternetGateway(*id));
+            let egress = world.egress_gateways.keys().map(|id| Ipv6NextHop::EgressGateway(*id));
+            let enis = world.enis.values().filter(|eni| eni.vpc == vpc);
+            open.chain(egress).chain(enis.map(|eni| Ipv6NextHop::Interface(eni.id))).collect()
+        })?;
+        self.put(Ipv6Route { to, ..(*row).clone() });
+        Some(())
+    }
+
+    fn address6_comes_or_goes(&mut self) -> Option<()> {
+        let row = self.choose(guests)?;
+        let block = self.world.subnets[&row.subnet].block6?.cidr.network().to_bits();
+        let own = u128::from(row.private_ip.to_bits() & 0xff);
+        let ipv6 = if row.ipv6.is_empty() {
+            [Ipv6Addr::from_bits(block | 0x100 | own)].into()
+        } else {
+            row.ipv6[1..].into()
+        };
+        self.put(Eni { ipv6, ..(*row).clone() });
+        Some(())
     }
 
     fn direction(&mut self) -> Direction {

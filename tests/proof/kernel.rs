@@ -257,9 +257,7 @@ impl Way {
             let trace = verdict(&made.world, &made.facts, &case.origin, case.packet, case.entry.as_deref());
             number(&trace.hops.first()?.host)
         };
-        let edge = |ip: IpAddr| {
-            matches!(ip, IpAddr::V4(ip) if matches!(ip.octets(), [203, 0, 113, 0 | 255] | [_, _, _, 127]))
-        };
+        let edge = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if matches!(ip.octets(), [203, 0, 113, 0 | 255] | [_, _, _, 127]));
         if edge(case.packet.source) || edge(case.packet.destination) || needs_a_form(case.packet.transport) {
             return None;
         }
@@ -310,7 +308,11 @@ fn wanted(made: &Made, outcome: &Outcome) -> Wanted {
                 MACHINES.contains(&to.octets()[3])
                     && made.world.flat_networks().any(|network| network.cidr.contains(to))
             };
-            if matches!(packet.destination, IpAddr::V4(to) if heard(to)) { Wanted::At(Place::Flat, *packet) } else { Wanted::Whatever }
+            if matches!(packet.destination, IpAddr::V4(to) if heard(to)) {
+                Wanted::At(Place::Flat, *packet)
+            } else {
+                Wanted::Whatever
+            }
         }
         Outcome::Reaches(Place::Outside, _) => Wanted::Whatever,
         Outcome::Reaches(Place::Service(_) | Place::Host(_), _) | Outcome::Blocked(_) => Wanted::Nowhere,

@@ -168,8 +168,7 @@ impl Stage {
                 continue;
             }
             let ports = router.kernel.ports.values();
-            let mut switches: Vec<_> =
-                ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port))).collect();
+            let mut switches: Vec<_> = ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port))).collect();
             if ipv6::is_carried(&router.kernel) {
                 switches.push(ipv6::switches::router());
                 switches.extend([ROUTER_OUT, ROUTER_VXLAN].into_iter().flat_map(ipv6::switches::ours));

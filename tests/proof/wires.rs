@@ -17,8 +17,8 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::frames;
 use crate::hosts::Host;
-use crate::lab::{Ns, sh, sweep, within};
 use crate::ipv6::POOL6;
+use crate::lab::{Ns, sh, sweep, within};
 use crate::worlds::{CLIENT, CLIENT6, Made, mac, name, own, own6};
 
 /// The addresses in each network that the machine on the flat segment has.

@@ -77,7 +77,8 @@ impl Host {
     fn chains(&self, kind: &str, hook: &str, four: bool) -> Base<'_> {
         let families = [Family::Inet, Family::Ip6].into_iter().take(if four { 1 } else { 2 });
         let tables = families.map(|family| &self.rules.tables[&family]);
-        let chains = tables.flat_map(|table| table.chains.iter().map(move |(name, chain)| (table, name, chain)));
+        let chains =
+            tables.flat_map(|table| table.chains.iter().map(move |(name, chain)| (table, name, chain)));
         let of_hook = chains.filter_map(|(table, name, chain)| {
             let (of, at, priority) = chain.hook?;
             (of == kind && at == hook).then_some((table, name.as_str(), priority))

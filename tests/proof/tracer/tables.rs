@@ -72,7 +72,10 @@ impl Host {
         }
         // The kernel hands on nothing that is of a link, or of nobody (ip6_forward).
         let of_link = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        if of_link(to) || of_link(packet.source) || (packet.source.is_ipv6() && packet.source.is_unspecified()) {
+        if of_link(to)
+            || of_link(packet.source)
+            || (packet.source.is_ipv6() && packet.source.is_unspecified())
+        {
             return Err(Exits::Dropped("of the link"));
         }
         match (self.vpc(), to, packet.source) {
