@@ -111,16 +111,9 @@ fn ends(block: Cidr) -> (IpAddr, IpAddr) {
     }
 }
 
-const fn length(block: Cidr) -> u8 {
-    match block {
-        Cidr::V4(block) => block.prefix_len(),
-        Cidr::V6(block) => block.prefix_len(),
-    }
-}
-
 /// The longest of what holds, and of equals the first one.
 fn longest(all: impl Iterator<Item = (Cidr, Leads)>) -> Option<(Cidr, Leads)> {
-    all.reduce(|best, next| if length(next.0) > length(best.0) { next } else { best })
+    all.reduce(|best, next| if next.0.prefix_len() > best.0.prefix_len() { next } else { best })
 }
 
 /// Where the longest made route leads that has all of a block.

@@ -106,8 +106,8 @@ impl Ends<'_> {
         }
         let six = self.world.ipv6_routes_of(table.id);
         made.extend(six.map(|route| (route.destination.into(), route.to.into())));
-        let fits = local.chain(made).filter_map(|(block, leads)| Some((fit(block, to)?, leads)));
-        match fits.max_by_key(|(length, _)| *length).map(|(_, leads)| leads) {
+        let fits = local.chain(made).filter(|(block, _)| block.contains(to));
+        match fits.max_by_key(|(block, _)| block.prefix_len()).map(|(_, leads)| leads) {
             Some(Leads::Local) => !through_gateway && over.is_none(),
             Some(Leads::Peering(id)) => over == Some(id),
             Some(Leads::InternetGateway(id)) => {
@@ -146,12 +146,13 @@ impl Ends<'_> {
             return true;
         }
         let blocks = [Some(subnet.cidr.into()), subnet.block6.map(|block| block.cidr.into())];
-        if blocks.into_iter().flatten().any(|block| fit(block, peer).is_some()) || self.is_served(eni, peer) {
+        let within = blocks.into_iter().flatten().any(|block: Cidr| block.contains(peer));
+        if within || self.is_served(eni, peer) {
             return true;
         }
         let Some(acl) = self.world.acl_of(subnet.id) else { return self.vpc(eni).is_none() };
         let mut entries = self.world.acl_entries_of(acl.id, direction);
-        let holds = |entry: &AclEntry| fit(entry.cidr, peer).is_some();
+        let holds = |entry: &AclEntry| entry.cidr.contains(peer);
         let first = entries.find(|entry| holds(entry) && fits(&entry.traffic, packet.transport));
         first.is_some_and(|entry| entry.allow)
     }
@@ -162,15 +163,6 @@ impl Ends<'_> {
         let mut networks = self.world.networks.values().filter(|net| net.vpc == vpc.map(|vpc| vpc.id));
         let third = |vpc: &Vpc| vpc.dns_support && peer.to_bits() == vpc.cidr.network().to_bits() + 2;
         networks.any(|network| network.gateway == peer) || vpc.is_some_and(third)
-    }
-}
-
-/// How many leading bits of an address a block has, if it has the address.
-fn fit(block: Cidr, ip: IpAddr) -> Option<u8> {
-    match (block, ip) {
-        (Cidr::V4(block), IpAddr::V4(ip)) => block.contains(ip).then_some(block.prefix_len()),
-        (Cidr::V6(block), IpAddr::V6(ip)) => block.contains(ip).then_some(block.prefix_len()),
-        _ => None,
     }
 }
 

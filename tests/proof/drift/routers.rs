@@ -152,8 +152,8 @@ impl Scene {
             ("the cable is down", inside(&format!("ip link set {ROUTER_OUT} down"))),
             ("the cable", inside(&format!("ip link del {ROUTER_OUT}"))),
         ];
-        let host = self.stage.host.ns.name();
         all.extend(self.damages6());
+        let host = self.stage.host.ns.name();
         all.push(("the cable's end", format!("ip -n {host} link set {} down", transit_name(self.vpc))));
         all
     }

@@ -42,15 +42,6 @@ fn table(vpc: &VpcSection, number: u16, to: IpAddr) -> Option<Table> {
     Some(table)
 }
 
-/// How many leading bits of an address a block has, if it has the address.
-fn fit(block: &Cidr, ip: IpAddr) -> Option<u8> {
-    match (block, ip) {
-        (Cidr::V4(block), IpAddr::V4(ip)) => block.contains(ip).then_some(block.prefix_len()),
-        (Cidr::V6(block), IpAddr::V6(ip)) => block.contains(ip).then_some(block.prefix_len()),
-        _ => None,
-    }
-}
-
 impl Host {
     /// The way on from here.
     pub(super) fn route(&self, parcel: &Parcel, input: Option<&str>) -> Result<Route, Exits> {
@@ -157,9 +148,9 @@ impl Host {
         let Some(table) = u16::try_from(mark).ok().and_then(|number| table(section, number, to)) else {
             return self.main(to);
         };
-        let fits = table.iter().filter_map(|(block, to_next)| Some((fit(block, to)?, *to_next)));
+        let fits = table.iter().filter(|(block, _)| block.contains(to));
         let black_hole = Err(Exits::Dropped("a black hole"));
-        let leads = match fits.max_by_key(|(length, _)| *length).map(|(_, to)| to) {
+        let leads = match fits.max_by_key(|(block, _)| block.prefix_len()).map(|(_, leads)| *leads) {
             None => return black_hole,
             Some(None) => return self.main(to),
             Some(Some(leads)) => leads,
