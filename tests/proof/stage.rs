@@ -30,8 +30,8 @@ const FLUSH: &str = "nft flush ruleset; ip route flush table all proto 142 2>/de
      ip rule show | sed -n \"s/^\\(142[01][0-9]\\):.*/\\1/p\" | while read number; do ip rule del pref $number; done";
 
 const LIST: &str = "nft -j list ruleset; echo; echo ---; ip -4 -o addr; ip -6 -o addr show to fe80::1; echo ---; \
-     ip -d route show table all proto 142; ip -6 -d route show table all proto 142; echo ---; ip rule; ip -6 rule; echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; \
-     ip -o link";
+     ip -4 -d route show table all proto 142; ip -6 -d route show table all proto 142; echo ---; ip rule; ip -6 rule; \
+     echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; ip -o link";
 
 /// What is in a kernel, by kind; each a text that can be compared.
 pub type Dump = BTreeMap<String, String>;

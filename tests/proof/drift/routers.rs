@@ -109,7 +109,7 @@ impl Scene {
 
     fn damages(&mut self) -> Vec<Damage> {
         let inside = |line: &str| format!("ip netns exec {} sh -c '{line}'", self.name);
-        let routes = sh(&inside("ip route show table all proto 142"));
+        let routes = sh(&inside("ip -4 route show table all proto 142"));
         let route = |picked: &str| {
             let words: Vec<_> = picked.split(" scope").next().unwrap().split_whitespace().collect();
             words
