@@ -63,10 +63,10 @@ impl OperatorCommand {
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct TraceCommand {
-    /// An instance, a network interface, an IPv4 address (of an instance, or of another machine) or a host's name.
+    /// An instance, a network interface, an address (of an instance, or of another machine) or a host's name.
     #[arg(long)]
     pub from: String,
-    /// The same, and a port: i-0123456789abcdef0:22, 203.0.113.7:443. Without a port an ICMP echo is asked about.
+    /// The same, and a port: i-0123456789abcdef0:22, 203.0.113.7:443, [2001:db8::7]:443. Without a port an ICMP echo is asked about.
     #[arg(long)]
     pub to: String,
     /// tcp, udp, icmp or a protocol's number; tcp by default where there is a port.
@@ -74,6 +74,10 @@ pub struct TraceCommand {
     pub protocol: Option<String>,
     #[arg(long, default_value_t = 40_000)]
     pub source_port: u16,
+    /// By the instances' IPv6 addresses; where one end is such an address there is no need to say so.
+    #[arg(long)]
+    #[serde(default)]
+    pub ipv6: bool,
 }
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! `fogbank trace`: whether a packet passes, by which hosts and interfaces, and which rules decide.
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
+mod ends;
 
+use std::net::Ipv6Addr;
+
+use ends::Ends;
 use serde_json::{Value, json};
 
 use super::Operator;
@@ -10,28 +12,27 @@ use super::cli::TraceCommand;
 use super::execute::Answer;
 use crate::agent::names::{ROUTER_OUT, ROUTER_VXLAN, peering_name, port_name, transit_name};
 use crate::control::reach;
-use crate::types::{EniId, InstanceId, Micros, VpcId};
+use crate::types::{EniId, Micros};
 use crate::verdict::{
-    AclDecision, Decision, Facts, Hop, Interface, Leads, Origin, Outcome, Packet, Place, Routed, Translation,
+    AclDecision, Decision, Facts, Hop, Interface, Origin, Outcome, Packet, Place, Routed, Translation,
     Transport,
 };
-use crate::world::{Eni, NextHop, World};
+use crate::world::World;
 
 const ECHO: Transport = Transport::Icmp { kind: 8, code: 0 };
+const ECHO6: Transport = Transport::Icmp6 { kind: 128, code: 0 };
 
 impl Operator {
     pub(super) fn trace(&self, command: &TraceCommand) -> Answer {
         let (world, status) = (self.handle.world(), self.handle.status());
         let facts = reach::facts(&status);
-        let (to, port) = match command.to.rsplit_once(':') {
-            Some((to, port)) => (to, Some(port.parse().map_err(|_| format!("{port:?} is no port"))?)),
-            None => (command.to.as_str(), None),
-        };
-        let transport = transport(command, port)?;
-        let ends = Ends { world: &world, facts: &facts };
+        let (to, port) = ends::cut(&command.to)?;
+        let ipv6 = command.ipv6 || [&command.from, to].iter().any(|end| end.parse::<Ipv6Addr>().is_ok());
+        let transport = transport(command, port, ipv6)?;
+        let ends = Ends { world: &world, facts: &facts, ipv6 };
         let (origin, source) = ends.origin(&command.from)?;
         let destination = ends.destination(to, &origin)?;
-        let packet = Packet { source, destination, transport };
+        let packet = Packet::new(source, destination, transport);
         let reach = reach::reach(&world, &status, Micros::now(), &origin, packet);
         let teller = Teller { world: &world, facts: &facts };
         let hops: Vec<Value> = reach.trace.hops.iter().map(|hop| teller.hop(hop)).collect();
@@ -48,7 +49,7 @@ impl Operator {
     }
 }
 
-fn transport(command: &TraceCommand, port: Option<u16>) -> Result<Transport, String> {
+fn transport(command: &TraceCommand, port: Option<u16>, ipv6: bool) -> Result<Transport, String> {
     let from = command.source_port;
     let protocol = command.protocol.as_deref().unwrap_or(if port.is_some() { "tcp" } else { "icmp" });
     let needs = || format!("{protocol} needs a port: --to ADDRESS:PORT");
@@ -59,109 +60,16 @@ fn transport(command: &TraceCommand, port: Option<u16>) -> Result<Transport, Str
     match protocol {
         "tcp" | "6" => Ok(Transport::Tcp { from, to: port.ok_or_else(needs)? }),
         "udp" | "17" => Ok(Transport::Udp { from, to: port.ok_or_else(needs)? }),
-        "icmp" | "1" => has_none(ECHO),
+        "icmp" if ipv6 => has_none(ECHO6),
+        "icmpv6" | "58" if ipv6 => has_none(ECHO6),
+        "icmp" | "1" if !ipv6 => has_none(ECHO),
         number => match number.parse() {
             Ok(number) => has_none(Transport::Other(number)),
-            Err(_) => Err(format!("{number:?} is no protocol: give tcp, udp, icmp, or a number up to 255")),
+            Err(_) => Err(format!(
+                "{number:?} is no protocol: give tcp, udp, icmp, icmpv6 (with IPv6), or a number up to 255"
+            )),
         },
     }
-}
-
-/// Who is meant.
-struct Ends<'a> {
-    world: &'a World,
-    facts: &'a Facts,
-}
-
-impl Ends<'_> {
-    fn origin(&self, text: &str) -> Result<(Origin, Ipv4Addr), String> {
-        if let Some(eni) = self.interface(text)? {
-            return Ok((Origin::Interface(eni.id), eni.private_ip));
-        }
-        if self.world.hosts.contains_key(text) {
-            return Ok((Origin::Host(text.into()), self.of_host(text)?));
-        }
-        let ip = address(text, "--from")?;
-        if let Some((eni, private)) = self.having(ip)? {
-            return Ok((Origin::Interface(eni.id), private));
-        }
-        let flat = self.world.flat_networks().any(|network| network.cidr.contains(ip));
-        Ok((if flat { Origin::Flat } else { Origin::Outside }, ip))
-    }
-
-    /// From outside, and from other VPCs, an instance is its elastic address.
-    fn destination(&self, text: &str, origin: &Origin) -> Result<Ipv4Addr, String> {
-        if let Some(eni) = self.interface(text)? {
-            let elastic =
-                self.world.addresses.values().find(|row| row.association.is_some_and(|at| at.eni == eni.id));
-            let apart = *origin == Origin::Outside || self.space_of(origin) != self.space(&eni);
-            let outside = elastic.filter(|_| apart).map(|row| row.public_ip);
-            return Ok(outside.unwrap_or(eni.private_ip));
-        }
-        if self.world.hosts.contains_key(text) {
-            return self.of_host(text);
-        }
-        address(text, "--to")
-    }
-
-    /// The isolated VPC that an interface is in; `None`: on the flat networks.
-    fn space(&self, eni: &Eni) -> Option<VpcId> {
-        self.world.vpcs.get(&eni.vpc).filter(|vpc| vpc.vni.is_some()).map(|vpc| vpc.id)
-    }
-
-    fn space_of(&self, origin: &Origin) -> Option<VpcId> {
-        match origin {
-            Origin::Interface(id) => self.space(self.world.enis.get(id)?),
-            Origin::Outside | Origin::Flat | Origin::Host(_) => None,
-        }
-    }
-
-    /// An instance's first interface, or an interface, by its id.
-    fn interface(&self, text: &str) -> Result<Option<Arc<Eni>>, String> {
-        if let Ok(id) = text.parse::<InstanceId>() {
-            let first = self.world.interfaces_of(id).into_iter().next();
-            return first
-                .map(Some)
-                .ok_or_else(|| format!("{id}: there is no such instance, or it has ended"));
-        }
-        if let Ok(id) = text.parse::<EniId>() {
-            let row = self.world.enis.get(&id).cloned();
-            return row.map(Some).ok_or_else(|| format!("{id}: there is no such network interface"));
-        }
-        Ok(None)
-    }
-
-    /// Whose address it is, private or elastic, and which private one. VPCs may have the same ones.
-    fn having(&self, ip: Ipv4Addr) -> Result<Option<(&Arc<Eni>, Ipv4Addr)>, String> {
-        let elastic = self.world.addresses.values().find(|row| row.public_ip == ip);
-        let led = elastic.and_then(|row| row.association);
-        if let Some((to, eni)) = led.and_then(|to| Some((to, self.world.enis.get(&to.eni)?))) {
-            return Ok(Some((eni, to.private_ip)));
-        }
-        let has = |eni: &&Arc<Eni>| eni.private_ips().any(|private| private == ip);
-        let found: Vec<_> = self.world.enis.values().filter(has).collect();
-        match &found[..] {
-            [] => Ok(None),
-            [eni] => Ok(Some((eni, ip))),
-            several => {
-                let ids: Vec<_> = several.iter().map(|eni| eni.id.to_string()).collect();
-                Err(format!("{ip} is an address in several VPCs: name one of {}", ids.join(", ")))
-            }
-        }
-    }
-
-    fn of_host(&self, name: &str) -> Result<Ipv4Addr, String> {
-        let own = self.facts.hosts.get(name).and_then(|host| host.snat);
-        own.ok_or_else(|| format!("host {name} has not said which public address it has"))
-    }
-}
-
-fn address(text: &str, option: &str) -> Result<Ipv4Addr, String> {
-    text.parse().map_err(|_| {
-        format!(
-            "{option} {text:?} is nobody: give an instance (i-…), a network interface (eni-…), an IPv4 address or a host's name"
-        )
-    })
 }
 
 fn say(packet: &Packet) -> String {
@@ -251,14 +159,7 @@ fn asked(decision: &AclDecision) -> Value {
 }
 
 fn routed(route: &Routed) -> Value {
-    let to = match route.leads {
-        Leads::Local => "local".to_owned(),
-        Leads::To(NextHop::Interface(id)) => id.to_string(),
-        Leads::To(NextHop::InternetGateway(id)) => id.to_string(),
-        Leads::To(NextHop::NatGateway(id)) => id.to_string(),
-        Leads::To(NextHop::Peering(id)) => id.to_string(),
-    };
-    json!({"table": route.table, "destination": route.destination, "to": to})
+    json!({"table": route.table, "destination": route.destination.to_string(), "to": route.leads.to_string()})
 }
 
 /// The answer for people; `None` for other commands' answers.

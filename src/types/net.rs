@@ -1,7 +1,7 @@
 //! CIDR blocks and address ranges.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -127,6 +127,23 @@ impl Cidr {
         match self {
             Self::V4(_) => None,
             Self::V6(cidr) => Some(cidr),
+        }
+    }
+
+    /// How many leading bits are fixed.
+    pub const fn prefix_len(self) -> u8 {
+        match self {
+            Self::V4(cidr) => cidr.prefix_len(),
+            Self::V6(cidr) => cidr.prefix_len(),
+        }
+    }
+
+    /// Whether the address lies in the block: never in one of the other family.
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self, address) {
+            (Self::V4(cidr), IpAddr::V4(address)) => cidr.contains(address),
+            (Self::V6(cidr), IpAddr::V6(address)) => cidr.contains(address),
+            _ => false,
         }
     }
 }

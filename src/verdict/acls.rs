@@ -3,11 +3,12 @@
 //! They judge what crosses a subnet's edge, packet by packet and whatever was said before: the entry with the lowest
 //! number that a packet matches decides, and what none matches is denied
 //! (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-network-acls.html>). Within a subnet nothing is asked, nor for
-//! DHCP, the resolver and metadata. An answer is one packet more: it needs entries of its own, on ephemeral ports.
+//! DHCP, neighbour discovery, the resolver and metadata. An answer is one packet more: it needs entries of its own, on ephemeral ports.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::groups::{carries, covers};
+use super::link;
 use super::packet::{Packet, Transport};
 use super::places::{self, METADATA};
 use crate::types::{Direction, NetworkAclId, SubnetId};
@@ -32,7 +33,8 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
         Direction::Ingress => packet.source,
         Direction::Egress => packet.destination,
     };
-    if covers(subnet.cidr, peer) || is_served(world, eni, direction, peer, packet.transport) {
+    let within = covers(subnet.cidr, peer) || subnet.block6.is_some_and(|block| covers(block.cidr, peer));
+    if within || is_served(world, eni, direction, peer, packet.transport) {
         return None;
     }
     let association = world.acl_associations.values().find(|row| row.subnet == subnet.id);
@@ -45,9 +47,7 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
     }
     let entries = world.acl_entries.values().filter(|entry| Some(entry.acl) == acl);
     let matching = |entry: &&std::sync::Arc<AclEntry>| {
-        entry.direction == direction
-            && entry.cidr.v4().is_some_and(|cidr| covers(cidr, peer))
-            && carries(&entry.traffic, packet.transport)
+        entry.direction == direction && covers(entry.cidr, peer) && carries(&entry.traffic, packet.transport)
     };
     let first = entries.filter(matching).min_by_key(|entry| entry.number);
     Some(decision(first.map(|entry| entry.number), first.is_some_and(|entry| entry.allow)))
@@ -55,9 +55,12 @@ pub fn decide(world: &World, eni: &Eni, direction: Direction, packet: &Packet) -
 
 /// "Network ACLs can't block DNS requests to or from the Route 53 Resolver [...], traffic to or from" DHCP and the instance
 /// metadata service.
-fn is_served(world: &World, eni: &Eni, direction: Direction, peer: Ipv4Addr, transport: Transport) -> bool {
+fn is_served(world: &World, eni: &Eni, direction: Direction, peer: IpAddr, transport: Transport) -> bool {
     let vpc = places::isolated(world, eni);
-    let discover = peer.is_broadcast() && matches!(transport, Transport::Udp { from: 68, to: 67 });
+    if let IpAddr::V6(peer) = peer {
+        return peer.is_unicast_link_local() || (direction == Direction::Egress && link::is_multicast(peer));
+    }
+    let discover = places::is_broadcast(peer) && matches!(transport, Transport::Udp { from: 68, to: 67 });
     (direction == Direction::Egress && discover)
         || peer == METADATA
         || places::is_gateway(world, vpc.map(|vpc| vpc.id), peer)

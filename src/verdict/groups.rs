@@ -4,13 +4,13 @@
 //! order of rules means nothing
 //! (<https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html>).
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::packet::{Packet, Transport};
-use super::places::is_meant;
+use super::places::{addresses, is_meant};
 use crate::types::{
-    Cidr, Cidr4, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
+    Cidr, Direction, EniId, GroupId, IcmpMatch, PortRange, PrefixListId, RuleId, RuleTarget, Traffic,
 };
 use crate::world::{Eni, PrefixListVersion, Rule, World};
 
@@ -48,39 +48,43 @@ pub fn decide(
     Decision { interface: eni.id, direction, allowed_by, groups: eni.groups.to_vec() }
 }
 
-fn allows(world: &World, rule: &Rule, peer: Ipv4Addr, transport: Transport) -> bool {
+fn allows(world: &World, rule: &Rule, peer: IpAddr, transport: Transport) -> bool {
     let who = match &rule.target {
         RuleTarget::Cidr4(block) => covers(*block, peer),
-        RuleTarget::Cidr6(_) => false,
+        RuleTarget::Cidr6(block) => covers(*block, peer),
         RuleTarget::PrefixList(list) => listed(world, *list).iter().any(|block| covers(*block, peer)),
         // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
         RuleTarget::Group { group, .. } => {
-            let has = |eni: &Eni| eni.private_ips().any(|ip| ip == peer);
-            is_meant(world, rule.group, *group)
+            let has = |eni: &Eni| addresses(eni).any(|ip| ip == peer);
+            is_meant(world, rule.group, *group, peer)
                 && world.enis.values().any(|eni| eni.groups.contains(group) && has(eni))
         }
     };
     who && carries(&rule.traffic, transport)
 }
 
-/// The IPv4 blocks that are in a prefix list: those of its version that counts.
-pub fn listed(world: &World, list: PrefixListId) -> Vec<Cidr4> {
+/// The blocks that are in a prefix list: those of its version that counts.
+pub fn listed(world: &World, list: PrefixListId) -> Vec<Cidr> {
     let Some(row) = world.prefix_lists.values().find(|row| row.id == list) else { return Vec::new() };
     let is_now = |version: &&Arc<PrefixListVersion>| version.list == list && version.number == row.version;
     let entries =
         world.prefix_list_versions.values().filter(is_now).flat_map(|version| version.entries.iter());
-    entries
-        .filter_map(|entry| match entry.block {
-            Cidr::V4(block) => Some(block),
-            Cidr::V6(_) => None,
-        })
-        .collect()
+    entries.map(|entry| entry.block).collect()
 }
 
-/// Whether the address lies in the block.
-pub fn covers(block: Cidr4, address: Ipv4Addr) -> bool {
-    let mask = u32::MAX.checked_shl(32 - u32::from(block.prefix_len())).unwrap_or(0);
-    address.to_bits() & mask == block.network().to_bits()
+/// Whether the address lies in the block: never in one of the other family.
+pub fn covers(block: impl Into<Cidr>, address: impl Into<IpAddr>) -> bool {
+    let (first, free, address) = match (block.into(), address.into()) {
+        (Cidr::V4(block), IpAddr::V4(address)) => {
+            (block.network().to_bits().into(), 32 - block.prefix_len(), address.to_bits().into())
+        }
+        (Cidr::V6(block), IpAddr::V6(address)) => {
+            (block.network().to_bits(), 128 - block.prefix_len(), address.to_bits())
+        }
+        _ => return false,
+    };
+    let mask = u128::MAX.checked_shl(free.into()).unwrap_or(0);
+    address & mask == first
 }
 
 /// Whether a packet is of this traffic.
@@ -90,7 +94,8 @@ pub fn carries(traffic: &Traffic, transport: Transport) -> bool {
         (Traffic::All, _) => true,
         (Traffic::Tcp(range), Transport::Tcp { to, .. })
         | (Traffic::Udp(range), Transport::Udp { to, .. }) => port(range, to),
-        (Traffic::Icmp(what), Transport::Icmp { kind, code }) => match *what {
+        (Traffic::Icmp(what), Transport::Icmp { kind, code })
+        | (Traffic::Icmpv6(what), Transport::Icmp6 { kind, code }) => match *what {
             IcmpMatch::Any => true,
             IcmpMatch::Type(wanted) => wanted == kind,
             IcmpMatch::TypeCode(wanted, of) => wanted == kind && of == code,

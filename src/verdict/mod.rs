@@ -5,14 +5,18 @@
 //! <https://docs.aws.amazon.com/vpc/latest/userguide/infrastructure-security.html>) and from what the specification
 //! promises, in the plainest way there is: every rule is looked at, every address is searched for. It shares no code with
 //! what makes the hosts' rules; tests compare the two, and the kernel, packet by packet. `fogbank trace` prints it.
-
 //!
 //! A packet is judged on its way there. What is answered comes back by connection tracking, which groups and translation
 //! heed; but from an isolated VPC the answer is one packet more for network ACLs, and needs a route of the subnet's table
 //! that leads back.
+//!
+//! Both families of IP are judged by the same code. What differs: IPv6 is carried by isolated VPCs alone and translated nowhere, an
+//! instance speaks with its router on the link, and who may begin from outside is whom the target's route table answers through
+//! an internet gateway.
 
 mod acls;
 mod groups;
+mod link;
 mod packet;
 mod places;
 mod routers;

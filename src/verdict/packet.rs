@@ -1,14 +1,21 @@
 //! A packet, as far as anything may depend on it.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-/// The first packet of a flow.
+/// The first packet of a flow. Both addresses are of one family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Packet {
-    pub source: Ipv4Addr,
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
     pub transport: Transport,
+}
+
+impl Packet {
+    /// One of either family.
+    pub fn new(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, transport: Transport) -> Self {
+        Self { source: source.into(), destination: destination.into(), transport }
+    }
 }
 
 /// What it carries.
@@ -22,11 +29,17 @@ pub enum Transport {
         from: u16,
         to: u16,
     },
+    /// Of IPv4.
     Icmp {
         kind: u8,
         code: u8,
     },
-    /// Another protocol, by its number: never 1, 6 or 17.
+    /// Of IPv6.
+    Icmp6 {
+        kind: u8,
+        code: u8,
+    },
+    /// Another protocol, by its number: never 6 or 17, and not the family's own ICMP.
     Other(u8),
 }
 
@@ -37,20 +50,26 @@ impl Transport {
             Self::Icmp { .. } => 1,
             Self::Tcp { .. } => 6,
             Self::Udp { .. } => 17,
+            Self::Icmp6 { .. } => 58,
             Self::Other(number) => number,
         }
     }
 
     /// Whether a flow can begin with it. Connection tracking begins none with an ICMP message that answers a question or
-    /// tells of an error; unasked for, such a message belongs to nothing and passes nowhere.
+    /// tells of an error; unasked for, such a message belongs to nothing and passes nowhere. So it is with the other family's
+    /// ICMP, and with what is said on a link alone.
     pub const fn begins_a_flow(self) -> bool {
         const ECHO: u8 = 8;
         const TIMESTAMP: u8 = 13;
         const INFORMATION: u8 = 15;
         const ADDRESS_MASK: u8 = 17;
+        const ECHO6: u8 = 128;
+        const NODE_INFORMATION: u8 = 139;
         match self {
             Self::Icmp { kind, .. } => matches!(kind, ECHO | TIMESTAMP | INFORMATION | ADDRESS_MASK),
-            _ => true,
+            Self::Icmp6 { kind, .. } => matches!(kind, ECHO6 | NODE_INFORMATION),
+            Self::Other(number) => !matches!(number, 1 | 58),
+            Self::Tcp { .. } | Self::Udp { .. } => true,
         }
     }
 }
@@ -62,6 +81,8 @@ impl fmt::Display for Transport {
             Self::Udp { to, .. } => write!(f, "udp {to}"),
             Self::Icmp { kind: 8, .. } => f.write_str("icmp echo"),
             Self::Icmp { kind, code } => write!(f, "icmp type {kind} code {code}"),
+            Self::Icmp6 { kind: 128, .. } => f.write_str("icmpv6 echo"),
+            Self::Icmp6 { kind, code } => write!(f, "icmpv6 type {kind} code {code}"),
             Self::Other(number) => write!(f, "protocol {number}"),
         }
     }

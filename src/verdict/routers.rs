@@ -1,16 +1,19 @@
 //! A packet's way through the routers of isolated VPCs: one on each host where the VPC has interfaces that run.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::acls;
 use super::groups::covers;
+use super::link;
 use super::places::{self, Served};
 use super::routes::{self, Leads};
 use super::trace::{Blocked, Interface};
 use super::walk::{Walk, Way};
-use crate::types::{Cidr4, Direction, EniId, InternetGatewayId, NatGatewayId, VpcPeeringConnectionId};
-use crate::world::{NextHop, Vpc};
+use crate::types::{
+    Cidr, Direction, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, VpcPeeringConnectionId,
+};
+use crate::world::Vpc;
 
 impl Walk<'_> {
     /// Onward from an interface, as its subnet's route table says.
@@ -24,10 +27,11 @@ impl Walk<'_> {
                 let target = places::at(self.world, Some(vpc.id), to).ok_or(Blocked::NobodyHasIt)?;
                 self.within(&from.host, vpc, &target)
             }
-            Leads::To(NextHop::Interface(id)) => self.through(&from.host, vpc, id),
-            Leads::To(NextHop::InternetGateway(id)) => self.by_internet_gateway(&from.host, vpc, id),
-            Leads::To(NextHop::Peering(id)) => self.by_peering(&from.host, vpc, id),
-            Leads::To(NextHop::NatGateway(id)) => self.by_nat_gateway(&from.host, vpc, id, route.destination),
+            Leads::Interface(id) => self.through(&from.host, vpc, id),
+            Leads::InternetGateway(id) => self.by_internet_gateway(from, vpc, id),
+            Leads::EgressGateway(id) => self.by_egress_gateway(from, vpc, id),
+            Leads::Peering(id) => self.by_peering(&from.host, vpc, id),
+            Leads::NatGateway(id) => self.by_nat_gateway(&from.host, vpc, id, route.destination),
         }
     }
 
@@ -41,8 +45,11 @@ impl Walk<'_> {
 
     /// To an interface that a route leads to, whoever the packet is for.
     fn through(&mut self, here: &Arc<str>, vpc: &Vpc, id: EniId) -> Way {
-        let of_vpc = |target: &Served| target.eni.vpc == vpc.id;
-        let target = places::served(self.world, id).filter(of_vpc).ok_or(Blocked::BlackHole)?;
+        let six = self.packet.destination.is_ipv6();
+        let takes = |target: &Served| {
+            target.eni.vpc == vpc.id && (!six || target.addresses.iter().any(IpAddr::is_ipv6))
+        };
+        let target = places::served(self.world, id).filter(takes).ok_or(Blocked::BlackHole)?;
         if target.host != *here {
             self.cross_vxlan(here, vpc, &target.host)?;
         }
@@ -62,14 +69,33 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Out of a VPC, by the interface's own host: only what has an elastic address, and only to the outside and to other
-    /// elastic addresses.
-    fn by_internet_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: InternetGatewayId) -> Way {
+    /// Out of a VPC, by the interface's own host: only what has an elastic address or is of IPv6, and only to the outside and
+    /// to addresses that others have there.
+    fn by_internet_gateway(&mut self, from: &Served, vpc: &Vpc, id: InternetGatewayId) -> Way {
         if !places::attached(self.world, id, vpc.id) {
             return Err(Blocked::BlackHole);
         }
-        let outside = places::outside_of_vpc(self.world, vpc.id, here, self.packet.source);
-        self.out_of(here, vpc, outside.ok_or(Blocked::NoPublicAddress)?)
+        if self.packet.source.is_ipv6() {
+            return self.as_itself(from, vpc);
+        }
+        let outside = places::outside_of_vpc(self.world, vpc.id, &from.host, self.packet.source);
+        self.out_of(&from.host, vpc, outside.ok_or(Blocked::NoPublicAddress)?)
+    }
+
+    /// The same way for IPv6; it differs in what comes back.
+    fn by_egress_gateway(&mut self, from: &Served, vpc: &Vpc, id: EgressGatewayId) -> Way {
+        let gateway = self.world.egress_gateways.get(&id).filter(|gateway| gateway.vpc == vpc.id);
+        gateway.ok_or(Blocked::BlackHole)?;
+        self.as_itself(from, vpc)
+    }
+
+    /// Nothing is translated, so whatever an interface hands on for others, outside it is itself.
+    fn as_itself(&mut self, from: &Served, vpc: &Vpc) -> Way {
+        let source = self.packet.source;
+        if !from.addresses.contains(&source) {
+            return Err(Blocked::ForgedSource);
+        }
+        self.out_of(&from.host, vpc, source)
     }
 
     /// To an interface of the VPC at the other end of a peering connection, by that VPC's router on the same host. Only what
@@ -90,11 +116,11 @@ impl Walk<'_> {
     }
 
     /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.
-    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr4) -> Way {
+    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr) -> Way {
         let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
         let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
         match routes::route_of_block(self.world, vpc, table, block) {
-            Some(NextHop::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
+            Some(Leads::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
             _ => return Err(Blocked::BlackHole),
         }
         if host != *here {
@@ -109,11 +135,11 @@ impl Walk<'_> {
                 return Err(why);
             }
         }
-        self.out_of(&host, vpc, gateway.public_ip)
+        self.out_of(&host, vpc, gateway.public_ip.into())
     }
 
-    /// From a router to the outside and to other elastic addresses, as this address.
-    fn out_of(&mut self, here: &Arc<str>, vpc: &Vpc, outside: Ipv4Addr) -> Way {
+    /// From a router to the outside and to addresses that others have there, as this address.
+    fn out_of(&mut self, here: &Arc<str>, vpc: &Vpc, outside: IpAddr) -> Way {
         let to = self.packet.destination;
         self.leave(Interface::Cable(vpc.id));
         self.enter(here, Interface::Cable(vpc.id));
@@ -134,13 +160,29 @@ impl Walk<'_> {
         self.by_public()
     }
 
-    /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there.
-    pub fn enter_router(&mut self, here: &Arc<str>, vpc: &Vpc) -> Result<(), Blocked> {
+    /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there, and nothing of a link.
+    pub fn enter_router(&mut self, here: &Arc<str>, vpc: &Vpc, target: &Served) -> Result<(), Blocked> {
         self.leave(Interface::Cable(vpc.id));
         self.enter_part(here, Some(vpc.id), Interface::Cable(vpc.id));
-        match places::network_of(self.world, Some(vpc.id), self.packet.source) {
-            Some(_) => Err(Blocked::ForgedSource),
-            None => Ok(()),
+        let source = self.packet.source;
+        let own = places::network_of(self.world, Some(vpc.id), source).is_some();
+        if source.is_ipv4() {
+            return if own { Err(Blocked::ForgedSource) } else { Ok(()) };
+        }
+        if places::blocks(vpc).any(|block| covers(block, source)) || link::is_nobodys(source) {
+            return Err(Blocked::ForgedSource);
+        }
+        if self.is_open(vpc, target) { Ok(()) } else { Err(Blocked::ClosedToOutside) }
+    }
+
+    /// Whether a flow of IPv6 may begin from outside: where the target answers through an internet gateway, and not through an
+    /// egress-only one (<https://docs.aws.amazon.com/vpc/latest/userguide/egress-only-internet-gateway.html>).
+    fn is_open(&self, vpc: &Vpc, target: &Served) -> bool {
+        let table = routes::table_of(self.world, vpc, target.eni.subnet);
+        let back = table.and_then(|table| routes::route(self.world, vpc, table, self.packet.source));
+        match back.map(|route| route.leads) {
+            Some(Leads::InternetGateway(id)) => places::attached(self.world, id, vpc.id),
+            _ => false,
         }
     }
 }

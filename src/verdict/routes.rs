@@ -1,25 +1,68 @@
 //! Route tables, route by route: the longest prefix that has the address decides
 //! (<https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html>).
 
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::groups::{self, covers};
-use crate::types::{Cidr4, RouteTableId, SubnetId};
-use crate::world::{Destination, NextHop, Vpc, World};
+use super::places;
+use crate::types::{
+    Cidr, Cidr4, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, RouteTableId, SubnetId,
+    VpcPeeringConnectionId,
+};
+use crate::world::{Destination, Ipv6NextHop, NextHop, Vpc, World};
 
 /// Where a route leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Leads {
     /// To the VPC's own interfaces.
     Local,
-    To(NextHop),
+    InternetGateway(InternetGatewayId),
+    EgressGateway(EgressGatewayId),
+    NatGateway(NatGatewayId),
+    Peering(VpcPeeringConnectionId),
+    Interface(EniId),
+}
+
+impl From<NextHop> for Leads {
+    fn from(to: NextHop) -> Self {
+        match to {
+            NextHop::InternetGateway(id) => Self::InternetGateway(id),
+            NextHop::NatGateway(id) => Self::NatGateway(id),
+            NextHop::Peering(id) => Self::Peering(id),
+            NextHop::Interface(id) => Self::Interface(id),
+        }
+    }
+}
+
+impl From<Ipv6NextHop> for Leads {
+    fn from(to: Ipv6NextHop) -> Self {
+        match to {
+            Ipv6NextHop::InternetGateway(id) => Self::InternetGateway(id),
+            Ipv6NextHop::EgressGateway(id) => Self::EgressGateway(id),
+            Ipv6NextHop::Interface(id) => Self::Interface(id),
+        }
+    }
+}
+
+impl fmt::Display for Leads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::InternetGateway(id) => id.fmt(f),
+            Self::EgressGateway(id) => id.fmt(f),
+            Self::NatGateway(id) => id.fmt(f),
+            Self::Peering(id) => id.fmt(f),
+            Self::Interface(id) => id.fmt(f),
+        }
+    }
 }
 
 /// The route that decides on a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Routed {
     pub table: RouteTableId,
-    pub destination: Cidr4,
+    pub destination: Cidr,
     pub leads: Leads,
 }
 
@@ -32,42 +75,57 @@ pub fn table_of(world: &World, vpc: &Vpc, subnet: SubnetId) -> Option<RouteTable
 
 /// The routes that somebody made in a table, in the order in which equal blocks count: those to blocks, then those to
 /// prefix lists, which are routes to each block in them. None leads away what is the VPC's own, or link-local.
-fn made(world: &World, vpc: &Vpc, table: RouteTableId) -> Vec<(Cidr4, NextHop)> {
+fn made(world: &World, vpc: &Vpc, table: RouteTableId) -> Vec<(Cidr, Leads)> {
     let (mut plain, mut listed) = (Vec::new(), Vec::new());
     for row in world.routes.values().filter(|row| row.table == table) {
         match row.destination {
-            Destination::Cidr4(block) => plain.push((block, row.to)),
+            Destination::Cidr4(block) => plain.push((block.into(), row.to.into())),
             Destination::PrefixList(list) => {
                 let blocks = groups::listed(world, list).into_iter();
-                listed.extend(blocks.filter(|block| !is_kept(vpc, *block)).map(|block| (block, row.to)));
+                let lead = blocks.filter(|block| block.v4().is_some() && !is_kept(vpc, *block));
+                listed.extend(lead.map(|block| (block, row.to.into())));
             }
         }
     }
+    let six = world.ipv6_routes.values().filter(|row| row.table == table);
+    plain.extend(six.map(|row| (row.destination.into(), row.to.into())));
     plain.extend(listed);
     plain
 }
 
-fn is_kept(vpc: &Vpc, block: Cidr4) -> bool {
-    let within = |own: Cidr4| own.prefix_len() <= block.prefix_len() && covers(own, block.network());
-    let first = block.network().octets();
-    vpc.cidrs().any(within) || (block.prefix_len() >= 16 && first[0] == 169 && first[1] == 254)
+fn is_kept(vpc: &Vpc, block: Cidr) -> bool {
+    let link_local = Cidr4::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(Cidr::V4);
+    places::blocks(vpc).chain(link_local).any(|own| holds(own, block))
+}
+
+/// Whether all of a block is in the other one.
+fn holds(block: Cidr, part: Cidr) -> bool {
+    let (first, last) = ends(part);
+    covers(block, first) && covers(block, last)
+}
+
+fn ends(block: Cidr) -> (IpAddr, IpAddr) {
+    match block {
+        Cidr::V4(block) => (block.network().into(), block.last().into()),
+        Cidr::V6(block) => (block.network().into(), block.last().into()),
+    }
 }
 
 /// The longest of what holds, and of equals the first one.
-fn longest<T>(all: impl Iterator<Item = (Cidr4, T)>) -> Option<(Cidr4, T)> {
+fn longest(all: impl Iterator<Item = (Cidr, Leads)>) -> Option<(Cidr, Leads)> {
     all.reduce(|best, next| if next.0.prefix_len() > best.0.prefix_len() { next } else { best })
 }
 
 /// Where the longest made route leads that has all of a block.
-pub fn route_of_block(world: &World, vpc: &Vpc, table: RouteTableId, block: Cidr4) -> Option<NextHop> {
-    let holds = |route: &(Cidr4, NextHop)| covers(route.0, block.network()) && covers(route.0, block.last());
-    longest(made(world, vpc, table).into_iter().filter(holds)).map(|(_, to)| to)
+pub fn route_of_block(world: &World, vpc: &Vpc, table: RouteTableId, block: Cidr) -> Option<Leads> {
+    let made = made(world, vpc, table).into_iter();
+    longest(made.filter(|(route, _)| holds(*route, block))).map(|(_, to)| to)
 }
 
 /// The route of an address in a table; `None` where it has none.
-pub fn route(world: &World, vpc: &Vpc, table: RouteTableId, to: Ipv4Addr) -> Option<Routed> {
-    let local = vpc.cidrs().map(|block| (block, Leads::Local));
-    let made = made(world, vpc, table).into_iter().map(|(block, to)| (block, Leads::To(to)));
-    let (destination, leads) = longest(local.chain(made).filter(|(block, _)| covers(*block, to)))?;
+pub fn route(world: &World, vpc: &Vpc, table: RouteTableId, to: IpAddr) -> Option<Routed> {
+    let local = places::blocks(vpc).map(|block| (block, Leads::Local));
+    let (destination, leads) =
+        longest(local.chain(made(world, vpc, table)).filter(|(block, _)| covers(*block, to)))?;
     Some(Routed { table, destination, leads })
 }

@@ -1,12 +1,14 @@
 //! Packets of isolated VPCs, one at a time.
 
-use std::net::Ipv4Addr;
+mod ipv6;
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::control::testing::Bench;
 use crate::types::*;
 
-const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 
 /// A VPC with one instance or several, of which all may do everything.
 struct Vpc {
@@ -73,28 +75,28 @@ impl Vpc {
     }
 }
 
-fn elastic(bench: &mut Bench, eni: EniId) -> Ipv4Addr {
+fn elastic(bench: &mut Bench, eni: EniId) -> IpAddr {
     let id = bench.told("allocationId", "AllocateAddress", &[("Domain", "vpc")]);
     let eni = eni.to_string();
     bench.call("AssociateAddress", &[("AllocationId", &id), ("NetworkInterfaceId", &eni)]).unwrap();
     let row = bench.world.addresses.values().find(|row| row.id.to_string() == id).unwrap();
-    row.public_ip
+    row.public_ip.into()
 }
 
-fn ip(bench: &Bench, eni: EniId) -> Ipv4Addr {
-    bench.world.enis[&eni].private_ip
+fn ip(bench: &Bench, eni: EniId) -> IpAddr {
+    bench.world.enis[&eni].private_ip.into()
 }
 
-fn ask(bench: &Bench, origin: &Origin, source: Ipv4Addr, destination: Ipv4Addr) -> Trace {
-    let packet = Packet { source, destination, transport: Transport::Tcp { from: 40_000, to: 80 } };
+fn ask(bench: &Bench, origin: &Origin, source: impl Into<IpAddr>, destination: impl Into<IpAddr>) -> Trace {
+    let packet = Packet::new(source, destination, Transport::Tcp { from: 40_000, to: 80 });
     verdict(&bench.world, &Facts::default(), origin, packet, None)
 }
 
-fn from(bench: &Bench, eni: EniId, to: Ipv4Addr) -> Trace {
+fn from(bench: &Bench, eni: EniId, to: impl Into<IpAddr>) -> Trace {
     ask(bench, &Origin::Interface(eni), ip(bench, eni), to)
 }
 
-fn end(trace: &Trace) -> Result<(Place, Ipv4Addr), Blocked> {
+fn end(trace: &Trace) -> Result<(Place, IpAddr), Blocked> {
     match &trace.outcome {
         Outcome::Reaches(place, packet) => Ok((place.clone(), packet.source)),
         Outcome::Blocked(why) => Err(*why),
@@ -206,7 +208,7 @@ fn the_resolver_is_where_ec2_has_it_and_can_be_switched_off() {
     let a = vpc.run(&mut bench);
     let ask = |bench: &Bench, to: [u8; 4]| {
         let transport = Transport::Udp { from: 40_000, to: 53 };
-        let packet = Packet { source: ip(bench, a), destination: to.into(), transport };
+        let packet = Packet::new(ip(bench, a), to, transport);
         end(&verdict(&bench.world, &Facts::default(), &Origin::Interface(a), packet, None)).map(|end| end.0)
     };
     for resolver in [[10, 1, 0, 2], [169, 254, 169, 253]] {

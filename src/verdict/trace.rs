@@ -1,7 +1,7 @@
 //! What came of a packet, and how.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::acls::AclDecision;
@@ -62,8 +62,8 @@ pub struct Hop {
 /// An address of the packet that became another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Translation {
-    Source(Ipv4Addr, Ipv4Addr),
-    Destination(Ipv4Addr, Ipv4Addr),
+    Source(IpAddr, IpAddr),
+    Destination(IpAddr, IpAddr),
 }
 
 /// What a host serves its instances.
@@ -74,6 +74,8 @@ pub enum Service {
     Metadata,
     /// An echo of the gateway.
     Gateway,
+    /// Neighbour discovery, and who listens to multicast.
+    Discovery,
 }
 
 /// Where a packet ends.
@@ -108,11 +110,15 @@ pub enum Blocked {
     NoRoute,
     /// A peering connection leads to the peer's own addresses, and not on from there.
     BeyondThePeer,
+    /// The interface has no address of IPv6, and so its link carries none.
+    NoIpv6,
+    /// The target's route table does not answer the sender through an internet gateway, so it cannot begin from outside.
+    ClosedToOutside,
     /// The route's target is gone, is attached to nothing, or does not run.
     BlackHole,
     /// The interface is attached to no instance that runs, or its host has not got its address yet.
     NotRunning,
-    /// The rest of 169.254.0.0/16, and multicast, lead nowhere from an instance.
+    /// The rest of 169.254.0.0/16, of fe80::/10 and of fd00:ec2::/32, and multicast, lead nowhere from an instance.
     NowhereToGo,
     /// An instance reaches nothing of a host but its services.
     HostIsProtected,
@@ -151,6 +157,10 @@ impl fmt::Display for Blocked {
             Self::NoRoute => "no route of the subnet's route table leads there",
             Self::BlackHole => {
                 "the route is a black hole: its target is gone, is attached to nothing, or does not run"
+            }
+            Self::NoIpv6 => "the sender's network interface has no IPv6 address",
+            Self::ClosedToOutside => {
+                "the route table of the target's subnet does not lead back to the sender through an internet gateway"
             }
             Self::ForgedSource => "the source is not one that the sender may have",
             Self::NotRunning => {

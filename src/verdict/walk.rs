@@ -1,12 +1,12 @@
 //! A packet's way through hosts.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::packet::{Packet, Transport};
 use super::places::{self, Elastic, Facts, METADATA, Served};
 use super::trace::{Blocked, Hop, Interface, Origin, Outcome, Place, Service, Trace, Translation};
-use super::{acls, groups};
+use super::{acls, groups, link};
 use crate::types::{Direction, EniId, VpcId};
 use crate::world::{Eni, Network, Vpc, World};
 
@@ -72,16 +72,18 @@ impl Walk<'_> {
         }
     }
 
-    pub fn source_becomes(&mut self, to: Ipv4Addr) {
+    pub fn source_becomes(&mut self, to: IpAddr) {
         let from = std::mem::replace(&mut self.packet.source, to);
         if from != to {
             self.here(|hop| hop.translations.push(Translation::Source(from, to)));
         }
     }
 
-    fn destination_becomes(&mut self, to: Ipv4Addr) {
+    fn destination_becomes(&mut self, to: IpAddr) {
         let from = std::mem::replace(&mut self.packet.destination, to);
-        self.here(|hop| hop.translations.push(Translation::Destination(from, to)));
+        if from != to {
+            self.here(|hop| hop.translations.push(Translation::Destination(from, to)));
+        }
     }
 
     fn at_interface(&mut self, id: EniId) -> Way {
@@ -95,7 +97,7 @@ impl Walk<'_> {
         }
         self.groups(&from.eni, Direction::Egress)?;
         let to = self.packet.destination;
-        if places::is_gateway(self.world, vpc.map(|vpc| vpc.id), to) || to.is_broadcast() {
+        if places::is_gateway(self.world, vpc.map(|vpc| vpc.id), to) || places::is_broadcast(to) {
             return Err(Blocked::HostIsProtected);
         }
         if to.is_multicast() {
@@ -124,19 +126,21 @@ impl Walk<'_> {
 
     /// Whether the source is the sender's own, unless it may send for others; and whether it is no answer to nothing.
     fn is_true(&self, from: &Served, vpc: Option<&Arc<Vpc>>) -> Result<(), Blocked> {
-        let Packet { source, destination: to, transport } = self.packet;
-        let discover = Transport::Udp { from: DHCP_CLIENT, to: DHCP_SERVER };
-        let unconfigured = source.is_unspecified() && to.is_broadcast() && transport == discover;
-        let own = from.addresses.contains(&source) || unconfigured;
+        let source = self.packet.source;
+        if source.is_ipv6() && from.eni.ipv6.is_empty() {
+            return Err(Blocked::NoIpv6);
+        }
+        let own = from.addresses.contains(&source) || link::may_say(&self.packet);
         // No kernel takes a packet from itself.
         let host = places::is_gateway(self.world, vpc.map(|vpc| vpc.id), source);
         // Nobody is a service or a host, and on a flat network, none is another instance.
         let another =
-            source.is_link_local() || (vpc.is_none() && places::at(self.world, None, source).is_some());
+            link::is_nobodys(source) || (vpc.is_none() && places::at(self.world, None, source).is_some());
         if ((from.eni.source_dest_check || another) && !own) || host {
             return Err(Blocked::ForgedSource);
         }
-        if transport.begins_a_flow() { Ok(()) } else { Err(Blocked::Unasked) }
+        let begins = self.packet.transport.begins_a_flow() || link::is_discovery(&self.packet);
+        if begins { Ok(()) } else { Err(Blocked::Unasked) }
     }
 
     /// The network ACL of the interface's subnet.
@@ -173,11 +177,13 @@ impl Walk<'_> {
 
     /// What is decided before any group is asked, and AWS's groups do not filter either: DHCP, DNS and metadata.
     fn service(&self, vpc: Option<&Arc<Vpc>>) -> Option<Result<Service, Blocked>> {
-        let Packet { destination: to, transport, .. } = self.packet;
+        let Packet { destination, transport, .. } = self.packet;
+        let IpAddr::V4(address) = destination else { return link::service(&self.packet) };
+        let to = destination;
         let gateway = || places::is_gateway(self.world, vpc.map(|vpc| vpc.id), to);
         match transport {
             Transport::Udp { from: DHCP_SERVER, to: DHCP_CLIENT } => Some(Err(Blocked::OnlyHostsServeDhcp)),
-            Transport::Udp { to: DHCP_SERVER, .. } if to.is_broadcast() || gateway() => {
+            Transport::Udp { to: DHCP_SERVER, .. } if address.is_broadcast() || gateway() => {
                 Some(Ok(Service::Dhcp))
             }
             Transport::Udp { to: 53, .. } | Transport::Tcp { to: 53, .. }
@@ -187,7 +193,7 @@ impl Walk<'_> {
             }
             Transport::Tcp { to: 80, .. } if to == METADATA => Some(Ok(Service::Metadata)),
             Transport::Icmp { kind: ECHO, .. } if gateway() => Some(Ok(Service::Gateway)),
-            _ if to.is_link_local() => Some(Err(Blocked::NowhereToGo)),
+            _ if address.is_link_local() => Some(Err(Blocked::NowhereToGo)),
             _ => None,
         }
     }
@@ -279,7 +285,7 @@ impl Walk<'_> {
     /// From a host into an interface, by that interface's host.
     pub fn carry(&mut self, here: &Arc<str>, target: &Served) -> Way {
         if let Some(vpc) = places::isolated(self.world, &target.eni) {
-            self.enter_router(here, vpc)?;
+            self.enter_router(here, vpc, target)?;
         } else if target.host != *here {
             self.cross_flat(&target.host)?;
         }
@@ -309,6 +315,7 @@ impl Walk<'_> {
         if !self.facts.one_nic(&host) && places::network_of(self.world, None, self.packet.source).is_some() {
             return Err(Blocked::ForgedSource);
         }
+        self.arrives_from_elsewhere(&host)?;
         match elastic.filter(|elastic| elastic.holder == host) {
             Some(elastic) => {
                 let target = self.associated(&elastic)?;
@@ -320,8 +327,14 @@ impl Walk<'_> {
     }
 
     fn nobody_answers(&self) -> Blocked {
-        let elastic = self.world.pools.values().any(|pool| pool.range.contains(self.packet.destination));
-        if elastic { Blocked::NoAssociation } else { Blocked::NotForwarded }
+        let world = self.world;
+        match self.packet.destination {
+            IpAddr::V4(to) if world.pools.values().any(|pool| pool.range.contains(to)) => {
+                Blocked::NoAssociation
+            }
+            IpAddr::V6(to) if world.ipv6_pools.keys().any(|pool| pool.contains(to)) => Blocked::NobodyHasIt,
+            _ => Blocked::NotForwarded,
+        }
     }
 
     fn at_flat(&mut self, entry: Option<&str>) -> Way {
@@ -350,7 +363,7 @@ impl Walk<'_> {
         let target = match elastic.filter(|elastic| elastic.holder == *host) {
             Some(elastic) => {
                 let target = self.associated(&elastic)?;
-                if let Some(own) = self.facts.snat(host) {
+                if let Some(own) = self.facts.snat(host).filter(|_| to.is_ipv4()) {
                     self.source_becomes(own);
                 }
                 Some(target)
@@ -375,7 +388,7 @@ impl Walk<'_> {
     }
 
     /// To a machine on the flat segment that is no instance.
-    fn reach_machine(&mut self, network: &Network, to: Ipv4Addr) -> Way {
+    fn reach_machine(&mut self, network: &Network, to: IpAddr) -> Way {
         if places::of_instances(network, to) {
             return Err(Blocked::NobodyHasIt);
         }

@@ -95,6 +95,11 @@ def none_reach(lab, *pairs):
         assert list(pages) == [None] * len(pairs)
 
 
+def traced(lab, where, to):
+    """What `fogbank trace` says of a new connection."""
+    return lab.operator("trace", "--from", BEYOND if where == "internet" else where, "--to", f"[{to}]:80")
+
+
 @pytest.fixture(scope="module")
 def lab():
     lab = Six()
@@ -180,6 +185,8 @@ def test_the_world_comes_in_by_an_internet_gateway_where_a_group_has_it_for_ipv6
     # From one VPC to another by their gateways, as the world does it.
     reaches(lab, other, two)
     reaches(lab, one, other)
+    asks = [("internet", two), (one["InstanceId"], two), (one["InstanceId"], other)]
+    assert all(traced(lab, where, address(instance))["passes"] for where, instance in asks)
     lab.let_in(first.group, tcp(IpRanges=[{"CidrIp": "0.0.0.0/0"}]))
     lab.shut_out(first.group, tcp(**six(ALL)))
     none_reach(lab, *world)
@@ -208,6 +215,8 @@ def test_by_an_egress_only_gateway_nobody_comes_in(lab, places):
     for instance in (one, two):
         until(lambda: lab.pings(instance["InstanceId"], BEYOND), 10)
     reaches(lab, one, two)
+    assert traced(lab, one["InstanceId"], BEYOND)["passes"]
+    assert "through an internet gateway" in traced(lab, "internet", address(one))["reason"]
 
 
 def test_a_network_acl_denies_ipv6_and_leaves_ipv4(lab, places):

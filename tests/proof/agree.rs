@@ -1,6 +1,7 @@
 //! The verdict that is read off the World is the one that the hosts' rules give.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -70,12 +71,13 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
 const BY_NAT: [&str; 2] = ["a NAT gateway here", "a NAT gateway there"];
 
 /// Every way to end: a run in which one is missing proves less than it says.
-const ENDINGS: [&str; 28] = [
+const ENDINGS: [&str; 31] = [
     "Interface",
     "Dhcp",
     "Dns",
     "Metadata",
     "Gateway",
+    "Discovery",
     "Outside",
     "Flat",
     "Host",
@@ -85,6 +87,8 @@ const ENDINGS: [&str; 28] = [
     "NetworkAclIngress",
     "ForgedSource",
     "DestinationCheck",
+    "NoIpv6",
+    "ClosedToOutside",
     "NoRoute",
     "BeyondThePeer",
     "BlackHole",
@@ -153,7 +157,7 @@ fn agrees(seed: u64, made: &Made, segments: &mut Segments, case: &Case) -> Trace
 /// with others on the flat segment is not ours to say.
 fn may_answer(case: &Case, place: &Place) -> bool {
     let by_flat = matches!((&case.origin, place), (Origin::Host(_), Place::Flat));
-    !case.packet.destination.is_broadcast() && case.entry.is_none() && !by_flat
+    case.packet.destination != Ipv4Addr::BROADCAST && case.entry.is_none() && !by_flat
 }
 
 /// The answer comes back to where the question began, whatever the groups' rules, and so does an error about it: unless
@@ -184,12 +188,20 @@ fn answers(
     if arrived != ends.come_back(place, &answer, &seen) {
         fail(&format!("the answer {answer:?} ends as {got:?}"));
     }
-    let transport = Transport::Icmp { kind: 3, code: 3 };
+    let transport = unreachable(&answer);
     let (error, seen) = (Packet { transport, ..answer }, Packet { transport, ..seen });
     let got = segments.send(&there, None, Parcel::of(error, Some(packet), false));
     let arrived = matches!(&got, Arrival::At(at, looking, Some(about))
         if *at == back && *about == case.packet && looking.destination == case.packet.source);
     if arrived != ends.come_back(place, &error, &seen) {
         fail(&format!("the error {error:?} ends as {got:?}"));
+    }
+}
+
+/// That nobody listens on the port (RFC 792; RFC 4443, 3.1).
+fn unreachable(about: &Packet) -> Transport {
+    match about.source.is_ipv4() {
+        true => Transport::Icmp { kind: 3, code: 3 },
+        false => Transport::Icmp6 { kind: 1, code: 4 },
     }
 }

@@ -1,12 +1,13 @@
 //! Packets that are likely to be judged wrongly: at the edges of rules, between known places, and lies.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use fogbank::types::{Cidr, EniId, IcmpMatch, RuleTarget, Traffic};
 use fogbank::verdict::{Origin, Packet, Transport};
 use fogbank::world::{Address, Eni, Network, World};
 
+use crate::cases6::Palette6;
 use crate::dice::Dice;
 use crate::worlds::{CLIENT, Made, PORTS, interesting, name, own};
 
@@ -26,6 +27,7 @@ pub struct Palette {
     transports: Vec<Transport>,
     private: Vec<Ipv4Addr>,
     elastic: Vec<Ipv4Addr>,
+    six: Option<Palette6>,
 }
 
 impl Palette {
@@ -54,14 +56,18 @@ impl Palette {
         }
         transports.extend([(67, 68), (68, 67), (53, 4000)].map(|(from, to)| Transport::Udp { from, to }));
         transports.extend([0, 3, 5, 8, 13].map(|kind| Transport::Icmp { kind, code: 0 }));
-        transports.extend([47, 50, 132].map(Transport::Other));
+        transports.extend([47, 50, 58, 132].map(Transport::Other));
         let private = world.enis.values().flat_map(|eni| eni.private_ips()).collect();
         let elastic = world.addresses.values().map(|row| row.public_ip).collect();
-        Self { addresses, transports, private, elastic }
+        transports.retain(|transport| !matches!(transport, Transport::Icmp6 { .. }));
+        Self { addresses, transports, private, elastic, six: Palette6::new(world) }
     }
 
     /// A packet of an interface: in worlds of many kinds there are many that are worth a try.
     pub fn case(&self, dice: &mut Dice, made: &Made) -> Case {
+        if let Some(six) = self.six.as_ref().filter(|_| dice.once_in(2)) {
+            return six.case(dice, made);
+        }
         let world = &made.world;
         let enis: Vec<_> = world.enis.values().collect();
         let transport = *dice.pick(&self.transports);
@@ -93,8 +99,8 @@ impl Palette {
                     |network: &Arc<Network>| network.gateway_host.as_ref().is_some_and(|g| *g != host);
                 let away = world.networks.values().any(elsewhere);
                 match made.facts.snat(&host).filter(|_| !away) {
-                    Some(source) => (Origin::Host(host), source, to, None),
-                    None => (Origin::Outside, CLIENT, to, None),
+                    Some(IpAddr::V4(source)) => (Origin::Host(host), source, to, None),
+                    _ => (Origin::Outside, CLIENT, to, None),
                 }
             }
         };
@@ -108,7 +114,7 @@ impl Palette {
             _ => false,
         };
         let transport = if odd { Transport::Tcp { from: 40000, to: 80 } } else { transport };
-        let packet = Packet { source, destination, transport };
+        let packet = Packet::new(source, destination, transport);
         Case { origin, packet, entry, fragmented: dice.once_in(8) && source != Ipv4Addr::UNSPECIFIED }
     }
 
@@ -190,7 +196,7 @@ fn is_plain(ip: Ipv4Addr) -> bool {
 }
 
 /// What a rule matches at its ends, and what is just beyond.
-fn edges(traffic: &Traffic) -> Vec<Transport> {
+pub fn edges(traffic: &Traffic) -> Vec<Transport> {
     let around = |from: u16, to: u16| [from, to, from.wrapping_sub(1), to.wrapping_add(1)];
     match traffic {
         Traffic::Tcp(range) => {
@@ -202,11 +208,15 @@ fn edges(traffic: &Traffic) -> Vec<Transport> {
         Traffic::Icmp(IcmpMatch::TypeCode(kind, code)) => {
             [(*kind, *code), (*kind, code + 1)].map(|(kind, code)| Transport::Icmp { kind, code }).to_vec()
         }
+        Traffic::Icmpv6(IcmpMatch::TypeCode(kind, code)) => {
+            [(*kind, *code), (*kind, code + 1)].map(|(kind, code)| Transport::Icmp6 { kind, code }).to_vec()
+        }
+        Traffic::Icmpv6(_) => [128, 139].map(|kind| Transport::Icmp6 { kind, code: 7 }).to_vec(),
         Traffic::Icmp(_) => [8, 13].map(|kind| Transport::Icmp { kind, code: 7 }).to_vec(),
         Traffic::Other(number) => {
             let near = [*number, number.wrapping_add(3)];
             near.into_iter().filter(|n| ![1, 6, 17].contains(n)).map(Transport::Other).collect()
         }
-        Traffic::All | Traffic::Icmpv6(_) => vec![],
+        Traffic::All => vec![],
     }
 }

@@ -7,18 +7,18 @@ use fogbank::world::*;
 use crate::worlds::{Maker, name, traffic};
 
 impl Maker<'_> {
-    fn choose<T: Clone>(&mut self, of: impl FnOnce(&World) -> Vec<T>) -> Option<T> {
+    pub fn choose<T: Clone>(&mut self, of: impl FnOnce(&World) -> Vec<T>) -> Option<T> {
         let all = of(&self.world);
         (!all.is_empty()).then(|| self.dice.pick(&all).clone())
     }
 
-    fn delete(&mut self, key: Key) {
+    pub fn delete(&mut self, key: Key) {
         self.world.apply(&Change::Delete(key));
     }
 
     /// Changes something of a VPC; `None` where there is no such thing.
     pub fn change_vpc(&mut self) -> Option<()> {
-        match self.dice.below(8) {
+        match self.dice.below(10) {
             0 => self.gateway_comes_or_goes(),
             1 => self.route_goes_or_leads_elsewhere(),
             2 => self.other_table(),
@@ -26,6 +26,7 @@ impl Maker<'_> {
             4 => self.other_acl(),
             5 => self.nat_gateway_moves(),
             6 => self.secondary_comes_or_goes(),
+            7 | 8 => self.change6(),
             _ => self.instance_moves(),
         }
     }
@@ -138,7 +139,7 @@ fn isolated(world: &World) -> impl Iterator<Item = &Arc<Vpc>> {
 }
 
 /// The interfaces of instances in isolated VPCs.
-fn guests(world: &World) -> Vec<Arc<Eni>> {
+pub fn guests(world: &World) -> Vec<Arc<Eni>> {
     let of = |eni: &&Arc<Eni>| eni.attachment.is_some() && world.vpcs[&eni.vpc].vni.is_some();
     world.enis.values().filter(of).cloned().collect()
 }

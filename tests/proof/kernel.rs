@@ -1,13 +1,12 @@
 //! The verdict that is read off the World is the kernel's: real packets through real agents' rules, a sample of worlds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use fogbank::agent::names::PORT_MAC;
 use fogbank::types::MacAddr;
 use fogbank::verdict::*;
-use fogbank::world::NextHop;
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
@@ -16,7 +15,7 @@ use crate::lab::within;
 use crate::returns::{Ends, way_back};
 use crate::tracer::reversed;
 use crate::wires::{MACHINE, MACHINES, Wires, public_mac};
-use crate::worlds::{CLIENT, Made, mac, make, make_with_twins, name};
+use crate::worlds::{CLIENT, CLIENT6, Made, mac, make, make_with_twins, name};
 
 const WORLDS: u64 = 9;
 const PACKETS: usize = 1500;
@@ -58,13 +57,15 @@ fn parts(trace: &Trace) -> BTreeSet<&'static str> {
     let by = |hop: &Hop| match (hop.entered, hop.route.map(|route| route.leads)) {
         (Interface::Vxlan, _) => Some("VXLAN"),
         (Interface::Cable(_), _) => Some("into a VPC"),
-        (_, Some(Leads::To(NextHop::InternetGateway(_)))) => Some("an internet gateway"),
-        (_, Some(Leads::To(NextHop::NatGateway(_)))) => Some("a NAT gateway"),
-        (_, Some(Leads::To(NextHop::Interface(_)))) => Some("an interface"),
+        (_, Some(Leads::InternetGateway(_))) => Some("an internet gateway"),
+        (_, Some(Leads::EgressGateway(_))) => Some("an egress-only gateway"),
+        (_, Some(Leads::NatGateway(_))) => Some("a NAT gateway"),
+        (_, Some(Leads::Interface(_))) => Some("an interface"),
         (_, Some(Leads::Local)) => Some("local"),
         _ => None,
     };
-    routers.filter_map(by).collect()
+    let six = trace.packet.source.is_ipv6().then_some("IPv6");
+    routers.filter_map(by).chain(six).collect()
 }
 
 struct Sent {
@@ -190,7 +191,7 @@ fn seen(heard: &BTreeMap<u32, Vec<(Place, Packet, MacAddr)>>, mark: u32) -> BTre
 
 /// Where an answer comes to; `None` for a packet that was no honest question.
 fn home(made: &Made, case: &Case) -> Option<Place> {
-    if case.entry.is_some() || case.packet.destination.is_broadcast() {
+    if case.entry.is_some() || case.packet.destination == Ipv4Addr::BROADCAST {
         return None;
     }
     let place = match &case.origin {
@@ -229,7 +230,7 @@ fn of_its_own(flows: &mut BTreeSet<String>, packet: &Packet, outcome: &Outcome) 
 fn key(packet: &Packet) -> String {
     match packet.transport {
         // Each has an identifier of its own.
-        Transport::Icmp { .. } => format!("{packet:?}"),
+        Transport::Icmp { .. } | Transport::Icmp6 { .. } => format!("{packet:?}"),
         // Connection tracking knows them by their ends alone, and by what those are translated to.
         Transport::Other(number) => format!("{number}"),
         _ => format!("{packet:?}"),
@@ -256,7 +257,7 @@ impl Way {
             let trace = verdict(&made.world, &made.facts, &case.origin, case.packet, case.entry.as_deref());
             number(&trace.hops.first()?.host)
         };
-        let edge = |ip: Ipv4Addr| matches!(ip.octets(), [203, 0, 113, 0 | 255] | [_, _, _, 127]);
+        let edge = |ip: IpAddr| matches!(ip, IpAddr::V4(ip) if matches!(ip.octets(), [203, 0, 113, 0 | 255] | [_, _, _, 127]));
         if edge(case.packet.source) || edge(case.packet.destination) || needs_a_form(case.packet.transport) {
             return None;
         }
@@ -297,13 +298,21 @@ fn wanted(made: &Made, outcome: &Outcome) -> Wanted {
     match outcome {
         Outcome::Reaches(place @ Place::Interface(_), packet) => Wanted::At(place.clone(), *packet),
         // Somebody must answer for the address on the segment.
-        Outcome::Reaches(Place::Outside, packet) if packet.destination == CLIENT => {
+        Outcome::Reaches(Place::Outside, packet)
+            if packet.destination == CLIENT || packet.destination == CLIENT6 =>
+        {
             Wanted::At(Place::Outside, *packet)
         }
         Outcome::Reaches(Place::Flat, packet) => {
-            let known = MACHINES.contains(&packet.destination.octets()[3]);
-            let ours = made.world.flat_networks().any(|network| network.cidr.contains(packet.destination));
-            if known && ours { Wanted::At(Place::Flat, *packet) } else { Wanted::Whatever }
+            let heard = |to: Ipv4Addr| {
+                MACHINES.contains(&to.octets()[3])
+                    && made.world.flat_networks().any(|network| network.cidr.contains(to))
+            };
+            if matches!(packet.destination, IpAddr::V4(to) if heard(to)) {
+                Wanted::At(Place::Flat, *packet)
+            } else {
+                Wanted::Whatever
+            }
         }
         Outcome::Reaches(Place::Outside, _) => Wanted::Whatever,
         Outcome::Reaches(Place::Service(_) | Place::Host(_), _) | Outcome::Blocked(_) => Wanted::Nowhere,

@@ -10,12 +10,14 @@
 
 mod agree;
 mod cases;
+mod cases6;
 mod changes;
 mod dice;
 mod drift;
 mod flows;
 mod frames;
 mod history;
+mod ipv6;
 mod kernel;
 mod nat;
 mod parts;

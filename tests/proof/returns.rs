@@ -1,10 +1,10 @@
 //! Whether an answer comes back: network ACLs forget every question, and from a VPC it needs a route of its own.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use fogbank::types::{Cidr, Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
 use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
-use fogbank::world::{AclEntry, Destination, Eni, NextHop, PrefixListEntry, Space, Vpc, World};
+use fogbank::world::{AclEntry, Destination, Eni, PrefixListEntry, Space, Vpc, World};
 
 use crate::worlds::Made;
 
@@ -17,7 +17,7 @@ pub fn way_back(made: &Made, trace: &Trace) -> bool {
 /// The NAT gateway that a question was led to.
 pub fn nat_gateway(trace: &Trace) -> Option<NatGatewayId> {
     trace.hops.iter().find_map(|hop| match hop.route?.leads {
-        Leads::To(NextHop::NatGateway(id)) => Some(id),
+        Leads::NatGateway(id) => Some(id),
         _ => None,
     })
 }
@@ -41,12 +41,20 @@ impl Ends<'_> {
     pub fn is_a_lie(&self) -> bool {
         match &self.trace.origin {
             Origin::Interface(id) => {
-                let (eni, source) = (self.eni(*id), self.trace.packet.source);
+                let eni = self.eni(*id);
+                let source = match self.trace.packet.source {
+                    IpAddr::V4(source) => source,
+                    IpAddr::V6(source) => return !eni.ipv6.contains(&source),
+                };
                 let claim = self.world.claims.get(&(Space::Network(eni.network.clone()), source));
                 let served = claim.is_some_and(|claim| claim.leaving.is_none());
                 !served || !eni.private_ips().any(|ip| ip == source)
             }
-            _ => false,
+            // As an instance of another VPC, whose own address it is.
+            _ => match self.trace.packet.source {
+                IpAddr::V4(_) => false,
+                IpAddr::V6(source) => self.world.enis.values().any(|eni| eni.ipv6.contains(&source)),
+            },
         }
     }
 
@@ -75,7 +83,7 @@ impl Ends<'_> {
     }
 
     /// Whether the route of an answer goes where the question came from.
-    fn leads_back(&self, eni: &Eni, to: Ipv4Addr) -> bool {
+    fn leads_back(&self, eni: &Eni, to: IpAddr) -> bool {
         let Some(vpc) = self.vpc(eni) else { return true };
         let through_gateway =
             self.trace.hops.last().is_some_and(|hop| matches!(hop.entered, Interface::Cable(_)));
@@ -83,28 +91,34 @@ impl Ends<'_> {
             Interface::Peering(id) => Some(id),
             _ => None,
         });
-        let local = vpc.cidrs().filter(|block| block.contains(to)).map(|block| (block.prefix_len(), None));
+        let own = vpc.cidrs().map(Cidr::V4).chain(vpc.blocks6.iter().map(|block| Cidr::V6(block.cidr)));
+        let local = own.map(|block| (block, Leads::Local));
         let table = self.world.route_table_of(vpc.id, eni.subnet).unwrap();
-        let mut made: Vec<(Cidr4, NextHop)> = Vec::new();
+        let mut made: Vec<(Cidr, Leads)> = Vec::new();
         for route in self.world.routes_of(table.id) {
             let blocks = match route.destination {
-                Destination::Cidr4(block) => vec![block],
-                Destination::PrefixList(list) => self.listed(vpc, list),
+                Destination::Cidr4(block) => vec![block.into()],
+                Destination::PrefixList(list) => self.listed(vpc, list).into_iter().map(Cidr::V4).collect(),
             };
             // A block that has a route already keeps it.
             let new = blocks.into_iter().filter(|block| made.iter().all(|(other, _)| other != block));
-            made.extend(new.collect::<Vec<_>>().into_iter().map(|block| (block, route.to)));
+            made.extend(new.collect::<Vec<_>>().into_iter().map(|block| (block, route.to.into())));
         }
-        let made = made.into_iter().filter(|(block, _)| block.contains(to));
-        let made = made.map(|(block, to)| (block.prefix_len(), Some(to)));
-        match local.chain(made).max_by_key(|(length, _)| *length) {
-            Some((_, None)) => !through_gateway && over.is_none(),
-            Some((_, Some(NextHop::Peering(id)))) => over == Some(id),
-            Some((_, Some(NextHop::InternetGateway(id)))) => {
+        let six = self.world.ipv6_routes_of(table.id);
+        made.extend(six.map(|route| (route.destination.into(), route.to.into())));
+        let fits = local.chain(made).filter(|(block, _)| block.contains(to));
+        match fits.max_by_key(|(block, _)| block.prefix_len()).map(|(_, leads)| leads) {
+            Some(Leads::Local) => !through_gateway && over.is_none(),
+            Some(Leads::Peering(id)) => over == Some(id),
+            Some(Leads::InternetGateway(id)) => {
                 let gateway = self.world.internet_gateways.get(&id);
                 through_gateway && gateway.is_some_and(|gateway| gateway.vpc == Some(vpc.id))
             }
-            Some((_, Some(NextHop::Interface(_) | NextHop::NatGateway(_)))) | None => false,
+            Some(Leads::EgressGateway(id)) => {
+                let gateway = self.world.egress_gateways.get(&id);
+                through_gateway && gateway.is_some_and(|gateway| gateway.vpc == vpc.id)
+            }
+            Some(Leads::Interface(_) | Leads::NatGateway(_)) | None => false,
         }
     }
 
@@ -128,20 +142,23 @@ impl Ends<'_> {
         let peer = if direction == Direction::Egress { packet.destination } else { packet.source };
         // A DHCP client asks everybody.
         let dhcp = Transport::Udp { from: 68, to: 67 };
-        if direction == Direction::Egress && packet.transport == dhcp && peer.is_broadcast() {
+        if direction == Direction::Egress && packet.transport == dhcp && peer == Ipv4Addr::BROADCAST {
             return true;
         }
-        if subnet.cidr.contains(peer) || self.is_served(eni, peer) {
+        let blocks = [Some(subnet.cidr.into()), subnet.block6.map(|block| block.cidr.into())];
+        let within = blocks.into_iter().flatten().any(|block: Cidr| block.contains(peer));
+        if within || self.is_served(eni, peer) {
             return true;
         }
         let Some(acl) = self.world.acl_of(subnet.id) else { return self.vpc(eni).is_none() };
         let mut entries = self.world.acl_entries_of(acl.id, direction);
-        let holds = |entry: &AclEntry| entry.cidr.v4().is_some_and(|cidr| cidr.contains(peer));
+        let holds = |entry: &AclEntry| entry.cidr.contains(peer);
         let first = entries.find(|entry| holds(entry) && fits(&entry.traffic, packet.transport));
         first.is_some_and(|entry| entry.allow)
     }
 
-    fn is_served(&self, eni: &Eni, peer: Ipv4Addr) -> bool {
+    fn is_served(&self, eni: &Eni, peer: IpAddr) -> bool {
+        let IpAddr::V4(peer) = peer else { return false };
         let vpc = self.vpc(eni);
         let mut networks = self.world.networks.values().filter(|net| net.vpc == vpc.map(|vpc| vpc.id));
         let third = |vpc: &Vpc| vpc.dns_support && peer.to_bits() == vpc.cidr.network().to_bits() + 2;
@@ -154,11 +171,12 @@ fn fits(traffic: &Traffic, transport: Transport) -> bool {
         (Traffic::All, _) => true,
         (Traffic::Tcp(range), Transport::Tcp { to, .. })
         | (Traffic::Udp(range), Transport::Udp { to, .. }) => (range.from()..=range.to()).contains(&to),
-        (Traffic::Icmp(IcmpMatch::Any), Transport::Icmp { .. }) => true,
-        (Traffic::Icmp(IcmpMatch::Type(wanted)), Transport::Icmp { kind, .. }) => *wanted == kind,
-        (Traffic::Icmp(IcmpMatch::TypeCode(wanted, of)), Transport::Icmp { kind, code }) => {
-            (*wanted, *of) == (kind, code)
-        }
+        (Traffic::Icmp(what), Transport::Icmp { kind, code })
+        | (Traffic::Icmpv6(what), Transport::Icmp6 { kind, code }) => match *what {
+            IcmpMatch::Any => true,
+            IcmpMatch::Type(wanted) => wanted == kind,
+            IcmpMatch::TypeCode(wanted, of) => (wanted, of) == (kind, code),
+        },
         (Traffic::Other(wanted), Transport::Other(number)) => *wanted == number,
         _ => false,
     }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use fogbank::agent::kernel::ipv6;
 use fogbank::agent::kernel::sysctl::{self, Switch};
-use fogbank::agent::names::{PORT_MAC, PORT_PREFIX, port_name};
+use fogbank::agent::names::{PORT_MAC, PORT_PREFIX, ROUTER_OUT, ROUTER_VXLAN, port_name, transit_name};
 use fogbank::agent::routers::split;
 use fogbank::plan::{Exit, Failure, HostState};
+use fogbank::types::VpcId;
 use serde_json::Value as Json;
 
 use crate::hosts::Host;
@@ -22,11 +24,14 @@ const FLUSH: &str = "nft flush ruleset; ip route flush table all proto 142 2>/de
      ip neigh show proxy | while read address _ name _; do ip neigh del proxy $address dev $name; done; \
      ip -4 -o addr show dev eth0 2>/dev/null | while read _ _ _ address _; do \
          case $address in */32) ip addr del $address dev eth0;; esac; done; \
+     ip -6 route flush table all proto 142 2>/dev/null; \
+     ip -6 -o addr show to fe80::1 | while read _ name _; do ip addr del fe80::1/64 dev $name; done; \
+     ip -6 rule show | sed -n \"s/^\\(142[01][0-9]\\):.*/\\1/p\" | while read number; do ip -6 rule del pref $number; done; \
      ip rule show | sed -n \"s/^\\(142[01][0-9]\\):.*/\\1/p\" | while read number; do ip rule del pref $number; done";
 
-const LIST: &str = "nft -j list ruleset; echo; echo ---; ip -4 -o addr; echo ---; ip -d route show table all proto 142; \
-     echo ---; ip rule; echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; \
-     ip -o link";
+const LIST: &str = "nft -j list ruleset; echo; echo ---; ip -4 -o addr; ip -6 -o addr show to fe80::1; echo ---; \
+     ip -4 -d route show table all proto 142; ip -6 -d route show table all proto 142; echo ---; ip rule; ip -6 rule; \
+     echo ---; ip neigh show nud permanent; echo ---; ip neigh show proxy; echo ---; ip -o link";
 
 /// What is in a kernel, by kind; each a text that can be compared.
 pub type Dump = BTreeMap<String, String>;
@@ -163,8 +168,12 @@ impl Stage {
                 continue;
             }
             let ports = router.kernel.ports.values();
-            let switches = ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port)));
-            let part = self.part(&name, &router.kernel, switches.collect());
+            let mut switches: Vec<_> = ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port))).collect();
+            if ipv6::is_carried(&router.kernel) {
+                switches.push(ipv6::switches::router());
+                switches.extend([ROUTER_OUT, ROUTER_VXLAN].into_iter().flat_map(ipv6::switches::ours));
+            }
+            let part = self.part(&name, &router.kernel, switches);
             dump.extend(part.into_iter().map(|(key, text)| (format!("{vpc} {key}"), text)));
             let device = format!("ip -n {name} -d -j link show fb-vxlan 2>/dev/null || echo [{{}}]");
             let device: Json = serde_json::from_str(&sh(&device)).unwrap();
@@ -219,6 +228,12 @@ impl Stage {
         for port in state.ports.values() {
             all.extend(sysctl::port(&sysctl::Port::of(port)));
         }
+        let carried: BTreeSet<VpcId> = split::host(state).routed6.values().copied().collect();
+        all.extend(carried.iter().flat_map(|vpc| ipv6::switches::cable(&transit_name(*vpc))));
+        if !carried.is_empty() {
+            let of = |key: &str| (format!("ipv6/conf/{}/{key}", config.public_interface), "1");
+            all.extend(["proxy_ndp", "forwarding", "force_forwarding"].map(of));
+        }
         all
     }
 }
@@ -228,7 +243,7 @@ fn plain(line: &str) -> String {
     let line = match line.split_once(": ") {
         Some((number, rest)) if number.parse::<u32>().is_ok() => {
             // Rules begin with their priority, addresses with their interface's number.
-            if rest.contains("inet ") { rest.to_owned() } else { line.to_owned() }
+            if rest.contains("inet") { rest.to_owned() } else { line.to_owned() }
         }
         _ => line.to_owned(),
     };

@@ -13,7 +13,7 @@ const BLOCKS: [[u8; 4]; 4] = [[10, 0, 0, 0], [10, 0, 0, 0], [10, 1, 0, 0], [192,
 const MORE: [u8; 4] = [100, 64, 0, 0];
 const SUBNETS: usize = 3;
 /// Of an interface or gateway that there is not.
-const GONE: u64 = 0xdead;
+pub const GONE: u64 = 0xdead;
 
 fn block(base: [u8; 4], length: u8) -> Cidr4 {
     Cidr4::new(base.into(), length).unwrap()
@@ -25,7 +25,7 @@ pub struct MadeVpc {
     pub id: VpcId,
     pub owner: Owner,
     pub subnets: Vec<SubnetId>,
-    groups: Vec<(usize, GroupId)>,
+    pub groups: Vec<(usize, GroupId)>,
     /// Its peering connections in whatever state, each with the blocks at the other end.
     peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
 }
@@ -48,15 +48,18 @@ impl Maker<'_> {
             enis.extend(self.instances_of(vpc));
         }
         self.gateways(&made);
+        self.egress_gateways(&made);
         let nat = self.nat_gateways(&made);
         self.peerings(&mut made);
         for vpc in &made {
             self.route_tables(vpc, &enis, &nat);
+            self.routes6(vpc, &made, &enis);
             self.acls(vpc);
         }
         self.elastic(&enis);
         for vpc in &made {
             self.rules_of(vpc);
+            self.rules6(vpc);
         }
     }
 
@@ -67,13 +70,14 @@ impl Maker<'_> {
         let more = Block { id: VpcCidrAssociationId::from_random(number as u64), cidr: block(MORE, 24) };
         let blocks: Arc<[Block]> = if self.dice.once_in(3) { [more].into() } else { [].into() };
         let length = if base[0] == 10 { 16 } else { 24 };
+        let blocks6 = self.blocks6(number);
         let (second, dns_support) = (!blocks.is_empty(), !self.dice.once_in(4));
         self.put(Vpc {
             id,
             owner: owner.clone(),
             cidr: block(base, length),
             blocks,
-            blocks6: [].into(),
+            blocks6,
             is_default: false,
             dhcp_options: DhcpOptionsId::from_random(1),
             dns_support,
@@ -99,7 +103,7 @@ impl Maker<'_> {
     fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
         let id = SubnetId::from_random(1000 + made.seed(n));
         let (network, at): (Arc<str>, _) = (id.to_string().into(), |n: u32| Ipv4Addr::from_bits(base + n));
-        let cidr = Cidr4::new(at(0), 26).unwrap();
+        let (cidr, block6) = (Cidr4::new(at(0), 26).unwrap(), self.block6(made, n));
         self.put(Network {
             vpc: Some(made.id),
             name: network.clone(),
@@ -122,7 +126,7 @@ impl Maker<'_> {
             network,
             is_default: false,
             map_public_ip: false,
-            block6: None,
+            block6,
             assign_ipv6: false,
             created: Micros(0),
         });
@@ -140,6 +144,7 @@ impl Maker<'_> {
             let eni = self.instance_in(made.seed(n) as usize, made.groups[0].0, &of, &subnet, ip);
             let mut row = (*self.world.enis[&eni]).clone();
             row.source_dest_check = !self.dice.once_in(3);
+            row.ipv6 = self.addresses6(&subnet, n);
             if self.dice.once_in(3) {
                 let second = Ipv4Addr::from_bits(subnet.cidr.network().to_bits() + 40 + n as u32);
                 row.secondary_ips = [second].into();
@@ -329,14 +334,15 @@ impl Maker<'_> {
                 self.entry(acl, owner, direction, number, allow, traffic, cidr);
             }
             if is_default || !self.dice.once_in(4) {
-                let all = "0.0.0.0/0".parse().unwrap();
+                let all: Cidr4 = "0.0.0.0/0".parse().unwrap();
                 self.entry(acl, owner, direction, 100, true, Traffic::All, all);
             }
         }
+        self.entries6(acl, owner, is_default);
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn entry(
+    pub fn entry(
         &mut self,
         acl: NetworkAclId,
         owner: &Owner,
@@ -344,7 +350,7 @@ impl Maker<'_> {
         number: u16,
         allow: bool,
         traffic: Traffic,
-        cidr: Cidr4,
+        cidr: impl Into<Cidr>,
     ) {
         let (owner, created) = (owner.clone(), Micros(0));
         let cidr = cidr.into();

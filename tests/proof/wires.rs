@@ -17,19 +17,23 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::frames;
 use crate::hosts::Host;
+use crate::ipv6::POOL6;
 use crate::lab::{Ns, sh, sweep, within};
-use crate::worlds::{CLIENT, Made, mac, name, own};
+use crate::worlds::{CLIENT, CLIENT6, Made, mac, name, own, own6};
 
 /// The addresses in each network that the machine on the flat segment has.
 pub const MACHINES: [u8; 4] = [2, 40, 64, 100];
-const ETHERTYPE_IPV4: u16 = 0x0800;
+/// ETH_P_ALL: whatever it is.
+const ALL: u16 = 3;
 const ROUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+const ROUTER6: &str = "2001:db8:f0::1";
 
 /// Of some machine that is no host's.
 pub const MACHINE: MacAddr = MacAddr([2, 0, 0, 0xee, 0, 1]);
 
 /// No kernel answers there but ours: what is heard was put in.
-const QUIET: &str = "nft \"add table ip quiet; add chain ip quiet input { type filter hook input priority 0; policy drop; }\"";
+const QUIET: &str = "nft \"add table inet quiet; add chain inet quiet input { type filter hook input priority 0; policy drop; }; \
+     add rule inet quiet input icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\"";
 
 /// How long hosts take at most with the routers of several VPCs, on a machine that does other things beside.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,7 +58,8 @@ impl Wires {
         let (internet, machine) = (Ns::new("inet"), Ns::new("flat"));
         internet
             .sh(&format!("ip link add br0 type bridge; ip link set br0 up; ip addr add {ROUTER}/24 dev br0"));
-        internet.sh(&format!("ip addr add {CLIENT}/32 dev lo"));
+        internet.sh(&format!("ip addr add {CLIENT}/32 dev lo; ip addr add {CLIENT6}/128 dev lo"));
+        internet.sh(&format!("ip addr add {ROUTER6}/64 dev br0 nodad"));
         if made.one_nic {
             let (inet, flat) = (internet.name(), machine.name());
             sh(&format!("ip -n {inet} link add machine type veth peer name br0 netns {flat}"));
@@ -102,6 +107,10 @@ impl Wires {
             host.ns.sh("ip route add 203.0.113.0/24 dev eth0");
         }
         host.ns.sh(&format!("ip route add default via {ROUTER} dev eth0"));
+        host.ns.sh(&format!(
+            "ip addr add {}/64 dev eth0 nodad; ip -6 route add {POOL6} dev eth0; ip -6 route add default via {ROUTER6} dev eth0",
+            own6(number)
+        ));
         host.start();
         self.hosts.push(host);
     }
@@ -151,7 +160,7 @@ impl Wires {
         self.machine.sh(QUIET);
         let mut wire = |ns: &Ns, interface: &'static str, place: Place| {
             // Opened once: to close such a socket takes the kernel longer than to send a packet.
-            let (mouth, socket) = ns.run(move || (open(interface, 0), open(interface, ETHERTYPE_IPV4)));
+            let (mouth, socket) = ns.run(move || (open(interface, 0), open(interface, ALL)));
             self.mouths.insert(place.clone(), mouth);
             let (stop, heard) = (Arc::new(AtomicBool::new(false)), self.heard.clone());
             let until = stop.clone();

@@ -1,7 +1,7 @@
 //! Random worlds: few things, close together, so that they meet at their edges.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use fogbank::plan::{HostState, host_state};
@@ -14,6 +14,9 @@ use crate::dice::Dice;
 /// A machine of the outside, and one on the flat segment.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
 pub const POOL: &str = "203.0.113.100-203.0.113.107";
+
+/// The same one by IPv6.
+pub const CLIENT6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xff, 0, 0, 0, 0, 1);
 
 /// A world and what its hosts are.
 pub struct Made {
@@ -33,6 +36,11 @@ pub fn mac(host: usize) -> MacAddr {
 /// A host's own address on the public segment.
 pub fn own(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(203, 0, 113, 11 + host as u8)
+}
+
+/// And by IPv6.
+pub fn own6(host: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0xf0, 0, 0, 0, 0, 0x11 + host as u16)
 }
 
 pub fn owner(account: usize) -> Owner {
@@ -62,11 +70,13 @@ pub fn make_with_vpcs(dice: &mut Dice) -> Made {
     finish(maker, one_nic)
 }
 
-/// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; and a NAT gateway is.
+/// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; and a NAT gateway is, and IPv6.
 pub fn make_with_twins(dice: &mut Dice) -> Made {
     loop {
         let made = make_with_vpcs(dice);
-        if has_twins(&made.world) && made.world.nat_gateways.values().any(|row| row.host.is_some()) {
+        let nat = made.world.nat_gateways.values().any(|row| row.host.is_some());
+        let six = made.world.enis.values().filter(|eni| !eni.ipv6.is_empty()).count();
+        if has_twins(&made.world) && nat && six > 2 {
             return made;
         }
     }
@@ -412,7 +422,12 @@ pub fn traffic(dice: &mut Dice) -> Traffic {
             IcmpMatch::TypeCode(13, 0),
         ])),
         7 => Traffic::Other(*dice.pick(&[0, 2, 47, 50, 132, 255])),
-        _ => Traffic::Icmpv6(IcmpMatch::Any),
+        _ => Traffic::Icmpv6(*dice.pick(&[
+            IcmpMatch::Any,
+            IcmpMatch::Type(128),
+            IcmpMatch::TypeCode(128, 0),
+            IcmpMatch::TypeCode(139, 0),
+        ])),
     }
 }
 

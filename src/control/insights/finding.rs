@@ -1,6 +1,6 @@
 //! What is found of a path, as it is kept: a picture of the moment when it was asked.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -52,8 +52,8 @@ pub struct Rule {
 /// How the packet looks.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Header {
-    pub source: Ipv4Addr,
-    pub destination: Ipv4Addr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
     pub udp: bool,
     pub from_port: u16,
     pub to_port: u16,
@@ -67,7 +67,7 @@ pub struct Reason {
     pub component: Option<String>,
     pub interface: Option<EniId>,
     pub groups: Vec<GroupId>,
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
     pub state: Option<String>,
     #[serde(default)]
     pub acl: Option<NetworkAclId>,
@@ -95,8 +95,7 @@ impl Finding {
         let ask = |to: u16| {
             let from = SOURCE_PORT;
             let transport = if path.udp { Transport::Udp { from, to } } else { Transport::Tcp { from, to } };
-            let packet =
-                Packet { source: path.source_ip.unwrap_or(source.private_ip), destination, transport };
+            let packet = Packet::new(path.source_ip.unwrap_or(source.private_ip), destination, transport);
             reach::reach(view.world, view.status, view.now, &origin, packet)
         };
         let mut reach = ask(path.destination_port.unwrap_or(SOURCE_PORT));
@@ -136,7 +135,7 @@ impl Finding {
 
 /// Where a path leads to.
 struct Target {
-    address: Ipv4Addr,
+    address: IpAddr,
     /// Which interface must be there, as other VPCs have the same addresses.
     interface: Option<EniId>,
 }
@@ -163,10 +162,10 @@ fn ends(view: &View, path: &InsightsPath) -> Result<(Arc<Eni>, Target), Resource
     };
     let source = eni(path.source)?;
     let destination = match (path.destination_ip, path.destination) {
-        (Some(address), _) => Target { address, interface: None },
+        (Some(address), _) => Target { address: address.into(), interface: None },
         (None, Some(id)) => {
             let eni = eni(id)?;
-            Target { address: eni.private_ip, interface: Some(eni.id) }
+            Target { address: eni.private_ip.into(), interface: Some(eni.id) }
         }
         (None, None) => return Err(path.source),
     };
@@ -250,7 +249,8 @@ impl Teller<'_> {
         let row = self.view.world.rules.get(&id)?;
         let cidr = match &row.target {
             RuleTarget::Cidr4(block) => Some(block.to_string()),
-            RuleTarget::Cidr6(_) | RuleTarget::Group { .. } | RuleTarget::PrefixList(_) => None,
+            RuleTarget::Cidr6(block) => Some(block.to_string()),
+            RuleTarget::Group { .. } | RuleTarget::PrefixList(_) => None,
         };
         let egress = row.direction == Direction::Egress;
         let rule = Rule { id, group, egress, cidr, traffic: row.traffic };
@@ -312,6 +312,8 @@ impl Teller<'_> {
             Blocked::NoPublicAddress => "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS",
             Blocked::NoRoute
             | Blocked::NowhereToGo
+            | Blocked::NoIpv6
+            | Blocked::ClosedToOutside
             | Blocked::NobodyHasIt
             | Blocked::NotForwarded
             | Blocked::BeyondThePeer
@@ -368,7 +370,7 @@ fn header(packet: &Packet) -> Option<Header> {
     let (udp, from_port, to_port) = match transport {
         Transport::Tcp { from, to } => (false, from, to),
         Transport::Udp { from, to } => (true, from, to),
-        Transport::Icmp { .. } | Transport::Other(_) => return None,
+        Transport::Icmp { .. } | Transport::Icmp6 { .. } | Transport::Other(_) => return None,
     };
     Some(Header { source, destination, udp, from_port, to_port })
 }

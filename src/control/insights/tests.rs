@@ -187,3 +187,17 @@ fn an_end_that_is_gone_fails_the_analysis() {
     assert_eq!((found.status.as_str(), found.network_path_found), ("failed", None));
     assert!(found.status_message.unwrap().contains(&b.to_string()));
 }
+
+/// EC2's model has no place for another: such an address has at most 15 characters, and the pattern of an IPv4 one
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkInsightsPath.html>).
+#[test]
+fn a_path_is_of_ipv4() {
+    let (mut bench, [a, b]) = bench();
+    let (a, b) = (a.to_string(), b.to_string());
+    for parameter in ["SourceIp", "DestinationIp"] {
+        let given = [("Source", &*a), ("Destination", &*b), ("Protocol", "tcp"), (parameter, "2001:db8::1")];
+        let fault = bench.call("CreateNetworkInsightsPath", &given).unwrap_err();
+        assert_eq!(fault.code, FaultCode::InvalidParameterValue);
+        assert!(fault.message.contains("IPv4"), "{fault}");
+    }
+}

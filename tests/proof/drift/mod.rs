@@ -138,7 +138,8 @@ impl Scene {
                 self.stage.host.ns.sh(&format!("{{\n{}\n}} 2>/dev/null || true", damage.line));
                 count(damage);
             }
-            if round % 2 == 0 {
+            // Of a silent one nobody hears where the pass for the others was sooner.
+            if round % 2 == 0 || several.iter().any(Damage::is_silent) {
                 self.stage.tell(&self.state);
             }
             self.repaired(&several, &wanted);

@@ -47,7 +47,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A host with a router that has a port and a way to another host, which has lived for a while.
+    /// A host with a router that has a port, with IPv6, and a way to another host, which has lived for a while.
     fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let (history, number, state, vpc) = loop {
@@ -61,7 +61,9 @@ impl Scene {
                     .places
                     .values()
                     .any(|place| place.host != state.host && kernel.hosts.contains_key(&place.host));
-                !kernel.ports.is_empty() && away && kernel.hosts.contains_key(&state.host)
+                kernel.ports.values().any(|port| !port.ipv6.is_empty())
+                    && away
+                    && kernel.hosts.contains_key(&state.host)
             };
             let found = split::routers(&state).into_iter().find(whole).map(|(vpc, _)| vpc);
             if let Some(vpc) = found {
@@ -107,7 +109,7 @@ impl Scene {
 
     fn damages(&mut self) -> Vec<Damage> {
         let inside = |line: &str| format!("ip netns exec {} sh -c '{line}'", self.name);
-        let routes = sh(&inside("ip route show table all proto 142"));
+        let routes = sh(&inside("ip -4 route show table all proto 142"));
         let route = |picked: &str| {
             let words: Vec<_> = picked.split(" scope").next().unwrap().split_whitespace().collect();
             words
@@ -150,9 +152,53 @@ impl Scene {
             ("the cable is down", inside(&format!("ip link set {ROUTER_OUT} down"))),
             ("the cable", inside(&format!("ip link del {ROUTER_OUT}"))),
         ];
+        all.extend(self.damages6());
         let host = self.stage.host.ns.name();
         all.push(("the cable's end", format!("ip -n {host} link set {} down", transit_name(self.vpc))));
         all
+    }
+
+    /// To what there is of IPv6, in the router and on its host.
+    fn damages6(&mut self) -> Vec<Damage> {
+        let (router, host) = (self.name.clone(), self.stage.host.ns.name().to_owned());
+        let inside = |line: &str| format!("ip netns exec {router} sh -c '{line}'");
+        let on_host = |line: &str| format!("ip netns exec {host} sh -c '{line}'");
+        let switch = |name: &str, key: &str| format!("echo 0 > /proc/sys/net/ipv6/conf/{name}/{key}");
+        let routes = sh(&inside("ip -6 route show table all proto 142"));
+        let of = |what: &str| {
+            let lines = routes.lines().filter(|line| line.contains(what));
+            lines.map(|line| line.split(" metric").next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let with = self.state.ports.values().filter(|port| port.vpc == self.vpc && !port.ipv6.is_empty());
+        let port = with.min_by_key(|port| port.eni).unwrap().clone();
+        let (name, ip, cable) = (port_name(port.eni), port.ipv6[0], transit_name(self.vpc));
+        let table = self.dice.pick(&of(" table 1420")).clone();
+        let number = table.split("table ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        vec![
+            ("the table of IPv6", inside("nft delete table ip6 fogbank")),
+            ("an element of IPv6", inside("nft flush set ip6 fogbank port_addresses")),
+            ("a route of IPv6", inside(&format!("ip -6 route del {ip}"))),
+            ("where a route of IPv6 leads", inside(&format!("ip -6 route replace blackhole {ip} proto 142"))),
+            ("a subnet's route of IPv6", inside(&format!("ip -6 route flush table {number}"))),
+            (
+                "a route of IPv6 too many",
+                inside(&format!("ip -6 route add 2001:db8:9::/48 dev {ROUTER_OUT} proto 142 table {number}")),
+            ),
+            ("the rules of routing of IPv6", inside("ip -6 rule del pref 14210")),
+            ("the router's own address", inside(&format!("ip addr del fe80::1/64 dev {name}"))),
+            ("neighbours of IPv6", inside("ip -6 neigh flush nud permanent")),
+            ("the router's forwarding", inside(&switch("all", "forwarding"))),
+            (
+                "a port without IPv6",
+                inside("echo 1 > /proc/sys/net/ipv6/conf/NAME/disable_ipv6").replace("NAME", &name),
+            ),
+            ("a way to a router", on_host(&format!("ip -6 route del {ip}"))),
+            ("who answers outside", on_host(&format!("ip -6 neigh del proxy {ip} dev eth0"))),
+            ("whether anybody does", on_host(&switch("eth0", "proxy_ndp"))),
+            ("the cable's IPv6", on_host(&format!("echo 1 > /proc/sys/net/ipv6/conf/{cable}/disable_ipv6"))),
+            // With it went the word that the host forwards for instances alone.
+            ("the gateways' bridge", on_host("ip link del fb-gateway")),
+        ]
     }
 
     /// Its network namespace is deleted, and its ports with it: they come back with their driver.

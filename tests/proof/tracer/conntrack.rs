@@ -17,6 +17,8 @@ pub struct Flow {
 pub enum Known {
     New,
     Invalid,
+    /// Neighbour discovery, and who listens to multicast: connection tracking passes it by.
+    Untracked,
     /// Of the flow with this number; whether in its first direction.
     Of(usize, bool),
     /// An error about a packet of that flow, which went in its first direction or in the other.
@@ -37,6 +39,9 @@ impl Conntrack {
             };
             let found = self.0.iter().enumerate().find_map(|(n, flow)| Some(Known::About(n, about(flow)?)));
             return found.unwrap_or(Known::Invalid);
+        }
+        if matches!(packet.transport, Transport::Icmp6 { kind: 130..=136 | 143, .. }) {
+            return Known::Untracked;
         }
         match self.find(packet) {
             Some((flow, first)) => Known::Of(flow, first),
@@ -65,6 +70,14 @@ pub fn reversed(packet: &Packet) -> Packet {
                 other => other,
             };
             Transport::Icmp { kind: answer, code }
+        }
+        Transport::Icmp6 { kind, code } => {
+            let answer = match kind {
+                128 | 139 => kind + 1,
+                129 | 140 => kind - 1,
+                other => other,
+            };
+            Transport::Icmp6 { kind: answer, code }
         }
         other @ Transport::Other(_) => other,
     };

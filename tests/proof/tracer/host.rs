@@ -1,13 +1,13 @@
 //! One host, or its router of a VPC: the rules in netfilter's order, the routes, connection tracking.
 
 use std::cell::Cell;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use fogbank::agent::kernel::model::{Family, Ruleset, Table};
 use fogbank::agent::kernel::render::{self, Host as Rendered, Side};
-use fogbank::agent::names::{port_name, transit_name};
-use fogbank::plan::{Exit, HostState, PlaceSection, transit};
+use fogbank::agent::names::{PORT_LINK_LOCAL, port_name};
+use fogbank::plan::HostState;
 use fogbank::types::{EniId, MacAddr, VpcId, VpcPeeringConnectionId};
 use fogbank::verdict::{Packet, Service, Transport};
 
@@ -52,6 +52,8 @@ pub struct Host {
     pub name: Arc<str>,
     pub state: HostState,
     pub(super) facts: Rendered,
+    /// A host's own address of IPv6.
+    own6: Option<Ipv6Addr>,
     rules: Ruleset,
     pub flows: Conntrack,
 }
@@ -60,37 +62,37 @@ pub struct Host {
 pub(super) struct Route {
     pub interface: String,
     pub to: Exits,
-    pub next_hop: Option<Ipv4Addr>,
+    pub next_hop: Option<IpAddr>,
 }
 
-type Base<'a> = Vec<(&'a str, i32)>;
+type Base<'a> = Vec<(&'a Table, &'a str, i32)>;
 
 impl Host {
-    pub fn new(state: HostState, facts: Rendered) -> Self {
+    pub fn new(state: HostState, facts: Rendered, own6: Option<Ipv6Addr>) -> Self {
         let rules = render::render(&state, &facts);
-        Self { name: state.host.clone(), state, facts, rules, flows: Conntrack::default() }
+        Self { name: state.host.clone(), state, facts, own6, rules, flows: Conntrack::default() }
     }
 
-    fn table(&self) -> &Table {
-        &self.rules.tables[&Family::Inet]
-    }
-
-    /// The base chains of a hook, by priority.
-    fn chains(&self, kind: &str, hook: &str) -> Base<'_> {
-        let chains = self.table().chains.iter();
-        let of_hook = chains.filter_map(|(name, chain)| {
+    /// The base chains of a hook that a packet of IPv4 (`four`) or IPv6 comes to, by priority.
+    fn chains(&self, kind: &str, hook: &str, four: bool) -> Base<'_> {
+        let families = [Family::Inet, Family::Ip6].into_iter().take(if four { 1 } else { 2 });
+        let tables = families.map(|family| &self.rules.tables[&family]);
+        let chains =
+            tables.flat_map(|table| table.chains.iter().map(move |(name, chain)| (table, name, chain)));
+        let of_hook = chains.filter_map(|(table, name, chain)| {
             let (of, at, priority) = chain.hook?;
-            (of == kind && at == hook).then_some((name.as_str(), priority))
+            (of == kind && at == hook).then_some((table, name.as_str(), priority))
         });
         let mut found: Vec<_> = of_hook.collect();
-        found.sort_by_key(|(_, priority)| *priority);
+        found.sort_by_key(|(_, _, priority)| *priority);
         found
     }
 
     /// Whether every filter chain of the hook from one priority up to another lets it pass.
     fn passes(&self, hook: &str, priorities: std::ops::RangeInclusive<i32>, view: &View<'_>) -> bool {
-        let chains = self.chains("filter", hook).into_iter().filter(|(_, at)| priorities.contains(at));
-        chains.into_iter().all(|(chain, _)| match run(self.table(), chain, view) {
+        let chains = self.chains("filter", hook, view.packet.source.is_ipv4()).into_iter();
+        let mut chains = chains.filter(|(_, _, at)| priorities.contains(at));
+        chains.all(|(table, chain, _)| match run(table, chain, view) {
             End::Accept | End::Return => true,
             End::Drop => false,
             other => panic!("a filter chain translates: {other:?}"),
@@ -111,7 +113,10 @@ impl Host {
         self.state.hosts.get(&self.state.host).filter(|_| needed).map(|own| own.next_hop)
     }
 
-    fn is_local(&self, ip: Ipv4Addr) -> bool {
+    pub(super) fn is_local(&self, ip: IpAddr) -> bool {
+        let IpAddr::V4(ip) = ip else {
+            return self.own6.is_some_and(|own| own == ip) || (self.vpc().is_some() && ip == PORT_LINK_LOCAL);
+        };
         self.facts.own.contains(&ip)
             || self.underlay() == Some(ip)
             || self.state.addresses.contains_key(&ip)
@@ -119,8 +124,11 @@ impl Host {
     }
 
     /// Whether the host itself has the address, outside.
-    pub fn is_own(&self, ip: Ipv4Addr) -> bool {
-        self.facts.own.contains(&ip)
+    pub fn is_own(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(ip) => self.facts.own.contains(&ip),
+            IpAddr::V6(ip) => self.own6 == Some(ip),
+        }
     }
 
     pub fn port(&self, eni: EniId) -> String {
@@ -155,6 +163,7 @@ impl Host {
             output: None,
             ether_source: mac,
             state,
+            direction: direction(known),
             dnat,
             snat,
             source_is_local,
@@ -182,7 +191,7 @@ impl Host {
         self.destination(hook, known, &mut flow, &mut parcel, &mut view);
         if input.is_none() {
             assert!(
-                self.chains("filter", "output").is_empty(),
+                self.chains("filter", "output", parcel.packet.source.is_ipv4()).is_empty(),
                 "an output filter that the tracer does not know"
             );
         }
@@ -193,11 +202,11 @@ impl Host {
         (exits, parcel)
     }
 
-    fn answered_at(&self, known: Known, packet: &Packet) -> Option<Ipv4Addr> {
+    fn answered_at(&self, known: Known, packet: &Packet) -> Option<IpAddr> {
         match known {
             Known::New => Some(packet.source),
             Known::Of(flow, _) | Known::About(flow, _) => Some(self.flows.0[flow].reply.destination),
-            Known::Invalid => None,
+            Known::Invalid | Known::Untracked => None,
         }
     }
 
@@ -205,6 +214,7 @@ impl Host {
         match known {
             Known::New => ("new", false, false),
             Known::Invalid => ("invalid", false, false),
+            Known::Untracked => ("untracked", false, false),
             Known::Of(flow, _) => ("established", self.flows.0[flow].dnat, self.flows.0[flow].snat),
             Known::About(flow, _) => ("related", self.flows.0[flow].dnat, self.flows.0[flow].snat),
         }
@@ -217,7 +227,7 @@ impl Host {
                 Some(Flow { original, reply, dnat: false, snat: false, confirmed: false })
             }
             Known::Of(flow, _) | Known::About(flow, _) => Some(self.flows.0[flow]),
-            Known::Invalid => None,
+            Known::Invalid | Known::Untracked => None,
         }
     }
 
@@ -233,11 +243,11 @@ impl Host {
         let Some(flow) = flow else { return };
         match known {
             Known::New => {
-                for (chain, _) in self.chains("nat", hook) {
-                    match run(self.table(), chain, view) {
+                for (table, chain, _) in self.chains("nat", hook, view.packet.source.is_ipv4()) {
+                    match run(table, chain, view) {
                         End::Dnat(to, port) => {
                             let before = parcel.packet;
-                            parcel.packet.destination = to;
+                            parcel.packet.destination = to.into();
                             parcel.packet.transport = to_port(before.transport, port);
                             flow.reply = reversed(&parcel.packet);
                             flow.dnat = parcel.packet != before;
@@ -260,80 +270,9 @@ impl Host {
             Known::About(_, first) => {
                 parcel.packet.destination = if first { flow.original.source } else { flow.reply.source };
             }
-            Known::Invalid => {}
+            Known::Invalid | Known::Untracked => {}
         }
         view.packet = parcel.packet;
-    }
-
-    fn route(&self, parcel: &Parcel, input: Option<&str>) -> Result<Route, Exits> {
-        let packet = &parcel.packet;
-        let to = packet.destination;
-        if to.is_multicast() {
-            return Err(Exits::Dropped("multicast"));
-        }
-        if input.is_some() && self.is_local(packet.source) {
-            return Err(Exits::Dropped("martian source"));
-        }
-        if self.is_local(to) || to.is_broadcast() {
-            return Err(Exits::Own);
-        }
-        if let Some(vpc) = self.vpc() {
-            return self.route_in(vpc, to, parcel.mark);
-        }
-        let flat = |peer: &fogbank::plan::PeerSection| Route {
-            interface: self.facts.flat.clone(),
-            to: Exits::Flat(Some(peer.name.clone())),
-            next_hop: Some(peer.next_hop),
-        };
-        let mut networks = self.state.networks.values();
-        let within = networks.any(|network| network.cidr.contains(to));
-        let from_port = input.is_some_and(|name| *name != *self.facts.flat);
-        let away = self.state.networks.values().find(|network| network.cidr.contains(packet.source));
-        if let Some(network) = away
-            && let Exit::By(gateway) = &network.exit
-            && from_port
-            && !within
-            && !self.keeps(to)
-        {
-            let peer = self.state.hosts.get(gateway);
-            return peer.map(|peer| flat(peer)).ok_or(Exits::Dropped("unreachable"));
-        }
-        if let Some(port) = self.state.ports.values().find(|port| port.private_ips().any(|ip| ip == to)) {
-            return Ok(Route {
-                interface: port_name(port.eni),
-                to: Exits::Port(port.eni),
-                next_hop: Some(to),
-            });
-        }
-        let mut transits = self.state.addresses.values().filter_map(|address| address.transit);
-        let cable = transits.find(|at| at.address == to && self.state.vpcs.contains_key(&at.vpc));
-        if let Some(at) = cable {
-            return Ok(Route {
-                interface: transit_name(at.vpc),
-                to: Exits::Cable(at.vpc),
-                next_hop: Some(to),
-            });
-        }
-        let has = |place: &PlaceSection| place.private_ips().any(|ip| ip == to);
-        let place = self.state.places.values().find(|place| has(place) && place.host != self.state.host);
-        if let Some(peer) = place.and_then(|place| self.state.hosts.get(&place.host)) {
-            return Ok(flat(peer));
-        }
-        if within {
-            return Ok(Route {
-                interface: self.facts.flat.clone(),
-                to: Exits::Flat(None),
-                next_hop: Some(to),
-            });
-        }
-        Ok(Route { interface: self.facts.public.clone(), to: Exits::Public, next_hop: Some(to) })
-    }
-
-    /// Whether a rule keeps what goes there in the main table: all that is in transit to routers.
-    fn keeps(&self, to: Ipv4Addr) -> bool {
-        let first = transit(0).octets();
-        let in_transit = to.octets()[..2] == first[..2] && to.octets()[2] >= first[2];
-        in_transit && self.state.addresses.values().any(|address| address.transit.is_some())
     }
 
     fn onward(
@@ -375,10 +314,13 @@ impl Host {
         let Some(flow) = flow else { return };
         match known {
             Known::New => {
-                for (chain, priority) in self.chains("nat", "postrouting") {
+                for (table, chain, priority) in
+                    self.chains("nat", "postrouting", view.packet.source.is_ipv4())
+                {
                     assert!(priority < 150, "ingress must see the source that the target sees");
-                    match run(self.table(), chain, view) {
+                    match run(table, chain, view) {
                         End::Snat(to) => {
+                            let to = IpAddr::V4(to);
                             flow.snat = parcel.packet.source != to;
                             parcel.packet.source = to;
                             flow.reply = reversed(&parcel.packet);
@@ -402,7 +344,7 @@ impl Host {
                 // So is what it quotes put back.
                 parcel.about = Some(if first { flow.original } else { flow.reply });
             }
-            Known::Invalid => {}
+            Known::Invalid | Known::Untracked => {}
         }
         view.packet = parcel.packet;
         view.source_is_local = self.is_local(parcel.packet.source);
@@ -411,18 +353,32 @@ impl Host {
     /// What of the host a packet reached.
     fn own(&self, view: &View<'_>) -> Exits {
         let by_port = view.input.is_some_and(|name| name.starts_with(fogbank::agent::names::PORT_PREFIX));
+        if by_port && view.state == "untracked" {
+            return Exits::Served(Service::Discovery);
+        }
         if !by_port || view.state != "new" {
             return Exits::Own;
         }
         use fogbank::agent::names::{DNS_PORT, METADATA_PORT};
         match view.packet.transport {
-            Transport::Udp { to: 67, .. } => Exits::Served(Service::Dhcp),
+            Transport::Udp { to: 67 | 547, .. } => Exits::Served(Service::Dhcp),
             Transport::Tcp { to: METADATA_PORT, .. } if view.dnat => Exits::Served(Service::Metadata),
             Transport::Udp { to: DNS_PORT, .. } | Transport::Tcp { to: DNS_PORT, .. } if view.dnat => {
                 Exits::Served(Service::Dns)
             }
-            Transport::Icmp { kind: 8, .. } => Exits::Served(Service::Gateway),
+            Transport::Icmp { kind: 8, .. } | Transport::Icmp6 { kind: 128, .. } => {
+                Exits::Served(Service::Gateway)
+            }
             _ => Exits::Own,
         }
+    }
+}
+
+/// An error goes against what it quotes.
+const fn direction(known: Known) -> Option<&'static str> {
+    match known {
+        Known::New | Known::Of(_, true) | Known::About(_, false) => Some("original"),
+        Known::Of(_, false) | Known::About(_, true) => Some("reply"),
+        Known::Invalid | Known::Untracked => None,
     }
 }

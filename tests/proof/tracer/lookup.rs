@@ -1,7 +1,7 @@
 //! One chain's rules against one packet.
 
 use std::cell::Cell;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use fogbank::agent::kernel::model::*;
 use fogbank::types::MacAddr;
@@ -15,12 +15,14 @@ pub struct View<'a> {
     pub output: Option<String>,
     pub ether_source: Option<MacAddr>,
     pub state: &'static str,
+    /// Which way of its flow it goes; `None` for one that is of none.
+    pub direction: Option<&'static str>,
     pub dnat: bool,
     pub snat: bool,
     pub source_is_local: bool,
-    pub next_hop: Option<Ipv4Addr>,
+    pub next_hop: Option<IpAddr>,
     /// Where the answers of its flow go.
-    pub answered_at: Option<Ipv4Addr>,
+    pub answered_at: Option<IpAddr>,
     /// A later fragment has no transport header.
     pub headless: bool,
     /// The number of the route table that the packet is looked up in; 0 for none.
@@ -44,7 +46,7 @@ enum Seen<'a> {
     Name(&'a str),
     Word(&'static str),
     Mac(MacAddr),
-    Address(Ipv4Addr),
+    Address(IpAddr),
     Number(u32),
 }
 
@@ -124,7 +126,8 @@ fn holds(table: &Table, condition: &Match, view: &View<'_>) -> bool {
     match condition {
         Match::Dnat(wanted) => view.dnat == *wanted,
         Match::Snat(wanted) => view.snat == *wanted,
-        Match::Oftener(_) => panic!("a rate among the rules for IPv4"),
+        // The tracer's packets come seldom.
+        Match::Oftener(_) => false,
         Match::Fields(fields, wanted, right) => {
             let seen: Option<Vec<Seen<'_>>> = fields.iter().map(|field| seen(*field, view)).collect();
             // A field that the packet does not have ends the rule, whichever way the comparison is.
@@ -161,7 +164,9 @@ fn is(seen: &Seen<'_>, value: &Value) -> bool {
         (Seen::Word(word), Value::Word(wanted)) => word == wanted,
         (Seen::Mac(mac), Value::Mac(wanted)) => mac == wanted,
         (Seen::Address(ip), Value::Address(wanted)) => ip == wanted,
-        (Seen::Address(ip), Value::Addresses(range)) => range.first() <= *ip && *ip <= range.last(),
+        (Seen::Address(ip), Value::Address6(wanted)) => ip == wanted,
+        (Seen::Address(IpAddr::V4(ip)), Value::Addresses(range)) => range.contains(*ip),
+        (Seen::Address(IpAddr::V6(ip)), Value::Block6(block)) => block.contains(*ip),
         (Seen::Number(n), Value::Number(wanted)) => n == wanted,
         (Seen::Number(n), Value::Numbers(first, last)) => first <= n && n <= last,
         other => panic!("a comparison of {other:?}"),
@@ -173,7 +178,8 @@ fn value(seen: &Seen<'_>) -> Value {
         Seen::Name(name) => Value::Interface((*name).to_owned()),
         Seen::Word(word) => Value::Word(word),
         Seen::Mac(mac) => Value::Mac(*mac),
-        Seen::Address(ip) => Value::Address(*ip),
+        Seen::Address(IpAddr::V4(ip)) => Value::Address(*ip),
+        Seen::Address(IpAddr::V6(ip)) => Value::Address6(*ip),
         Seen::Number(n) => Value::Number(*n),
     }
 }
@@ -182,16 +188,28 @@ fn value(seen: &Seen<'_>) -> Value {
 fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
     let Packet { source, destination, transport } = view.packet;
     let number = |n: u16| Some(Seen::Number(n.into()));
+    let (four, six) = (source.is_ipv4(), source.is_ipv6());
+    let address = |of_family: bool, ip| of_family.then_some(Seen::Address(ip));
     if view.headless
         && !matches!(
             field,
-            Field::InInterface | Field::EtherSource | Field::Source | Field::Destination | Field::IpVersion
+            Field::InInterface
+                | Field::EtherSource
+                | Field::Source
+                | Field::Destination
+                | Field::Source6
+                | Field::Destination6
+                | Field::IpVersion
         )
     {
         assert!(
             matches!(
                 field,
-                Field::UdpSourcePort | Field::UdpDestPort | Field::TcpDestPort | Field::AnyDestPort
+                Field::UdpSourcePort
+                    | Field::UdpDestPort
+                    | Field::TcpDestPort
+                    | Field::AnyDestPort
+                    | Field::Icmp6Type
             ),
             "{field:?} of a later fragment"
         );
@@ -201,33 +219,36 @@ fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
         (Field::InInterface, _) => view.input.map(Seen::Name),
         (Field::OutInterface, _) => view.output.as_deref().map(Seen::Name),
         (Field::EtherSource, _) => view.ether_source.map(Seen::Mac),
-        (Field::Source, _) => Some(Seen::Address(source)),
-        (Field::Destination, _) => Some(Seen::Address(destination)),
+        (Field::Source, _) => address(four, source),
+        (Field::Destination, _) => address(four, destination),
+        (Field::Source6, _) => address(six, source),
+        (Field::Destination6, _) => address(six, destination),
         (Field::Protocol, _) => Some(Seen::Number(transport.protocol().into())),
         (Field::AnyDestPort | Field::TcpDestPort, Transport::Tcp { to, .. }) => number(to),
         (Field::AnyDestPort | Field::UdpDestPort, Transport::Udp { to, .. }) => number(to),
         // Whatever bytes are there; here some that would open a service.
-        (Field::AnyDestPort, _) => number(53),
+        (Field::AnyDestPort, _) => number(if four { 53 } else { 547 }),
         (Field::UdpSourcePort, Transport::Udp { from, .. }) => number(from),
         (Field::IcmpType, Transport::Icmp { kind, .. }) => number(kind.into()),
         (Field::IcmpCode, Transport::Icmp { code, .. }) => number(code.into()),
+        (Field::Icmp6Type, Transport::Icmp6 { kind, .. }) => number(kind.into()),
+        (Field::Icmp6Code, Transport::Icmp6 { code, .. }) => number(code.into()),
         (
             Field::TcpDestPort
             | Field::UdpDestPort
             | Field::UdpSourcePort
             | Field::IcmpType
-            | Field::IcmpCode,
+            | Field::IcmpCode
+            | Field::Icmp6Type
+            | Field::Icmp6Code,
             _,
         ) => None,
-        (
-            Field::Source6 | Field::Destination6 | Field::Icmp6Type | Field::Icmp6Code | Field::CtDirection,
-            _,
-        ) => None,
-        (Field::IpVersion, _) => Some(Seen::Word("ipv4")),
+        (Field::CtDirection, _) => view.direction.map(Seen::Word),
+        (Field::IpVersion, _) => Some(Seen::Word(if four { "ipv4" } else { "ipv6" })),
         (Field::CtState, _) => Some(Seen::Word(view.state)),
         (Field::SourceKind, _) => Some(Seen::Word(if view.source_is_local { "local" } else { "unicast" })),
-        (Field::NextHop, _) => view.next_hop.map(Seen::Address),
-        (Field::AnsweredAt, _) => view.answered_at.map(Seen::Address),
-        (Field::ArpSenderMac | Field::ArpSenderAddress, _) => panic!("{field:?} of an IPv4 packet"),
+        (Field::NextHop, _) => view.next_hop.filter(IpAddr::is_ipv4).map(Seen::Address),
+        (Field::AnsweredAt, _) => view.answered_at.filter(IpAddr::is_ipv4).map(Seen::Address),
+        (Field::ArpSenderMac | Field::ArpSenderAddress, _) => panic!("{field:?} of an IP packet"),
     }
 }

@@ -1,18 +1,20 @@
 //! The hosts of a world, and the two segments between them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
+use fogbank::agent::kernel::ipv6::switches::Closed6;
 use fogbank::agent::kernel::render::{Host as Rendered, Side};
 use fogbank::agent::names::{
     PEERING_MAC, ROUTER_MAC, ROUTER_OUT, ROUTER_VXLAN, TRANSIT_MAC, peering_name, transit_name, vxlan_mac,
 };
 use fogbank::agent::routers::split;
-use fogbank::plan::host_state;
+use fogbank::plan::{HostState, host_state};
 use fogbank::types::{MacAddr, VpcId};
 use fogbank::verdict::{Origin, Packet, Place, Transport};
 
 use super::host::{Exits, Host, Parcel};
-use crate::worlds::{Made, mac};
+use super::tables::addresses;
+use crate::worlds::{Made, mac, name, own6};
 
 const VXLAN_PORT: u16 = 4789;
 
@@ -47,9 +49,11 @@ impl Segments {
                 router: false,
                 side: Side::Host,
                 vxlan_port: VXLAN_PORT,
-                closed6: Default::default(),
+                // It forwards for nobody else.
+                closed6: Closed6::Public,
             };
-            Host::new(split::host(state), rendered)
+            let number = (0..made.world.hosts.len()).find(|number| name(*number) == state.host).unwrap();
+            Host::new(split::host(state), rendered, Some(own6(number)))
         });
         let routers = states.iter().flat_map(split::routers).map(|(vpc, router)| {
             let rendered = Rendered {
@@ -62,7 +66,7 @@ impl Segments {
                 vxlan_port: VXLAN_PORT,
                 closed6: Default::default(),
             };
-            Host::new((*router.kernel).clone(), rendered)
+            Host::new((*router.kernel).clone(), rendered, None)
         });
         Self { hosts: states.len(), parts: own.chain(routers).collect(), trail: Vec::new() }
     }
@@ -121,19 +125,22 @@ impl Segments {
         self.follow(host, exits, parcel)
     }
 
-    /// Who answers by ARP on the public segment: for an elastic address, or for a host's own.
-    fn answers(&self, ip: Ipv4Addr) -> Option<usize> {
-        let all: Vec<_> =
-            (0..self.hosts).filter(|host| self.parts[*host].state.addresses.contains_key(&ip)).collect();
+    /// Who answers on the public segment: for an elastic address, for an instance's own one of IPv6, or for a host's own.
+    fn answers(&self, ip: IpAddr) -> Option<usize> {
+        let has = |state: &HostState| match ip {
+            IpAddr::V4(ip) => state.addresses.contains_key(&ip),
+            IpAddr::V6(ip) => state.routed6.contains_key(&ip),
+        };
+        let all: Vec<_> = (0..self.hosts).filter(|host| has(&self.parts[*host].state)).collect();
         assert!(all.len() <= 1, "{ip} has several owners");
         all.first().copied().or_else(|| self.parts[..self.hosts].iter().position(|host| host.is_own(ip)))
     }
 
-    fn home(&self, ip: Ipv4Addr) -> Option<usize> {
+    fn home(&self, ip: IpAddr) -> Option<usize> {
         let hosts = &self.parts[..self.hosts];
         hosts
             .iter()
-            .position(|host| host.state.ports.values().any(|port| port.private_ips().any(|own| own == ip)))
+            .position(|host| host.state.ports.values().any(|port| addresses(port).any(|own| own == ip)))
     }
 
     fn follow(&mut self, mut at: usize, mut exits: Exits, mut parcel: Parcel) -> Arrival {
@@ -189,7 +196,7 @@ impl Segments {
         let source = self.parts[here].underlay()?;
         let destination = self.parts[here].state.hosts.get(to)?.next_hop;
         let transport = Transport::Udp { from: 50_000, to: VXLAN_PORT };
-        let outer = Parcel::of(Packet { source, destination, transport }, None, false);
+        let outer = Parcel::of(Packet::new(source, destination, transport), None, false);
         let flat = self.parts[there].flat();
         let (exits, _) = self.parts[there].receive(outer, &flat, mac(here));
         if exits == Exits::Own { self.router(to, vpc) } else { None }

@@ -150,9 +150,16 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     // Whoever speaks makes the router remember it, in a table that all network namespaces share: not under ever new names.
     let pair = vec![Field::InInterface, Field::Source6];
     let made_up = Match::Fields(pair, false, Right::Set("port_links".into()));
-    let mut rules = vec![Rule::drop(vec![made_up, Match::Oftener(MADE_UP)])];
-    rules.extend(on_link.into_iter().map(|to| Rule::accept(vec![to, icmp(said.clone())])));
-    rules.push(Rule::accept(dhcp(DHCP_CLIENT, DHCP_SERVER).to_vec()));
+    let mut rules = vec![
+        // Nobody is his own router.
+        Rule::drop(vec![address(Field::Source6, PORT_LINK_LOCAL)]),
+        Rule::drop(vec![made_up, Match::Oftener(MADE_UP)]),
+    ];
+    for to in on_link {
+        let [from, port] = dhcp(DHCP_CLIENT, DHCP_SERVER);
+        rules.push(Rule::accept(vec![to.clone(), icmp(said.clone())]));
+        rules.push(Rule::accept(vec![to, from, port]));
+    }
     rules.push(Rule::drop(vec![]));
     table.chains.insert("of_link".into(), Chain::of(rules));
 }
@@ -176,10 +183,10 @@ fn with_router() -> Vec<Rule> {
 fn leave(table: &mut Table) {
     let rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "from_port")];
     table.chains.insert("leave".into(), Chain::base(("filter", "prerouting", -150), rules));
-    // Only the router is a DHCP server.
-    let mut rules = vec![Rule::drop(dhcp(DHCP_SERVER, DHCP_CLIENT).to_vec())];
-    rules.extend(with_router());
+    let mut rules = with_router();
     rules.extend([
+        // Only the router is a DHCP server. Elsewhere those are ports as others, and an answer is one.
+        Rule::drop(dhcp(DHCP_SERVER, DHCP_CLIENT).to_vec()),
         Rule::drop(vec![link_local(Field::Destination6)]),
         Rule::drop(vec![block(Field::Destination6, MULTICAST)]),
         Rule::drop(vec![block(Field::Destination6, SERVICES)]),
@@ -206,7 +213,8 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     if host.side == Side::Host {
         return host::forward(state, host, table);
     }
-    let links = DISCOVERY.into_iter().chain([ADVERTISE_ROUTER, REDIRECT]);
+    // Connection tracking does not follow what is said on a link, and no router hands it on (RFC 4861, 6.1; RFC 3810, 5).
+    let links = DISCOVERY.into_iter().chain(LISTENERS).chain([ADVERTISE_ROUTER, REDIRECT]);
     let rules = vec![
         Rule::drop(vec![icmp(links)]),
         Rule::goto(vec![host.public(Field::InInterface), any_port(Field::OutInterface)], "from_public"),

@@ -6,7 +6,6 @@
 //! dropped by our rules (Documentation/networking/ip-sysctl.rst).
 
 use crate::agent::kernel::sysctl::{self, Switch};
-use crate::agent::names::GATEWAY_BRIDGE;
 
 /// What is forwarded for the instances' sake alone, and for nobody else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,9 +56,10 @@ pub fn cable(name: &str) -> Vec<Switch> {
     switches
 }
 
-/// On our bridge, which takes no advertisements in any case: that it was us who switched forwarding on.
+/// That it was us who switched forwarding on: our protocol's number where no kernel looks, as each interface has such a switch of
+/// its own. It must live as long as what it tells of, whatever becomes of our other things.
 fn mark() -> Switch {
-    of(GATEWAY_BRIDGE, "accept_ra_defrtr", "0")
+    of("all", "max_desync_factor", "142")
 }
 
 /// The public interface, in this order: it answers for instances, and forwards to them.

@@ -120,7 +120,7 @@ fn nobody_outside_is_a_member_of_a_peers_group() {
     let elastic = bench.world.addresses.values().next().unwrap().public_ip;
     let world = &bench.world;
     let ask = |origin: &Origin, destination: Ipv4Addr| {
-        let packet = Packet { source: member, destination, transport: Transport::Udp { from: 4000, to: 53 } };
+        let packet = Packet::new(member, destination, Transport::Udp { from: 4000, to: 53 });
         verdict(world, &Facts::default(), origin, packet, None).outcome
     };
     assert_eq!(ask(&Origin::Outside, elastic), Outcome::Blocked(Blocked::Ingress));
@@ -161,7 +161,7 @@ fn a_third_peer_that_takes_a_members_address_does_not_pass_for_the_member() {
     let liar = interface(bench, &third, "10.2.1.0/24");
     assert_eq!(liar.private_ip, theirs.private_ip);
     let (source, destination) = (liar.private_ip, own.private_ip);
-    let packet = Packet { source, destination, transport: Transport::Udp { from: 4000, to: 53 } };
+    let packet = Packet::new(source, destination, Transport::Udp { from: 4000, to: 53 });
     let trace = verdict(&bench.world, &Facts::default(), &Origin::Interface(liar.id), packet, None);
     assert_eq!(trace.outcome, Outcome::Blocked(Blocked::Ingress));
 }
