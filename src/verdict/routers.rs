@@ -89,13 +89,25 @@ impl Walk<'_> {
         self.within(here, &peer, &target)
     }
 
-    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.
-    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr4) -> Way {
+    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway: a public one's ways are those of
+    /// the block that led there, a private one's those of the destination.
+    fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Arc<Vpc>, id: NatGatewayId, block: Cidr4) -> Way {
         let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
         let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
-        match routes::route_of_block(self.world, vpc, table, block) {
-            Some(NextHop::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
-            _ => return Err(Blocked::BlackHole),
+        let (to, elastic) = (self.packet.destination, gateway.elastic);
+        let onward = match elastic {
+            Some(_) => routes::route_of_block(self.world, vpc, table, block).map(Leads::To),
+            None => routes::route(self.world, vpc, table, to).map(|route| route.leads),
+        };
+        let leads = match (onward, elastic) {
+            (Some(Leads::To(NextHop::InternetGateway(id))), Some(_)) => {
+                places::attached(self.world, id, vpc.id)
+            }
+            (Some(Leads::To(NextHop::Peering(_) | NextHop::Interface(_))), None) => true,
+            _ => false,
+        };
+        if !leads {
+            return Err(Blocked::BlackHole);
         }
         if host != *here {
             self.cross_vxlan(here, vpc, &host)?;
@@ -109,7 +121,18 @@ impl Walk<'_> {
                 return Err(why);
             }
         }
-        self.out_of(&host, vpc, gateway.public_ip)
+        match (onward, elastic) {
+            (_, Some(elastic)) => self.out_of(&host, vpc, elastic.public_ip),
+            (Some(Leads::To(NextHop::Peering(id))), None) => {
+                self.source_becomes(gateway.private_ip);
+                self.by_peering(&host, vpc, id)
+            }
+            (Some(Leads::To(NextHop::Interface(id))), None) => {
+                self.source_becomes(gateway.private_ip);
+                self.through(&host, vpc, id)
+            }
+            _ => Err(Blocked::BlackHole),
+        }
     }
 
     /// From a router to the outside and to other elastic addresses, as this address.

@@ -27,7 +27,7 @@ pub struct MadeVpc {
     pub subnets: Vec<SubnetId>,
     groups: Vec<(usize, GroupId)>,
     /// Its peering connections in whatever state, each with the blocks at the other end.
-    peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
+    pub peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
 }
 
 impl MadeVpc {
@@ -214,6 +214,7 @@ impl Maker<'_> {
             self.routes(made, id, enis, nat);
         }
         self.ways_of_nat(made, tables, nat);
+        self.ways_of_private_nat(made, tables, enis);
         let associate = |maker: &mut Self, n: usize, table: usize, subnet: Option<SubnetId>| {
             let id = RouteTableAssociationId::from_random(made.seed(n));
             let (vpc, owner) = (made.id, made.owner.clone());

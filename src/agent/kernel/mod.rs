@@ -31,6 +31,7 @@ pub mod nft;
 pub mod paths;
 mod peerings;
 pub mod policy;
+pub mod private_nat;
 pub mod probe;
 pub mod program;
 pub mod render;

@@ -12,7 +12,8 @@ use super::host::{Exits, Host, Route};
 impl Host {
     pub(super) fn route_in(&self, vpc: VpcId, to: Ipv4Addr, mark: u32) -> Result<Route, Exits> {
         let section = &self.state.vpcs[&vpc];
-        let table = u16::try_from(mark).ok().and_then(|number| section.tables.get(&number));
+        // The mark's lower part, which is all that rules of routing look at.
+        let table = section.tables.get(&(mark as u16));
         let Some(table) = table else { return self.main(to) };
         // `None` throws the packet on to the main table.
         let mut routes: BTreeMap<_, Option<RouteTo>> =
@@ -32,7 +33,10 @@ impl Host {
                     Ok(Route { interface, to: Exits::Public, next_hop })
                 }
                 Some(gateway) => self.by_vxlan(&gateway.host),
-                None => Err(Exits::Dropped("a black hole")),
+                None => match section.private_nat_gateways.get(&id) {
+                    Some(gateway) if gateway.host != self.state.host => self.by_vxlan(&gateway.host),
+                    _ => Err(Exits::Dropped("a black hole")),
+                },
             },
             Some(Some(RouteTo::Peering(id))) => {
                 let (interface, next_hop) = (peering_name(id), Some(PEERING_GATEWAY));
