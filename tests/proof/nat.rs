@@ -75,18 +75,35 @@ impl Maker<'_> {
         }
     }
 
-    fn next_elastic(&self) -> Option<(u64, Ipv4Addr)> {
+    fn flaw(&mut self, sound: bool) -> bool {
+        !sound && self.dice.once_in(16)
+    }
+
+    pub fn next_elastic(&self) -> Option<(u64, Ipv4Addr)> {
         let range: Range4 = POOL.parse().unwrap();
         let (n, first) = (self.world.addresses.len() as u64, range.first().to_bits());
         (n < range.count()).then(|| (n, Ipv4Addr::from_bits(first + n as u32)))
     }
 
     fn nat_gateway(&mut self, made: &MadeVpc, n: usize, private: bool) -> NatGatewayId {
+        let subnet = *self.dice.pick(&made.subnets);
+        self.nat_gateway_in(made, n, private, subnet, false)
+    }
+
+    /// One in a subnet; `sound` if it has all that it needs.
+    pub fn nat_gateway_in(
+        &mut self,
+        made: &MadeVpc,
+        n: usize,
+        private: bool,
+        subnet: SubnetId,
+        sound: bool,
+    ) -> NatGatewayId {
         let id = NatGatewayId::from_random(made.seed(n));
-        let subnet = self.world.subnets[self.dice.pick(&made.subnets)].clone();
+        let subnet = self.world.subnets[&subnet].clone();
         let private_ip = Ipv4Addr::from_bits(subnet.cidr.network().to_bits() + 20 + n as u32);
-        let host = Some(name(self.dice.below(self.hosts))).filter(|_| !self.dice.once_in(16));
-        let deleted = self.dice.once_in(16).then_some(Micros(0));
+        let host = Some(name(self.dice.below(self.hosts))).filter(|_| !self.flaw(sound));
+        let deleted = self.flaw(sound).then_some(Micros(0));
         let eni = EniId::from_random(0xf000 + made.seed(n));
         let elastic = if private { None } else { self.next_elastic() };
         let allocation = |number: u64| AllocationId::from_random(number + 1);
@@ -108,7 +125,7 @@ impl Maker<'_> {
         if let Some((number, public_ip)) = elastic {
             let association = AssociationId::from_random(number + 1);
             let association = Association { id: association, eni, private_ip };
-            let transit = (!self.dice.once_in(16)).then_some(number as u16 + 1);
+            let transit = (!self.flaw(sound)).then_some(number as u16 + 1);
             self.put(Address {
                 automatic: false,
                 id: allocation(number),
@@ -144,7 +161,9 @@ impl Maker<'_> {
         let Some(host) = host else { return id };
         let public = elastic.map(|(_, public_ip)| (Space::Pool(pool), public_ip));
         for (space, ip) in public.into_iter().chain([(Space::Network(subnet.network.clone()), private_ip)]) {
-            if !self.dice.once_in(16) {
+            if sound {
+                self.put(Claim { space, address: ip, host: host.clone(), leaving: None });
+            } else if !self.flaw(sound) {
                 self.claim(space, ip, host.clone());
             }
         }

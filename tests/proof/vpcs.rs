@@ -54,6 +54,9 @@ impl Maker<'_> {
             self.route_tables(vpc, &enis, &nat);
             self.acls(vpc);
         }
+        if self.with_open_ways || self.dice.once_in(8) {
+            self.open_ways(&mut made, &enis);
+        }
         self.elastic(&enis);
         for vpc in &made {
             self.rules_of(vpc);
@@ -96,7 +99,7 @@ impl Maker<'_> {
         made
     }
 
-    fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
+    pub fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
         let id = SubnetId::from_random(1000 + made.seed(n));
         let (network, at): (Arc<str>, _) = (id.to_string().into(), |n: u32| Ipv4Addr::from_bits(base + n));
         let cidr = Cidr4::new(at(0), 26).unwrap();
@@ -317,7 +320,7 @@ impl Maker<'_> {
         }
     }
 
-    fn acl(&mut self, acl: NetworkAclId, owner: &Owner, vpc: VpcId, is_default: bool) {
+    pub fn acl(&mut self, acl: NetworkAclId, owner: &Owner, vpc: VpcId, is_default: bool) {
         self.put(NetworkAcl { id: acl, owner: owner.clone(), vpc, is_default, created: Micros(0) });
         let interesting = crate::worlds::interesting(&self.world);
         for direction in [Direction::Ingress, Direction::Egress] {
