@@ -30,7 +30,6 @@ pub struct Quotas {
     /// Of each direction.
     pub rules_per_security_group: usize,
     pub security_groups_per_interface: usize,
-    /// Elastic addresses. EC2 gives 5; here the operator's pools are the limit, unless this is another one.
     pub elastic_addresses: usize,
     pub key_pairs: usize,
     pub launch_templates: usize,
@@ -62,7 +61,7 @@ impl Default for Quotas {
             security_groups_per_vpc: 2_500,
             rules_per_security_group: 60,
             security_groups_per_interface: 5,
-            elastic_addresses: usize::MAX,
+            elastic_addresses: 5,
             key_pairs: 5_000,
             launch_templates: 5_000,
             versions_per_launch_template: 10_000,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::quotas::Quotas;
 use super::{Caller, Decision, Env, HostStatus, Status, View, defaults};
 use crate::query::{self, Fault, FaultCode};
 use crate::types::*;
@@ -28,7 +29,7 @@ impl Bench {
             owner: owner.clone(),
             access_key: "AKIAEXAMPLE".into(),
             endpoint: "127.0.0.1:8773".into(),
-            quotas: Arc::default(),
+            quotas: Arc::new(Quotas { elastic_addresses: 1000, ..Quotas::default() }),
         };
         let now = Micros(1_700_000_000_000_000);
         let mut bench = Self {

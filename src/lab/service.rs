@@ -52,7 +52,8 @@ pub fn configure(name: &Name, layout: Layout, part: Part) -> Result<(), BoxError
 
 fn configuration(name: &Name, layout: Layout, part: Part) -> String {
     let state = format!("state_dir = \"{}\"\n", state_dir(name, part).display());
-    let region = format!("region = \"{REGION}\"\n");
+    // Who plays here has the whole pool, and has asked nobody.
+    let region = format!("region = \"{REGION}\"\nquotas.elastic_addresses = 1000\n");
     match part {
         Part::Serve => format!("{state}{region}\n{}", host_table(name, layout::HOST)),
         Part::Server(number) => {

@@ -260,6 +260,9 @@ pub struct VpcSection {
     pub dhcp: DhcpSection,
     /// Its NAT gateways that are at work.
     pub nat_gateways: BTreeMap<NatGatewayId, NatSection>,
+    /// And the private ones.
+    #[serde(default)]
+    pub private_nat_gateways: BTreeMap<NatGatewayId, PrivateNatSection>,
     /// Its active peering connections. A cable stands for one where both VPCs are on the host.
     #[serde(default)]
     pub peerings: BTreeMap<VpcPeeringConnectionId, PeeringSection>,
@@ -281,7 +284,7 @@ pub struct DhcpSection {
     pub netbios_node_type: Option<u8>,
 }
 
-/// A NAT gateway.
+/// A public NAT gateway.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NatSection {
     /// Where it is at work.
@@ -289,6 +292,18 @@ pub struct NatSection {
     pub subnet: SubnetId,
     /// What its elastic address is between that host and the router there.
     pub transit: Ipv4Addr,
+}
+
+/// A private NAT gateway.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PrivateNatSection {
+    /// Where it is at work.
+    pub host: Arc<str>,
+    pub subnet: SubnetId,
+    /// What goes through it is this.
+    pub address: Ipv4Addr,
+    /// The number of the route table that leads that on.
+    pub table: u16,
 }
 
 /// A peering connection, as one of its VPCs knows it.
@@ -323,7 +338,7 @@ pub enum RouteTo {
     /// Through an egress-only internet gateway: as [`RouteTo::Internet`], and back only answers.
     EgressOnly,
     Interface(EniId),
-    /// Through a NAT gateway, and from there through the internet gateway.
+    /// Through a NAT gateway, and from there through the internet gateway, or where the gateway's own subnet has routes.
     Nat(NatGatewayId),
     /// To the VPC at the other end, by its router on the same host.
     Peering(VpcPeeringConnectionId),

@@ -83,6 +83,7 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
         nat_gateways: world.nat_gateways_of(vpc.id).filter_map(|row| nat(world, row)).collect(),
+        private_nat_gateways: private_nat(world, vpc.id),
         peerings: world.peers_of(vpc.id).filter_map(|(row, peer)| peering(world, row, peer)).collect(),
         tables,
         tables6: tables6.collect(),
@@ -144,7 +145,10 @@ fn leads_to(world: &World, tables: &Chosen, row: &Route, destination: Cidr4) -> 
         }
         NextHop::NatGateway(id) => {
             let gateway = world.nat_gateways.get(&id).filter(|row| Some(row.vpc) == vpc);
-            let out = gateway.is_some_and(|gateway| goes_out(world, tables, gateway, destination));
+            // Where a private one leads a packet, its own table says, for each destination by itself.
+            let out = gateway.is_some_and(|gateway| {
+                gateway.elastic.is_none() || goes_out(world, tables, gateway, destination)
+            });
             if out { RouteTo::Nat(id) } else { RouteTo::Nowhere }
         }
         NextHop::Peering(id) => {
@@ -189,19 +193,35 @@ pub(super) fn cidr6(subnet: &Subnet) -> Option<Cidr6> {
     subnet.block6.map(|block| block.cidr)
 }
 
-/// `None` for one that is not at work: deleted, or where its host has not got its addresses yet.
+/// `None` for one that is private, or not at work: deleted, or where its host has not got its addresses yet.
 fn nat(world: &World, row: &NatGateway) -> Option<(NatGatewayId, NatSection)> {
-    let address = world.addresses.get(&row.allocation).filter(|_| row.deleted.is_none())?;
-    let host = row.host.clone()?;
-    let claimed = |space: Space, ip| {
-        let claim = world.claims.get(&(space, ip));
-        claim.is_some_and(|claim| claim.host == host && claim.leaving.is_none())
-    };
-    let subnet = world.subnets.get(&row.subnet)?;
-    let here = claimed(Space::Pool(address.pool), address.public_ip)
-        && claimed(Space::Network(subnet.network.clone()), row.private_ip);
+    let address = world.addresses.get(&row.elastic?.allocation)?;
+    let host = at_work(world, row)?;
+    let here = has_claim(world, &host, Space::Pool(address.pool), address.public_ip);
     let transit = transit(address.transit.filter(|_| here)?);
     Some((row.id, NatSection { host, subnet: row.subnet, transit }))
+}
+
+fn private_nat(world: &World, vpc: VpcId) -> BTreeMap<NatGatewayId, PrivateNatSection> {
+    let private = world.nat_gateways_of(vpc).filter(|row| row.elastic.is_none());
+    let sections = private.filter_map(|row| {
+        let (host, subnet, address) = (at_work(world, row)?, row.subnet, row.private_ip);
+        let table = world.route_table_of(vpc, subnet)?.number;
+        Some((row.id, PrivateNatSection { host, subnet, address, table }))
+    });
+    sections.collect()
+}
+
+/// The gateway's host, if that has its private address.
+fn at_work(world: &World, row: &NatGateway) -> Option<Arc<str>> {
+    let (host, subnet) = (row.host.clone()?, world.subnets.get(&row.subnet)?);
+    let space = Space::Network(subnet.network.clone());
+    (row.deleted.is_none() && has_claim(world, &host, space, row.private_ip)).then_some(host)
+}
+
+fn has_claim(world: &World, host: &str, space: Space, ip: Ipv4Addr) -> bool {
+    let claim = world.claims.get(&(space, ip));
+    claim.is_some_and(|claim| *claim.host == *host && claim.leaving.is_none())
 }
 
 /// `None` where the peer is on flat networks or gone.

@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("0011_peerings.sql", sqlite, postgres),
     migration!("0012_ipv6.sql", postgres),
     migration!("0013_prefix_lists.sql", sqlite, postgres),
+    migration!("0014_private_nat_gateways.sql", postgres),
 ];
 
 /// The schema that this Fogbank knows.

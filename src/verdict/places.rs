@@ -146,11 +146,13 @@ pub fn is_meant(world: &World, of: GroupId, named: GroupId, member: IpAddr) -> b
 pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<NatGateway>, Arc<str>)> {
     let row = world.nat_gateways.get(&id).filter(|row| row.vpc == vpc && row.deleted.is_none())?;
     let host = row.host.clone()?;
-    let address = world.addresses.get(&row.allocation)?;
-    address.transit?;
     let network = &world.enis.get(&row.eni)?.network;
-    let places =
-        [(Space::Pool(address.pool), row.public_ip), (Space::Network(network.clone()), row.private_ip)];
+    let mut places = vec![(Space::Network(network.clone()), row.private_ip)];
+    if let Some(elastic) = row.elastic {
+        let address = world.addresses.get(&elastic.allocation)?;
+        address.transit?;
+        places.push((Space::Pool(address.pool), elastic.public_ip));
+    }
     let claimed = |place: &(Space, Ipv4Addr)| {
         world.claims.get(place).is_some_and(|claim| claim.leaving.is_none() && claim.host == host)
     };

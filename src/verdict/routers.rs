@@ -115,13 +115,23 @@ impl Walk<'_> {
         self.within(here, &peer, &target)
     }
 
-    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway.
+    /// To the host of a NAT gateway, into the gateway's subnet, and out of it as the gateway: a public one's ways are those of
+    /// the block that led there, a private one's those of the destination.
     fn by_nat_gateway(&mut self, here: &Arc<str>, vpc: &Vpc, id: NatGatewayId, block: Cidr) -> Way {
         let (gateway, host) = places::nat_gateway(self.world, vpc.id, id).ok_or(Blocked::BlackHole)?;
         let table = routes::table_of(self.world, vpc, gateway.subnet).ok_or(Blocked::BlackHole)?;
-        match routes::route_of_block(self.world, vpc, table, block) {
-            Some(Leads::InternetGateway(id)) if places::attached(self.world, id, vpc.id) => {}
-            _ => return Err(Blocked::BlackHole),
+        let (to, elastic) = (self.packet.destination, gateway.elastic);
+        let onward = match elastic {
+            Some(_) => routes::route_of_block(self.world, vpc, table, block),
+            None => routes::route(self.world, vpc, table, to).map(|route| route.leads),
+        };
+        let leads = match (onward, elastic) {
+            (Some(Leads::InternetGateway(id)), Some(_)) => places::attached(self.world, id, vpc.id),
+            (Some(Leads::Peering(_) | Leads::Interface(_)), None) => true,
+            _ => false,
+        };
+        if !leads {
+            return Err(Blocked::BlackHole);
         }
         if host != *here {
             self.cross_vxlan(here, vpc, &host)?;
@@ -135,7 +145,18 @@ impl Walk<'_> {
                 return Err(why);
             }
         }
-        self.out_of(&host, vpc, gateway.public_ip.into())
+        match (onward, elastic) {
+            (_, Some(elastic)) => self.out_of(&host, vpc, elastic.public_ip.into()),
+            (Some(Leads::Peering(id)), None) => {
+                self.source_becomes(gateway.private_ip.into());
+                self.by_peering(&host, vpc, id)
+            }
+            (Some(Leads::Interface(id)), None) => {
+                self.source_becomes(gateway.private_ip.into());
+                self.through(&host, vpc, id)
+            }
+            _ => Err(Blocked::BlackHole),
+        }
     }
 
     /// From a router to the outside and to addresses that others have there, as this address.

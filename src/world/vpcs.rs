@@ -108,7 +108,7 @@ pub struct RouteTableAssociation {
     pub subnet: Option<SubnetId>,
 }
 
-/// A NAT gateway: what instances without an elastic address of their own are outside.
+/// A NAT gateway: what instances are outside their VPC, or outside their subnet's routes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NatGateway {
     pub id: NatGatewayId,
@@ -118,15 +118,21 @@ pub struct NatGateway {
     /// Its interface, which no instance has; gone when it is deleted.
     pub eni: EniId,
     pub private_ip: Ipv4Addr,
-    /// The elastic address that leads to it, and what that is.
-    pub allocation: AllocationId,
-    pub public_ip: Ipv4Addr,
+    /// The elastic address that leads to it; `None`: it is private, and what goes through it is `private_ip`.
+    pub elastic: Option<NatElastic>,
     /// Where it is at work; `None` while no host can have it.
     pub host: Option<Arc<str>>,
     pub client_token: Option<Arc<str>>,
     pub created: Micros,
     /// It can be read for an hour longer.
     pub deleted: Option<Micros>,
+}
+
+/// The elastic address of a public NAT gateway, which it had from its making.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NatElastic {
+    pub allocation: AllocationId,
+    pub public_ip: Ipv4Addr,
 }
 
 /// Where a route leads.

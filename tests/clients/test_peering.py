@@ -130,6 +130,49 @@ def test_peers_reach_each_other_when_both_have_routes(peers, places, joined):
     assert cables(peers, joined) == {"host1": 2, "host2": 2}
 
 
+@pytest.fixture
+def private_nat(peers, places, joined):
+    """A private NAT gateway in a subnet of the first place that has the route to the second, which the first's own leads to it."""
+    first, second, _ = places
+    ec2 = first.ec2
+    subnet = ec2.create_subnet(VpcId=first.vpc, CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=first.vpc)["RouteTable"]["RouteTableId"]
+    associated = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=second.block, VpcPeeringConnectionId=joined)
+    made = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private", PrivateIpAddress="10.0.9.9")["NatGateway"]
+    nat = made["NatGatewayId"]
+    ec2.get_waiter("nat_gateway_available").wait(NatGatewayIds=[nat], WaiterConfig={"Delay": 1})
+    ec2.replace_route(RouteTableId=first.table, DestinationCidrBlock=second.block, NatGatewayId=nat)
+    second.ec2.revoke_security_group_ingress(GroupId=second.group, IpPermissions=EVERYTHING)
+    own = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.0.9.9/32"}]}]
+    second.ec2.authorize_security_group_ingress(GroupId=second.group, IpPermissions=own)
+    peers.settle()
+    yield nat
+    second.ec2.revoke_security_group_ingress(GroupId=second.group, IpPermissions=own)
+    second.ec2.authorize_security_group_ingress(GroupId=second.group, IpPermissions=EVERYTHING)
+    ec2.replace_route(RouteTableId=first.table, DestinationCidrBlock=second.block, VpcPeeringConnectionId=joined)
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    ec2.disassociate_route_table(AssociationId=associated)
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_subnet(SubnetId=subnet)
+    peers.settle()
+
+
+def test_what_goes_through_a_private_nat_gateway_is_its_private_address(peers, places, private_nat):
+    (a,), (b1, b2) = places[0].instances, places[1].instances
+    # On the sender's own host, and then on the other one.
+    for drained in ((), ("host1",)):
+        for host in drained:
+            peers.operator("host", "drain", host)
+        # Only the gateway is let in.
+        reaches(peers, a, b1)
+        reaches(peers, a, b2)
+        # Nothing new comes in by it, and what was asked past it has no answer by it.
+        assert page(peers, b2["InstanceId"], "10.0.9.9", seconds=1) is None
+        none_reach(peers, (b1, a), (b2, a))
+    peers.operator("host", "undrain", "host1")
+
+
 def test_a_long_transfer_passes_between_peers(peers, places, joined):
     (a,), (_, b2) = places[0].instances, places[1].instances
     peers.exec(b2["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")

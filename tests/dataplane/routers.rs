@@ -232,6 +232,7 @@ pub fn state(to: RouteTo) -> HostState {
         dns_hostnames: false,
         dhcp: DhcpSection::default(),
         nat_gateways: BTreeMap::new(),
+        private_nat_gateways: BTreeMap::new(),
         tables: [(1, vec![])].into(),
         tables6: [(1, vec![Route6Section { destination: all6, to }])].into(),
     };

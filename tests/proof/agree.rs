@@ -59,8 +59,15 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
         passed += u64::from(arrives);
         here.insert(ending(&trace.outcome));
         if arrives && let Some(id) = nat_gateway(&trace) {
-            let host = made.world.nat_gateways[&id].host.clone().unwrap();
-            here.insert(if trace.hops[0].host == host { BY_NAT[0] } else { BY_NAT[1] }.into());
+            let gateway = &made.world.nat_gateways[&id];
+            let [at, there] = if gateway.elastic.is_some() { [0, 1] } else { [2, 3] };
+            let is_here = Some(&trace.hops[0].host) == gateway.host.as_ref();
+            here.insert(BY_NAT[if is_here { at } else { there }].into());
+            let peer =
+                trace.hops.iter().any(|hop| matches!(hop.entered, fogbank::verdict::Interface::Peering(_)));
+            if peer {
+                here.insert(BY_NAT[4].into());
+            }
         }
     }
     endings.lock().unwrap().extend(here);
@@ -68,7 +75,13 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
 }
 
 /// By way of a NAT gateway on the sender's host, and on another one.
-const BY_NAT: [&str; 2] = ["a NAT gateway here", "a NAT gateway there"];
+const BY_NAT: [&str; 5] = [
+    "a NAT gateway here",
+    "a NAT gateway there",
+    "a private NAT gateway here",
+    "a private NAT gateway there",
+    "a private NAT gateway, to a peer",
+];
 
 /// Every way to end: a run in which one is missing proves less than it says.
 const ENDINGS: [&str; 31] = [

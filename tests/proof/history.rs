@@ -277,7 +277,10 @@ impl Changing<'_> {
 
     fn disassociate(&mut self) {
         let nat = |row: &&Arc<Address>| {
-            self.world().nat_gateways.values().any(|gateway| gateway.allocation == row.id)
+            self.world()
+                .nat_gateways
+                .values()
+                .any(|gateway| gateway.elastic.is_some_and(|elastic| elastic.allocation == row.id))
         };
         let rows: Vec<_> = self.world().addresses.values().filter(|row| !nat(row)).cloned().collect();
         let Some(row) = self.any(rows.into_iter()) else { return };

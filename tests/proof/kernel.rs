@@ -13,6 +13,7 @@ use crate::dice::{Dice, seeds};
 use crate::frames::frames;
 use crate::lab::within;
 use crate::returns::{Ends, way_back};
+use crate::through::{is_through, through};
 use crate::tracer::reversed;
 use crate::wires::{MACHINE, MACHINES, Wires, public_mac};
 use crate::worlds::{CLIENT, CLIENT6, Made, mac, make, make_with_twins, name};
@@ -38,9 +39,15 @@ fn real_packets_are_judged_like_the_world_says() {
         }
     }
     println!("{total:?} through kernels");
+    let one = std::env::var("FOGBANK_SEED").is_ok();
+    let missing = ANSWERED.iter().find(|way| !total.ways.contains_key(*way));
+    assert!(one || missing.is_none(), "nothing went {missing:?}");
     assert!(total.arrived * 20 > total.packets, "too few arrive for the test to mean anything");
     assert!(total.answers * 3 > total.arrived, "too few are answered for the test to mean anything");
 }
+
+const BY_NAT: [&str; 2] = ["a NAT gateway", "a private NAT gateway"];
+const ANSWERED: [&str; 2] = ["back by a NAT gateway", "back by a private NAT gateway"];
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -52,14 +59,16 @@ struct Tally {
 }
 
 /// Which parts of VPCs a packet went through.
-fn parts(trace: &Trace) -> BTreeSet<&'static str> {
+fn parts(made: &Made, trace: &Trace) -> BTreeSet<&'static str> {
     let routers = trace.hops.iter().filter(|hop| hop.vpc.is_some());
     let by = |hop: &Hop| match (hop.entered, hop.route.map(|route| route.leads)) {
         (Interface::Vxlan, _) => Some("VXLAN"),
         (Interface::Cable(_), _) => Some("into a VPC"),
         (_, Some(Leads::InternetGateway(_))) => Some("an internet gateway"),
         (_, Some(Leads::EgressGateway(_))) => Some("an egress-only gateway"),
-        (_, Some(Leads::NatGateway(_))) => Some("a NAT gateway"),
+        (_, Some(Leads::NatGateway(_))) if is_through(made, trace, true) => Some(BY_NAT[0]),
+        (_, Some(Leads::NatGateway(_))) => Some(BY_NAT[1]),
+        (Interface::Peering(_), _) => Some("a peering connection"),
         (_, Some(Leads::Interface(_))) => Some("an interface"),
         (_, Some(Leads::Local)) => Some("local"),
         _ => None,
@@ -111,9 +120,15 @@ impl World {
             assert!(right, "{}: heard: {got:?}", self.tell(mark, sent));
         }
         let mut ways = BTreeMap::new();
-        let arrived = sent.iter().filter(|sent| matches!(sent.wanted, Wanted::At(..)));
-        for part in arrived.flat_map(|sent| parts(&sent.trace)) {
+        let arrived = || sent.iter().filter(|sent| matches!(sent.wanted, Wanted::At(..)));
+        for part in arrived().flat_map(|sent| parts(&self.made, &sent.trace)) {
             *ways.entry(part).or_default() += 1;
+        }
+        let answered = arrived().filter(|sent| sent.answer == Some(true));
+        for part in
+            answered.flat_map(|sent| parts(&self.made, &sent.trace)).filter(|part| BY_NAT.contains(part))
+        {
+            *ways.entry(if part == BY_NAT[0] { ANSWERED[0] } else { ANSWERED[1] }).or_default() += 1;
         }
         Tally { packets: sent.len(), arrived: marks.len(), answers: self.answer(&sent, &heard), ways }
     }
@@ -126,8 +141,10 @@ impl World {
     fn put(&mut self) -> Vec<Sent> {
         let palette = Palette::new(&self.made.world);
         let (mut sent, mut flows) = (Vec::new(), BTreeSet::new());
-        for _ in 0..PACKETS {
-            let mut case = palette.case(&mut self.dice, &self.made);
+        let through = [true, false].into_iter().flat_map(|public| through(&self.made, public));
+        let through: Vec<_> = through.collect();
+        let random = (0..PACKETS).map(|_| palette.case(&mut self.dice, &self.made));
+        for mut case in through.into_iter().chain(random) {
             own_flow(&mut case.packet, sent.len());
             let made = &self.made;
             let Some(way) = Way::of(made, &self.wires, &case) else { continue };
@@ -170,8 +187,9 @@ impl World {
         for (mark, sent, home, comes) in &asked {
             let got = seen(&heard, *mark as u32 | ANSWER);
             let answer = (home.clone(), reversed(&sent.case.packet));
-            let wanted: BTreeSet<_> = comes.then_some(answer).into_iter().collect();
-            assert_eq!(got, wanted, "{}its answer", self.tell(*mark, sent));
+            // What does not come back may be a question somewhere else: of two peers with the same block one has the route.
+            let right = if *comes { got == BTreeSet::from([answer]) } else { !got.contains(&answer) };
+            assert!(right, "{}its answer, which comes: {comes}: heard: {got:?}", self.tell(*mark, sent));
         }
         marks.len()
     }

@@ -25,6 +25,7 @@ mod replay;
 mod returns;
 mod rules;
 mod stage;
+mod through;
 mod tracer;
 mod vpcs;
 mod wires;

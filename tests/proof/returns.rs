@@ -71,14 +71,15 @@ impl Ends<'_> {
             Origin::Interface(id) => self.acl(self.eni(*id), Direction::Ingress, seen),
             _ => true,
         };
-        leaves && enters && self.through_nat(answer, seen)
+        leaves && enters && self.through_nat(seen)
     }
 
-    /// The subnet of a NAT gateway is one more that an answer enters and leaves.
-    fn through_nat(&self, answer: &Packet, seen: &Packet) -> bool {
+    /// The subnet of a NAT gateway is one more that an answer enters and leaves: from where the question went, whoever that
+    /// address stands for.
+    fn through_nat(&self, seen: &Packet) -> bool {
         nat_gateway(self.trace).is_none_or(|id| {
             let eni = self.eni(self.world.nat_gateways[&id].eni);
-            self.acl(eni, Direction::Ingress, answer) && self.acl(eni, Direction::Egress, seen)
+            self.acl(eni, Direction::Ingress, seen) && self.acl(eni, Direction::Egress, seen)
         })
     }
 

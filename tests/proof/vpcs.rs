@@ -27,7 +27,7 @@ pub struct MadeVpc {
     pub subnets: Vec<SubnetId>,
     pub groups: Vec<(usize, GroupId)>,
     /// Its peering connections in whatever state, each with the blocks at the other end.
-    peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
+    pub peerings: Vec<(VpcPeeringConnectionId, Vec<Cidr4>)>,
 }
 
 impl MadeVpc {
@@ -55,6 +55,9 @@ impl Maker<'_> {
             self.route_tables(vpc, &enis, &nat);
             self.routes6(vpc, &made, &enis);
             self.acls(vpc);
+        }
+        if self.with_open_ways || self.dice.once_in(8) {
+            self.open_ways(&mut made, &enis);
         }
         self.elastic(&enis);
         for vpc in &made {
@@ -100,7 +103,7 @@ impl Maker<'_> {
         made
     }
 
-    fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
+    pub fn subnet_of(&mut self, made: &mut MadeVpc, n: usize, base: u32) {
         let id = SubnetId::from_random(1000 + made.seed(n));
         let (network, at): (Arc<str>, _) = (id.to_string().into(), |n: u32| Ipv4Addr::from_bits(base + n));
         let (cidr, block6) = (Cidr4::new(at(0), 26).unwrap(), self.block6(made, n));
@@ -219,6 +222,7 @@ impl Maker<'_> {
             self.routes(made, id, enis, nat);
         }
         self.ways_of_nat(made, tables, nat);
+        self.ways_of_private_nat(made, tables, enis);
         let associate = |maker: &mut Self, n: usize, table: usize, subnet: Option<SubnetId>| {
             let id = RouteTableAssociationId::from_random(made.seed(n));
             let (vpc, owner) = (made.id, made.owner.clone());
@@ -321,7 +325,7 @@ impl Maker<'_> {
         }
     }
 
-    fn acl(&mut self, acl: NetworkAclId, owner: &Owner, vpc: VpcId, is_default: bool) {
+    pub fn acl(&mut self, acl: NetworkAclId, owner: &Owner, vpc: VpcId, is_default: bool) {
         self.put(NetworkAcl { id: acl, owner: owner.clone(), vpc, is_default, created: Micros(0) });
         let interesting = crate::worlds::interesting(&self.world);
         for direction in [Direction::Ingress, Direction::Egress] {

@@ -10,6 +10,7 @@ use fogbank::verdict::{Facts, HostFacts};
 use fogbank::world::*;
 
 use crate::dice::Dice;
+use crate::through::through;
 
 /// A machine of the outside, and one on the flat segment.
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
@@ -54,6 +55,8 @@ pub struct Maker<'a> {
     pub hosts: usize,
     pub accounts: usize,
     pub networks: Vec<Network>,
+    /// Whether each VPC has ways through NAT gateways.
+    pub with_open_ways: bool,
 }
 
 /// Makes one of flat networks.
@@ -64,19 +67,24 @@ pub fn make(dice: &mut Dice) -> Made {
 
 /// Makes one with isolated VPCs, too.
 pub fn make_with_vpcs(dice: &mut Dice) -> Made {
+    with_vpcs(dice, false)
+}
+
+fn with_vpcs(dice: &mut Dice, with_open_ways: bool) -> Made {
     let one_nic = dice.once_in(4);
-    let mut maker = Maker::new(dice);
+    let mut maker = Maker { with_open_ways, ..Maker::new(dice) };
     maker.vpcs();
     finish(maker, one_nic)
 }
 
-/// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; and a NAT gateway is, and IPv6.
+/// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; in which packets go
+/// through NAT gateways, public and private; and in which there is IPv6.
 pub fn make_with_twins(dice: &mut Dice) -> Made {
     loop {
-        let made = make_with_vpcs(dice);
-        let nat = made.world.nat_gateways.values().any(|row| row.host.is_some());
+        let made = with_vpcs(dice, true);
         let six = made.world.enis.values().filter(|eni| !eni.ipv6.is_empty()).count();
-        if has_twins(&made.world) && nat && six > 2 {
+        let nat = || [true, false].iter().all(|public| !through(&made, *public).is_empty());
+        if has_twins(&made.world) && six > 2 && nat() {
             return made;
         }
     }
@@ -110,7 +118,8 @@ impl<'a> Maker<'a> {
     /// One that has made a world.
     pub fn new(dice: &'a mut Dice) -> Self {
         let (hosts, accounts) = (1 + dice.below(3), 1 + dice.below(2));
-        let mut maker = Self { dice, world: World::default(), hosts, accounts, networks: vec![] };
+        let mut maker =
+            Self { dice, world: World::default(), hosts, accounts, networks: vec![], with_open_ways: false };
         maker.fabric();
         let groups = maker.groups();
         let enis = maker.instances(&groups);

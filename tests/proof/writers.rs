@@ -68,7 +68,7 @@ fn said(rule: &Rule) -> impl Iterator<Item = String> {
     let of_action: Option<Field> = match &rule.action {
         Action::Dispatch(field, _) | Action::Choose(field, _) | Action::Mark(field, _) => Some(*field),
         Action::Dnat(to, _) | Action::Snat(to) => of_target(to),
-        Action::Verdict(_) => None,
+        Action::Verdict(_) | Action::MarkAs(_) => None,
     };
     let fields: Vec<_> = fields.chain(of_action).map(|field| format!("{field:?}")).collect();
     let word = |text: String| text.split(|c: char| !c.is_alphanumeric()).next().map(str::to_owned);

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 
 use super::model::*;
 use super::render::{Side, address, any_port, name, number, other_table, range};
-use super::subnets;
+use super::{private_nat, subnets};
 use crate::agent::names::METADATA_ADDRESS;
 use crate::plan::{AclEntrySection, HostState, SubnetSection};
 use crate::types::{Cidr4, Direction, IcmpMatch, NetworkAclId, PortRange, Range4, SubnetId, Traffic};
@@ -82,7 +82,12 @@ fn through_gateways(state: &HostState, direction: Direction, judged: &BTreeSet<S
         [Field::NextHop, Field::AnsweredAt]
             .map(|field| Rule::goto(vec![address(field, gateway.transit)], edge(gateway.subnet, direction)))
     });
-    let rules: Vec<_> = rules.collect();
+    let private = private_nat::marked(state).filter(|(_, gateway)| judged.contains(&gateway.subnet));
+    let private = private.flat_map(|(mark, gateway)| {
+        private_nat::taken(mark, gateway)
+            .map(|taken| Rule::goto(vec![taken], edge(gateway.subnet, direction)))
+    });
+    let rules: Vec<_> = rules.chain(private).collect();
     if !rules.is_empty() {
         table.chains.insert(format!("acl_nat_{}", word(direction)), Chain::base(hook, rules));
     }

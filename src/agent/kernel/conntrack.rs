@@ -9,7 +9,7 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
-use super::{flat, paths, subnets};
+use super::{flat, paths, private_nat, subnets};
 use crate::crash::{self, Point};
 use crate::plan::HostState;
 use crate::types::{Cidr4, Range4};
@@ -49,7 +49,9 @@ impl Keep {
         let addresses = || state.addresses.values();
         let translated = paths::translated(state).collect();
         let ports = state.ports.values().flat_map(|port| port.private_ips());
-        let instances = ports.chain(flat::remote(state).flat_map(|place| place.private_ips())).collect();
+        let private = || private_nat::here(state).map(|gateway| gateway.address);
+        let instances = flat::remote(state).flat_map(|place| place.private_ips());
+        let instances = ports.chain(instances).chain(private()).collect();
         let networks = state.networks.values().map(|network| network.cidr).collect();
         let ranges = state.networks.values().map(|network| network.range).collect();
         let networks_of = || state.networks.values();
@@ -62,7 +64,7 @@ impl Keep {
             to_private: addresses().map(|a| (a.public_ip, a.private_ip)).collect(),
             to_elastic: outward.chain(paths::relayed_to_elastic(state)).collect(),
             pools: state.pools.to_vec(),
-            shared: subnets::nat_gateways(state).map(|gateway| gateway.transit).collect(),
+            shared: subnets::nat_gateways(state).map(|gateway| gateway.transit).chain(private()).collect(),
             gone,
             instances,
             translated,

@@ -40,6 +40,7 @@ fn field(field: Field) -> Json {
         Field::CtState => json!({"ct": {"key": "state"}}),
         Field::CtDirection => json!({"ct": {"key": "direction"}}),
         Field::SourceKind => json!({"fib": {"result": "type", "flags": ["saddr"]}}),
+        Field::Mark => meta("mark"),
         Field::NextHop => json!({"rt": {"key": "nexthop", "family": "ip"}}),
         Field::AnsweredAt => json!({"ct": {"key": "ip daddr", "dir": "reply"}}),
     }
@@ -123,8 +124,9 @@ fn action(action: &Action) -> Json {
         Action::Snat(to) => json!({"snat": {"family": "ip", "addr": target(to)}}),
         Action::Mark(key, map) => {
             let value = json!({"map": {"key": field(*key), "data": format!("@{map}")}});
-            json!({"mangle": {"key": {"meta": {"key": "mark"}}, "value": value}})
+            json!({"mangle": {"key": field(Field::Mark), "value": value}})
         }
+        Action::MarkAs(mark) => json!({"mangle": {"key": field(Field::Mark), "value": mark}}),
     }
 }
 

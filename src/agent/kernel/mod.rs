@@ -32,6 +32,7 @@ pub mod orders;
 pub mod paths;
 mod peerings;
 pub mod policy;
+pub mod private_nat;
 pub mod probe;
 pub mod program;
 pub mod regroup;

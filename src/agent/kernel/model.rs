@@ -48,6 +48,8 @@ pub enum Field {
     CtDirection,
     /// What kind of address the source is to this host, e.g. `local`.
     SourceKind,
+    /// What a rule before has marked the packet with; 0 for nothing.
+    Mark,
     /// The address that the packet is handed to.
     NextHop,
     /// Where the answers to the flow's first packet go.
@@ -120,6 +122,8 @@ pub enum Action {
     Snat(Target),
     /// Gives the packet the mark that a named map has for the field, and goes on.
     Mark(Field, String),
+    /// Gives it this mark, and goes on.
+    MarkAs(u32),
 }
 
 /// Conditions, all of which must hold, and what then happens.

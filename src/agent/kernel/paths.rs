@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::model::*;
 use super::render::{Host, Side, any_port, from_host, networks, no_port, number, other_table, range};
-use super::{flat, peerings, subnets, transit};
+use super::{flat, peerings, private_nat, subnets, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
 
 const ICMP_REDIRECT: u32 = 5;
@@ -71,7 +71,10 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![other_table(), Rule::goto(to_port, "from_public")];
     match host.side {
         Side::Host => rules.extend(transit::forward()),
-        Side::Router(_) => rules.extend(peerings::forward().into_iter().chain(subnets::forward(host))),
+        Side::Router(_) => {
+            rules.extend(private_nat::forward(host));
+            rules.extend(peerings::forward().into_iter().chain(subnets::forward(host)));
+        }
     }
     if is_gateway(state) {
         let central = |field| Match::within(&[field], "central");
@@ -114,7 +117,11 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
         || Rule::then(vec![], Action::Snat(Target::Map(Field::Source, "private_to_elastic".into())));
     let to_host = |matches| host.snat.map(|to| Rule::then(matches, Action::Snat(Target::Address(to))));
     let instance = || vec![Match::within(&[Field::Source], "translated")];
-    let mut rules = vec![Rule::goto(vec![any_port(Field::OutInterface)], "hairpin")];
+    let mut rules = Vec::new();
+    if host.side.is_router() {
+        rules.push(private_nat::snat());
+    }
+    rules.push(Rule::goto(vec![any_port(Field::OutInterface)], "hairpin"));
     if host.side == Side::Host {
         rules.push(Rule::goto(vec![transit::any_transit(Field::OutInterface)], "hairpin"));
     }
@@ -154,8 +161,9 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
         Rule::drop(at)
     };
     let mut rules = vec![other_table()];
-    if host.side == Side::Host {
-        rules.extend(transit::enter(host));
+    match host.side {
+        Side::Host => rules.extend(transit::enter(host)),
+        Side::Router(_) => rules.push(private_nat::enter()),
     }
     rules.push(Rule::goto(vec![any_port(Field::OutInterface)], "to_port"));
     if is_gateway(state) {

@@ -63,8 +63,8 @@ pub struct Rule {
     pub from: Cidr4,
     to: Option<Cidr4>,
     by: Option<String>,
-    /// Packets with this mark alone.
-    pub mark: Option<u32>,
+    /// Packets with this mark alone, and of it these bits.
+    pub mark: Option<(u32, u32)>,
     pub lookup: Lookup,
 }
 
@@ -75,9 +75,9 @@ impl Rule {
         Self { priority, from, to: None, by: None, mark: None, lookup }
     }
 
-    /// For those with a mark.
-    pub fn by_mark(priority: u32, mark: u32, lookup: Lookup) -> Self {
-        Self { mark: Some(mark), ..Self::from_all(priority, lookup) }
+    /// For those with the mark of a route table, which is its lower part.
+    pub fn by_mark(priority: u32, mark: u16, lookup: Lookup) -> Self {
+        Self { mark: Some((mark.into(), u16::MAX.into())), ..Self::from_all(priority, lookup) }
     }
 }
 
@@ -117,7 +117,7 @@ pub async fn list(handle: &Handle) -> Result<Vec<Rule>, Error> {
 
 fn read(message: &RuleMessage) -> Option<Rule> {
     let header = &message.header;
-    let (mut priority, mut by, mut mark, mut ours) = (0, None, None, false);
+    let (mut priority, mut by, mut mark, mut mask, mut ours) = (0, None, None, u32::MAX, false);
     let (mut source, mut destination) = (Ipv4Addr::UNSPECIFIED, None);
     let mut table = u32::from(header.table);
     for attribute in &message.attributes {
@@ -128,6 +128,7 @@ fn read(message: &RuleMessage) -> Option<Rule> {
             RuleAttribute::Iifname(name) => by = Some(name.clone()),
             RuleAttribute::Table(number) => table = *number,
             RuleAttribute::FwMark(number) => mark = Some(*number),
+            RuleAttribute::FwMask(bits) => mask = *bits,
             RuleAttribute::Protocol(protocol) => ours = u8::from(*protocol) == ROUTE_PROTOCOL,
             _ => {}
         }
@@ -139,6 +140,7 @@ fn read(message: &RuleMessage) -> Option<Rule> {
     };
     let from = Cidr4::new(source, header.src_len)?;
     let to = destination.and_then(|address| Cidr4::new(address, header.dst_len));
+    let mark = mark.map(|mark| (mark, mask));
     ours.then_some(Rule { priority, from, to, by, mark, lookup })
 }
 
@@ -160,7 +162,9 @@ fn message(rule: &Rule) -> RuleMessage {
     }
     more.extend(rule.to.map(|to| RuleAttribute::Destination(to.network().into())));
     more.extend(rule.by.clone().map(RuleAttribute::Iifname));
-    more.extend(rule.mark.map(RuleAttribute::FwMark));
+    if let Some((mark, mask)) = rule.mark {
+        more.extend([RuleAttribute::FwMark(mark), RuleAttribute::FwMask(mask)]);
+    }
     message.header.action = RuleAction::ToTable;
     match rule.lookup {
         Lookup::Main => message.header.table = RouteHeader::RT_TABLE_MAIN,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use super::ipv6::switches::Closed6;
 use super::model::*;
-use super::{acls, arp, flat, groups, ipv6, paths, peerings, subnets, transit};
+use super::{acls, arp, flat, groups, ipv6, paths, peerings, private_nat, subnets, transit};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
 use crate::plan::{HostState, PlaceSection, PortSection};
@@ -166,6 +166,7 @@ pub fn render(state: &HostState, host: &Host) -> Ruleset {
         Side::Host => transit::render(state, host, &mut inet),
         Side::Router(_) => {
             subnets::render(state, &mut inet);
+            private_nat::render(state, &mut inet);
             peerings::render(state, host, &mut inet);
         }
     }

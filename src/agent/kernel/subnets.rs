@@ -69,9 +69,9 @@ pub fn nat_gateways(state: &HostState) -> impl Iterator<Item = &NatSection> {
 
 /// The rules by which the tables are found.
 pub fn policy(vpc: &VpcSection) -> impl Iterator<Item = policy::Rule> {
-    vpc.tables.keys().map(|number| {
-        policy::Rule::by_mark(BY_MARK, (*number).into(), Lookup::Table(policy::subnets_table(*number)))
-    })
+    vpc.tables
+        .keys()
+        .map(|number| policy::Rule::by_mark(BY_MARK, *number, Lookup::Table(policy::subnets_table(*number))))
 }
 
 impl Pass<'_> {
@@ -114,11 +114,16 @@ impl Pass<'_> {
 
     /// On its own host a NAT gateway is a next hop towards the outside, which tells the rules whose packet it is.
     fn to_gateway(&self, id: NatGatewayId) -> Option<Route> {
-        let gateway = self.state.vpcs.values().find_map(|vpc| vpc.nat_gateways.get(&id))?;
-        if gateway.host == self.state.host {
-            return Some(Route { via: Some(gateway.transit), ..Route::by(self.index(ROUTER_OUT)?) });
-        }
-        let peer = self.state.hosts.get(&gateway.host)?;
+        let vpcs = || self.state.vpcs.values();
+        let host = match vpcs().find_map(|vpc| vpc.nat_gateways.get(&id)) {
+            Some(gateway) if gateway.host == self.state.host => {
+                return Some(Route { via: Some(gateway.transit), ..Route::by(self.index(ROUTER_OUT)?) });
+            }
+            Some(gateway) => &gateway.host,
+            // What one of here leads on has its mark, and does not ask this table.
+            None => &vpcs().find_map(|vpc| vpc.private_nat_gateways.get(&id))?.host,
+        };
+        let peer = self.state.hosts.get(host).filter(|_| *host != self.state.host)?;
         Some(Route { via: Some(peer.next_hop), ..Route::by(self.flat()?) })
     }
 

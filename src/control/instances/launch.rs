@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::idempotency::Once;
 use super::super::network_interfaces::Taken;
 use super::super::public_addresses::Public;
-use super::super::{Decision, View, launch_templates};
+use super::super::{Decision, View, launch_templates, network_interfaces};
 use super::facts::Facts;
 use super::options::{self, InterfaceOptions, Options};
 use super::place::{self, Hosts};
@@ -82,7 +82,8 @@ impl Launch {
         let Some(first) = self.subnets.first() else { return Err(place::no_capacity("none")) };
         let plugs = self.plugs(&decision.view(), first)?;
         let mut hosts = Hosts::of(&decision.view(), &first.zone, &self.options);
-        let (min, max) = (u32::try_from(min).unwrap_or(u32::MAX), u32::try_from(max).unwrap_or(0));
+        let min = u32::try_from(min).unwrap_or(u32::MAX);
+        let max = most(decision, &plugs, min, u32::try_from(max).unwrap_or(0))?;
         for index in 0..max {
             let host = hosts.take().ok_or_else(|| place::no_capacity(&first.zone))?;
             let places = match self.addresses(decision, &plugs)? {
@@ -241,6 +242,14 @@ impl Launch {
         }
         decision.tag(ResourceId::NetworkInterface(id), &self.options.interface_tags)
     }
+}
+
+/// How many instances the caller may have interfaces for: at most `max`, and no fewer than `min`.
+fn most(decision: &Decision, plugs: &[Plug], min: u32, max: u32) -> Result<u32, Fault> {
+    let each = plugs.iter().filter(|plug| plug.wanted.existing.is_none()).count();
+    let fit = network_interfaces::room(&decision.view()).checked_div(each);
+    let fit = fit.map_or(u32::MAX, |fit| u32::try_from(fit).unwrap_or(u32::MAX));
+    if fit < min { Err(network_interfaces::no_room()) } else { Ok(max.min(fit)) }
 }
 
 /// An interface that each instance gets.

@@ -9,7 +9,7 @@ use crate::control::{Decision, View, addresses, internet_gateways, tags, vpcs};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Address, Association, Eni, NatGateway, Subnet};
+use crate::world::{Address, Association, Eni, NatElastic, NatGateway, Subnet};
 
 const ACTION: &str = "CreateNatGateway";
 
@@ -40,17 +40,12 @@ fn create(
     once: Option<Once>,
 ) -> Result<NatGatewayId, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["natgateway"], "natgateway")?;
-    if request.connectivity_type.as_deref() == Some("private") {
-        return Err(FaultCode::UnsupportedOperation
-            .with("ConnectivityType=private is not supported: NAT gateways are public"));
-    }
     let view = decision.view();
     let subnet = subnet(&view, request.subnet_id)?;
-    let address = address(&view, request.allocation_id)?;
-    if internet_gateways::attached_to(view.world, subnet.vpc).is_none() {
-        return Err(FaultCode::GatewayNotAttached
-            .with(format!("Network {} has no Internet gateway attached", subnet.vpc)));
-    }
+    let address = match request.connectivity_type.as_deref() {
+        Some("private") => no_address(request.allocation_id)?,
+        _ => Some(public_address(&view, &subnet, request.allocation_id)?),
+    };
     if count_in(&view, &subnet.zone) >= decision.caller.quotas.nat_gateways_per_zone {
         return Err(FaultCode::NatGatewayLimitExceeded.with(
             "Performing this operation would exceed the limit of NAT gateways in the Availability Zone",
@@ -58,12 +53,14 @@ fn create(
     }
     let id = decision.env.id(NatGatewayId::from_random);
     let eni = interface(decision, id, &subnet, request)?;
-    let association = Association {
-        id: decision.env.id(AssociationId::from_random),
-        eni: eni.id,
-        private_ip: eni.private_ip,
-    };
-    decision.put(Address { association: Some(association), ..(*address).clone() });
+    if let Some(address) = &address {
+        let association = Association {
+            id: decision.env.id(AssociationId::from_random),
+            eni: eni.id,
+            private_ip: eni.private_ip,
+        };
+        decision.put(Address { association: Some(association), ..(**address).clone() });
+    }
     decision.put(NatGateway {
         id,
         owner: decision.caller.owner.clone(),
@@ -71,8 +68,7 @@ fn create(
         subnet: subnet.id,
         eni: eni.id,
         private_ip: eni.private_ip,
-        allocation: address.id,
-        public_ip: address.public_ip,
+        elastic: address.map(|row| NatElastic { allocation: row.id, public_ip: row.public_ip }),
         host: place::choose(&decision.world, &subnet.zone),
         client_token: request.client_token.as_deref().map(Into::into),
         created: decision.env.now,
@@ -97,8 +93,27 @@ fn subnet(view: &View, id: SubnetId) -> Result<Arc<Subnet>, Fault> {
     }
 }
 
-/// The elastic address that is to lead to the gateway.
-fn address(view: &View, id: Option<AllocationId>) -> Result<Arc<Address>, Fault> {
+/// "You can't associate an elastic IP address with a private NAT gateway", and it needs no internet gateway
+/// (<https://docs.aws.amazon.com/vpc/latest/userguide/vpc-nat-gateway.html>).
+fn no_address(id: Option<AllocationId>) -> Result<Option<Arc<Address>>, Fault> {
+    match id {
+        None => Ok(None),
+        Some(_) => Err(FaultCode::InvalidParameterCombination
+            .with("The parameter AllocationId is not supported with ConnectivityType private")),
+    }
+}
+
+/// The elastic address that is to lead to a public gateway.
+fn public_address(view: &View, subnet: &Subnet, id: Option<AllocationId>) -> Result<Arc<Address>, Fault> {
+    let address = free_address(view, id)?;
+    match internet_gateways::attached_to(view.world, subnet.vpc) {
+        Some(_) => Ok(address),
+        None => Err(FaultCode::GatewayNotAttached
+            .with(format!("Network {} has no Internet gateway attached", subnet.vpc))),
+    }
+}
+
+fn free_address(view: &View, id: Option<AllocationId>) -> Result<Arc<Address>, Fault> {
     let id = id.ok_or_else(|| {
         FaultCode::MissingParameter.with("The request must contain the parameter AllocationId")
     })?;

@@ -49,11 +49,11 @@ pub fn shape(world: &World, row: &NatGateway) -> output::NatGateway {
     // A deleted one is told with what it had.
     let association = world.addresses_of(row.eni).find_map(|address| address.association);
     let address = output::NatGatewayAddress {
-        allocation_id: row.allocation,
+        allocation_id: row.elastic.map(|elastic| elastic.allocation),
         association_id: association.map(|association| association.id),
         network_interface_id: row.eni,
         private_ip: row.private_ip,
-        public_ip: row.public_ip,
+        public_ip: row.elastic.map(|elastic| elastic.public_ip),
         is_primary: true,
         status: "succeeded".into(),
     };
@@ -62,7 +62,7 @@ pub fn shape(world: &World, row: &NatGateway) -> output::NatGateway {
         subnet_id: row.subnet,
         vpc_id: row.vpc,
         state: state(row).into(),
-        connectivity_type: "public".into(),
+        connectivity_type: if row.elastic.is_some() { "public" } else { "private" }.into(),
         availability_mode: "zonal".into(),
         create_time: row.created,
         delete_time: row.deleted,

@@ -52,8 +52,9 @@ impl Site {
     fn claims(&self, id: &str) -> [Option<(&str, bool)>; 2] {
         let (row, world) = (self.row(id), &self.bench.world);
         let network = Space::Network(world.subnets[&row.subnet].network.clone());
-        let pool = Space::Pool(world.addresses[&row.allocation].pool);
-        [(network, row.private_ip), (pool, row.public_ip)]
+        let elastic = row.elastic.unwrap();
+        let pool = Space::Pool(world.addresses[&elastic.allocation].pool);
+        [(network, row.private_ip), (pool, elastic.public_ip)]
             .map(|place| world.claims.get(&place).map(|claim| (&*claim.host, claim.leaving.is_some())))
     }
 
@@ -107,6 +108,41 @@ fn a_nat_gateway_has_an_interface_and_an_address_that_lead_to_it() {
         assert_eq!(texts(&xml, element), [told], "{element}");
     }
     assert_eq!(site.claims(&id), [Some(("node1", false)); 2]);
+}
+
+#[test]
+fn a_private_nat_gateway_needs_no_internet_gateway_and_has_no_elastic_address() {
+    let mut bench = Bench::small();
+    let vpc = vpc(&mut bench, "10.0.0.0/16");
+    let subnet = subnet(&mut bench, &vpc, "10.0.1.0/24");
+    let given = [("SubnetId", &*subnet), ("ConnectivityType", "private"), ("PrivateIpAddress", "10.0.1.7")];
+    let id = bench.told("natGatewayId", "CreateNatGateway", &given);
+    let named = [("NatGatewayId.1", &*id)];
+    let xml = bench.call("DescribeNatGateways", &named).unwrap();
+    for (element, told) in [
+        ("state", "available"),
+        ("connectivityType", "private"),
+        ("privateIp", "10.0.1.7"),
+        ("isPrimary", "true"),
+    ] {
+        assert_eq!(texts(&xml, element), [told], "{element}");
+    }
+    for absent in ["allocationId", "publicIp", "associationId"] {
+        assert!(texts(&xml, absent).is_empty(), "{absent}");
+    }
+    let eni = texts(&xml, "networkInterfaceId").remove(0);
+    let address = bench.told("allocationId", "AllocateAddress", &[]);
+    let lead = [("AllocationId", &*address), ("NetworkInterfaceId", &*eni)];
+    assert_eq!(bench.refused("AssociateAddress", &lead), AuthFailure, "none can be given to it later");
+    let network = bench.world.subnets[&subnet.parse::<SubnetId>().unwrap()].network.clone();
+    let place = (Space::Network(network), "10.0.1.7".parse().unwrap());
+    assert_eq!(&*bench.world.claims[&place].host, "node1");
+    bench.attempt(|decision| hosts::fail(decision, "node1")).unwrap();
+    let xml = bench.call("DescribeNatGateways", &named).unwrap();
+    assert_eq!(texts(&xml, "state"), ["pending"]);
+    bench.call("DeleteNatGateway", &[("NatGatewayId", &id)]).unwrap();
+    assert!(!bench.world.claims.contains_key(&place));
+    bench.call("DeleteSubnet", &[("SubnetId", &subnet)]).unwrap();
 }
 
 #[test]
@@ -237,7 +273,7 @@ fn what_a_nat_gateway_lacks_is_said_at_once() {
     let bench = &mut site.bench;
     let mut refused = |given: &[(&str, &str)]| bench.refused("CreateNatGateway", given);
     assert_eq!(refused(&[("SubnetId", &flat), address]), UnsupportedOperation);
-    assert_eq!(refused(&[good, ("ConnectivityType", "private")]), UnsupportedOperation);
+    assert_eq!(refused(&[good, address, ("ConnectivityType", "private")]), InvalidParameterCombination);
     assert_eq!(refused(&[good]), MissingParameter);
     assert_eq!(refused(&[good, address, ("PrivateIpAddress", "10.0.2.7")]), InvalidParameterValue);
     let inside = instance(bench, good.1);

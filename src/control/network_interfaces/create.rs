@@ -38,9 +38,8 @@ fn create(
 ) -> Result<Arc<Eni>, Fault> {
     let tags = tags::at_creation(&request.tag_specifications, &["network-interface"], "network-interface")?;
     let view = decision.view();
-    if super::of_caller(&view).count() >= view.caller.quotas.network_interfaces {
-        return Err(FaultCode::NetworkInterfaceLimitExceeded
-            .with("The maximum number of network interfaces has been reached."));
+    if super::room(&view) == 0 {
+        return Err(super::no_room());
     }
     let id = request.subnet_id;
     let subnet = view.world.subnets.get(&id).filter(|subnet| subnet.owner == view.caller.owner).cloned();

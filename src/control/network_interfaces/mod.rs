@@ -48,6 +48,17 @@ fn find_own(view: &View, id: EniId) -> Result<Arc<Eni>, Fault> {
     nat_gateways::is_not_managed(view.world, id).map(|()| eni)
 }
 
+/// How many more interfaces the caller may have: those of its NAT gateways count, too.
+pub fn room(view: &View) -> usize {
+    view.caller.quotas.network_interfaces.saturating_sub(of_caller(view).count())
+}
+
+/// What a request for more is answered with.
+pub fn no_room() -> Fault {
+    FaultCode::NetworkInterfaceLimitExceeded
+        .with("The maximum number of network interfaces has been reached.")
+}
+
 fn of_caller<'w>(view: &View<'w>) -> impl Iterator<Item = &'w Arc<Eni>> {
     let (owner, world) = (view.caller.owner.clone(), view.world);
     let first = (owner.clone(), EniId::from_random(0));

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use self::testing::{Bed, Cluster};
 use super::*;
 use crate::control::Caller;
+use crate::control::quotas::Quotas;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::*;
@@ -34,7 +35,7 @@ pub fn caller() -> Caller {
         owner: Owner { account: account(), region: "us-east-1".into() },
         access_key: "AKIATEST".into(),
         endpoint: "127.0.0.1:8773".into(),
-        quotas: Arc::default(),
+        quotas: Arc::new(Quotas { elastic_addresses: 1000, ..Quotas::default() }),
     }
 }
 

@@ -31,6 +31,7 @@ fn every_declared_fault_is_provoked() {
     doors.of_the_operator();
     doors.groups_of_an_instance();
     doors.crowds();
+    doors.crowd_of_interfaces();
     doors.crowds_of_vpcs();
     doors.crowds_of_prefixes();
     doors.idle_and_dead();

@@ -249,8 +249,7 @@ impl Doors {
         let (one, other, path) = (self.his("instance"), self.his("other-instance"), self.his("path"));
         let line = public_key();
         let named = |name: &str, of: &str, n: usize| ((*name).to_owned(), format!("{of} {n}"));
-        let subnet = self.his("subnet");
-        let crowds: [Crowd; 5] = [
+        let crowds: [Crowd; 4] = [
             (
                 "CreateNetworkInsightsPath",
                 60,
@@ -280,12 +279,6 @@ impl Doors {
                 Box::new(move |n| {
                     [pairs(&[("PublicKeyMaterial", &line)]), vec![named("KeyName", "crowd", n)]].concat()
                 }),
-            ),
-            (
-                "CreateNetworkInterface",
-                150,
-                "NetworkInterfaceLimitExceeded",
-                Box::new(move |_| pairs(&[("SubnetId", &subnet)])),
             ),
         ];
         for (name, most, code, given) in crowds {

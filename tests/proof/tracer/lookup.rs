@@ -90,6 +90,10 @@ fn act(table: &Table, action: &Action, view: &View<'_>) -> End {
             }
             End::Return
         }
+        Action::MarkAs(mark) => {
+            view.mark.set(*mark);
+            End::Return
+        }
     }
 }
 
@@ -247,6 +251,7 @@ fn seen<'a>(field: Field, view: &'a View<'_>) -> Option<Seen<'a>> {
         (Field::IpVersion, _) => Some(Seen::Word(if four { "ipv4" } else { "ipv6" })),
         (Field::CtState, _) => Some(Seen::Word(view.state)),
         (Field::SourceKind, _) => Some(Seen::Word(if view.source_is_local { "local" } else { "unicast" })),
+        (Field::Mark, _) => Some(Seen::Number(view.mark.get())),
         (Field::NextHop, _) => view.next_hop.filter(IpAddr::is_ipv4).map(Seen::Address),
         (Field::AnsweredAt, _) => view.answered_at.filter(IpAddr::is_ipv4).map(Seen::Address),
         (Field::ArpSenderMac | Field::ArpSenderAddress, _) => panic!("{field:?} of an IP packet"),

@@ -180,9 +180,9 @@ impl Segments {
                     (next, self.parts[next].public(), TRANSIT_MAC)
                 }
             };
-            if vpc.is_none() || input != ROUTER_VXLAN {
-                parcel.mark = 0;
-            }
+            // VXLAN takes 16 bits along (`VXLAN_GBP_ID_MASK` in the kernel's include/net/vxlan.h), cables nothing.
+            let tunnelled = vpc.is_some() && input == ROUTER_VXLAN;
+            parcel.mark = if tunnelled { parcel.mark & 0xffff } else { 0 };
             self.trail.push((next, parcel.packet));
             (exits, parcel) = self.parts[next].receive(parcel, &input, sender);
             at = next;

@@ -145,7 +145,8 @@ impl Host {
 
     fn route_in(&self, vpc: VpcId, to: IpAddr, mark: u32) -> Result<Route, Exits> {
         let section = &self.state.vpcs[&vpc];
-        let Some(table) = u16::try_from(mark).ok().and_then(|number| table(section, number, to)) else {
+        // The mark's lower part, which is all that rules of routing look at.
+        let Some(table) = table(section, mark as u16, to) else {
             return self.main(to);
         };
         let fits = table.iter().filter(|(block, _)| block.contains(to));
@@ -169,7 +170,10 @@ impl Host {
                     Ok(Route { interface, to: Exits::Public, next_hop })
                 }
                 Some(gateway) => self.by_vxlan(&gateway.host),
-                None => black_hole,
+                None => match section.private_nat_gateways.get(&id) {
+                    Some(gateway) if gateway.host != self.state.host => self.by_vxlan(&gateway.host),
+                    _ => black_hole,
+                },
             },
             RouteTo::Peering(id) => {
                 let (interface, next_hop) = (peering_name(id), Some(PEERING_GATEWAY.into()));

@@ -159,6 +159,7 @@ impl<A: Anonymous> Expressions<A> {
             Field::OutInterface => self.meta(OUT_NAME, register),
             Field::IpVersion => self.meta(VERSION, register),
             Field::Protocol => self.meta(PROTOCOL, register),
+            Field::Mark => self.meta(MARK, register),
             Field::EtherSource => self.payload(LINK, 6, length, register),
             Field::Source => self.payload(NETWORK, 12, length, register),
             Field::Destination => self.payload(NETWORK, 16, length, register),
@@ -317,13 +318,22 @@ impl<A: Anonymous> Expressions<A> {
             Action::Mark(key, map) => {
                 self.load_all(&[*key]);
                 self.lookup(&Which::Named(map), false, Some(FIRST));
-                self.push("meta", |out| {
-                    be32(out, 2, MARK);
-                    be32(out, 3, FIRST);
-                });
+                self.mark();
+            }
+            Action::MarkAs(mark) => {
+                self.immediate(FIRST, &mark.to_ne_bytes());
+                self.mark();
             }
         }
         Ok(())
+    }
+
+    /// The packet's mark becomes what was loaded.
+    fn mark(&mut self) {
+        self.push("meta", |out| {
+            be32(out, 2, MARK);
+            be32(out, 3, FIRST);
+        });
     }
 
     fn immediate(&mut self, register: u32, bytes: &[u8]) {

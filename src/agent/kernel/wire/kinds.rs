@@ -82,6 +82,7 @@ impl Kind {
             Field::CtState => Self::CtState,
             Field::CtDirection => Self::CtDirection,
             Field::SourceKind => Self::AddressType,
+            Field::Mark => Self::Mark,
         }
     }
 

@@ -1,6 +1,9 @@
 //! Launches with several interfaces.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::control::quotas::Quotas;
 
 fn plug(device_index: i64) -> input::InstanceNetworkInterface {
     input::InstanceNetworkInterface { device_index: Some(device_index), ..Default::default() }
@@ -33,6 +36,21 @@ fn an_instance_is_launched_with_several_interfaces_new_ones_and_one_that_is_ther
     });
     assert!(lan.row(there).attachment.is_none(), "it outlives the instance");
     assert!(!lan.bench.world.enis.contains_key(&interfaces[1].id));
+}
+
+#[test]
+fn a_launch_stops_where_the_account_has_all_the_interfaces_that_it_may_have() {
+    let mut lan = Lan::new();
+    let there = lan.bench.world.enis.len();
+    let quotas = Quotas { network_interfaces: there + 5, ..Quotas::default() };
+    lan.bench.caller.quotas = Arc::new(quotas);
+    let two =
+        |min_count, max_count| RunInstancesRequest { min_count, max_count, ..launch(vec![plug(0), plug(1)]) };
+    lan.run(two(1, 9)).unwrap();
+    assert_eq!(lan.bench.world.enis.len(), there + 4, "as many instances as have both");
+    assert_eq!(code(lan.run(two(1, 1))), FaultCode::NetworkInterfaceLimitExceeded);
+    lan.run(launch(vec![plug(0)])).unwrap();
+    assert_eq!(code(lan.run(launch(vec![plug(0)]))), FaultCode::NetworkInterfaceLimitExceeded);
 }
 
 #[test]

@@ -140,6 +140,23 @@ impl Doors {
         self.refused(&self.action("CreateNetworkAcl"), &whole(0), "NetworkAclLimitExceeded");
     }
 
+    /// As many as an account may have, and then some fewer: others are to be launched with one.
+    pub fn crowd_of_interfaces(&mut self) {
+        let (subnet, image) = (self.his("subnet"), self.his("image"));
+        let one = [("Action", "CreateNetworkInterface"), ("SubnetId", &*subnet), ("Description", "crowd")];
+        crowd(&self.cloud, &self.cloud.his, 150, &|_| pairs(&one));
+        self.refused(&self.action("CreateNetworkInterface"), &pairs(&one), "NetworkInterfaceLimitExceeded");
+        let launch = vec![("ImageId", &*image), ("MinCount", "1"), ("MaxCount", "1")];
+        self.all_refused(&[("RunInstances", "NetworkInterfaceLimitExceeded", launch)]);
+        let of = [("Filter.1.Name", "description"), ("Filter.1.Value.1", "crowd")];
+        let told = [&[("Action", "DescribeNetworkInterfaces")], &of[..]].concat();
+        for _ in 0..20 {
+            let eni = self.cloud.done(&self.cloud.his, &told).text("networkInterfaceId").unwrap().to_owned();
+            let gone = [("Action", "DeleteNetworkInterface"), ("NetworkInterfaceId", &*eni)];
+            self.cloud.done(&self.cloud.his, &gone);
+        }
+    }
+
     /// After `idle_and_dead`.
     pub fn interfaces_of_the_dead(&mut self) {
         let (free, dead) = (self.his("free-interface"), self.his("spare-instance"));

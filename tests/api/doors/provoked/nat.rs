@@ -32,6 +32,8 @@ impl Doors {
             (name, "Resource.AlreadyAssociated", vec![("SubnetId", &subnet), ("AllocationId", &used)]),
             ("DisassociateAddress", "AuthFailure", vec![("PublicIp", &self.public_ip(&used))]),
         ]);
+        let private = vec![("SubnetId", &*subnet), by, ("ConnectivityType", "private")];
+        self.all_refused(&[(name, "InvalidParameterCombination", private)]);
         let token = [("Action", name), ("SubnetId", &*subnet), by, ("ClientToken", "token of a NAT gateway")];
         self.cloud.done(&self.cloud.his, &token);
         let other = [&token[..], &[("PrivateIpAddress", "10.0.128.99")]].concat();
