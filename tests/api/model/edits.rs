@@ -71,6 +71,7 @@ fn peer(world: &World, who: usize, old: &Rule, asked: &Params) -> Result<Peer, F
     if let Some(id) = asked.one("ReferencedGroupId") {
         faults.add_if(!matches!(old.peer, Peer::Group(..)), VALUE);
         let own = world.groups.iter().any(|group| group.who == who && group.id == id);
+        let own = own && world.may_name(&old.group, id);
         peers.push(match &old.peer {
             // Another account's group may stay what it is.
             Peer::Group(same, _) if same == id => Ok(old.peer.clone()),
@@ -95,7 +96,7 @@ pub fn describe(world: &mut World, call: &Call, egress: bool) -> Outcome {
         (true, true) => return Err(MISSING.into()),
         (false, false) => return Err(COMBINATION.into()),
         (true, false) => {
-            for Wanted { traffic, peer, description } in wanted(world, call, egress)? {
+            for Wanted { traffic, peer, description } in wanted(world, call, egress, Some(&group))? {
                 let same = |rule: &Rule| of(rule) && rule.traffic == traffic && rule.peer == peer;
                 let at = world.rules.iter().position(same).ok_or("InvalidPermission.NotFound");
                 said.extend(faults.note(at).map(|at| (at, description)));

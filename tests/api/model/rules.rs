@@ -17,7 +17,7 @@ pub fn authorize(world: &mut World, call: &Call, reply: &Tree, egress: bool) -> 
     let mut faults = Faults::default();
     let tags = faults.note_all(new_tags(&call.params, &["security-group-rule"], "security-group-rule"));
     let group = faults.note(groups::find(world, call));
-    let wanted = faults.note_all(wanted(world, call, egress)).unwrap_or_default();
+    let wanted = faults.note_all(wanted(world, call, egress, group.as_ref())).unwrap_or_default();
     let Some(group) = group else { return Err(faults) };
     for (at, new) in wanted.iter().enumerate() {
         let same = |rule: &&Rule| rule.traffic == new.traffic && rule.peer == new.peer;
@@ -55,7 +55,7 @@ pub fn revoke(world: &mut World, call: &Call, egress: bool) -> Outcome {
     let ids = call.params.list("SecurityGroupRuleId");
     let (mut gone, mut unknown) = (Vec::new(), Vec::new());
     if ids.is_empty() {
-        for one in wanted(world, call, egress)? {
+        for one in wanted(world, call, egress, Some(&group))? {
             let same = |rule: &&Rule| of(rule) && rule.traffic == one.traffic && rule.peer == one.peer;
             match world.rules.iter().find(same) {
                 Some(rule) => gone.push(rule.clone()),
@@ -107,7 +107,7 @@ fn is_flat(params: &Params) -> bool {
     flat.iter().any(|name| params.has(name))
 }
 
-pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, Faults> {
+pub fn wanted(world: &World, call: &Call, egress: bool, of: Option<&Group>) -> Result<Vec<Wanted>, Faults> {
     let given = call.params.structures("IpPermissions");
     let flat = !egress && is_flat(&call.params);
     match (flat, given.is_empty()) {
@@ -129,7 +129,7 @@ pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, F
         }
         for name in ["Groups", "UserIdGroupPairs"] {
             for pair in permission.structures(name) {
-                peers.push((source(world, call.who, &pair), pair));
+                peers.push((source(world, call.who, of, &pair), pair));
             }
         }
         faults.add_if(peers.is_empty(), MISSING);
@@ -217,7 +217,7 @@ pub fn cidr6(text: Option<&str>) -> Result<String, Code> {
 }
 
 /// A group of the caller's, or of the account that is named.
-fn source(world: &World, who: usize, pair: &Params) -> Result<Peer, Code> {
+fn source(world: &World, who: usize, to: Option<&Group>, pair: &Params) -> Result<Peer, Code> {
     const ABSENT: Code = "InvalidGroup.NotFound";
     let of = match pair.one("UserId") {
         Some(id) => {
@@ -231,12 +231,16 @@ fn source(world: &World, who: usize, pair: &Params) -> Result<Peer, Code> {
         return Err(MISSING);
     }
     let of = of.ok_or(ABSENT)?;
-    let own = |group: &&Group| group.who == of && id.map_or(Some(&*group.name) == name, |id| group.id == id);
+    let by_name = |group: &Group| Some(&*group.name) == name && group.vpc == world.accounts[of].vpc;
+    let own = |group: &&Group| group.who == of && id.map_or_else(|| by_name(group), |id| group.id == id);
     let group = world.groups.iter().find(own).ok_or(ABSENT)?;
     if name.is_some_and(|name| name != group.name) {
         return Err(COMBINATION);
     }
-    if pair.one("VpcId").is_some_and(|vpc| vpc != world.accounts[of].vpc) {
+    if pair.one("VpcId").is_some_and(|vpc| vpc != group.vpc) {
+        return Err(ABSENT);
+    }
+    if to.is_some_and(|to| !world.may_name(&to.id, &group.id)) {
         return Err(ABSENT);
     }
     Ok(Peer::Group(group.id.clone(), of))

@@ -75,8 +75,9 @@ fn constant() -> Vec<Tree> {
 }
 
 pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
-    let interface = world.interface_of(&one.id).map(|at| &world.interfaces[at]);
-    let public = interface.and_then(|interface| world.public_of(interface)).map(|(ip, _)| ip);
+    let interfaces: Vec<_> = world.interfaces_of(&one.id).iter().map(|at| &world.interfaces[*at]).collect();
+    let interface = interfaces.first().copied();
+    let public = interface.and_then(|own| world.public_of(own, &own.ip)).map(|(ip, _)| ip);
     let launched = format!("~time launch {} {}", one.id, one.starts);
     let (_, cores, threads) = KINDS.iter().find(|(name, ..)| *name == one.kind).unwrap();
     let (tokens, hops, endpoint, tags_told) = &one.metadata;
@@ -106,7 +107,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
                 leaf("instanceMetadataTags", tags_told),
             ],
         ),
-        list("networkInterfaceSet", interface.iter().map(|own| within(world, own)).collect()),
+        list("networkInterfaceSet", interfaces.iter().map(|own| within(world, own)).collect()),
     ]);
     tree.extend(one.key.as_ref().map(|name| leaf("keyName", name)));
     tree.extend(
@@ -115,8 +116,8 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
             .map(|(code, message)| node("stateReason", vec![leaf("code", code), leaf("message", message)])),
     );
     if let Some(own) = interface {
-        tree.push(leaf("subnetId", &world.accounts[own.who].subnet));
-        tree.push(leaf("vpcId", &world.accounts[own.who].vpc));
+        tree.push(leaf("subnetId", &own.subnet));
+        tree.push(leaf("vpcId", &world.subnet(&own.subnet).vpc));
         tree.push(leaf("privateIpAddress", &own.ip));
         tree.push(leaf("sourceDestCheck", own.checked));
     }
@@ -132,8 +133,8 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
 fn common(world: &World, own: &Interface) -> Vec<Tree> {
     vec![
         leaf("networkInterfaceId", &own.id),
-        leaf("subnetId", &world.accounts[own.who].subnet),
-        leaf("vpcId", &world.accounts[own.who].vpc),
+        leaf("subnetId", &own.subnet),
+        leaf("vpcId", &world.subnet(&own.subnet).vpc),
         leaf("description", &own.description),
         leaf("ownerId", &world.accounts[own.who].id),
         leaf("status", if own.attachment.is_some() { "in-use" } else { "available" }),
@@ -152,7 +153,7 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
     let attachment = own.attachment.as_ref().map(|to| {
         let mut inner = vec![
             leaf("attachmentId", &to.id),
-            leaf("deviceIndex", 0),
+            leaf("deviceIndex", to.index),
             leaf("networkCardIndex", 0),
             leaf("status", "attached"),
             leaf("attachTime", format!("~time attach {}", to.id)),
@@ -164,24 +165,28 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
         }
         node("attachment", inner)
     });
-    let association = world.public_of(own).map(|(ip, owner)| {
+    let association = |at: &str| {
+        let (ip, owner) = world.public_of(own, at)?;
         let mut inner =
             vec![leaf("publicIp", &ip), leaf("publicDnsName", public_name(&ip)), leaf("ipOwnerId", owner)];
-        if let Some(address) = world.address_at(&own.id).filter(|_| long) {
-            let (id, _) = address.association.as_ref().unwrap();
+        if let Some(address) = world.address_at(&own.id, at).filter(|_| long) {
+            let (id, ..) = address.association.as_ref().unwrap();
             inner.push(leaf("allocationId", &address.id));
             inner.push(leaf("associationId", id));
         }
-        node("association", inner)
-    });
-    let mut private = vec![
-        leaf("privateIpAddress", &own.ip),
-        leaf("privateDnsName", private_name(&own.ip)),
-        leaf("primary", true),
-    ];
-    private.extend(association.clone());
-    let mut tree = vec![list("privateIpAddressesSet", vec![private])];
-    tree.extend(attachment.into_iter().chain(association));
+        Some(node("association", inner))
+    };
+    let private = |ip: &String| {
+        let mut tree = vec![
+            leaf("privateIpAddress", ip),
+            leaf("privateDnsName", private_name(ip)),
+            leaf("primary", *ip == own.ip),
+        ];
+        tree.extend(association(ip));
+        tree
+    };
+    let mut tree = vec![list("privateIpAddressesSet", own.ips().map(private).collect())];
+    tree.extend(attachment.into_iter().chain(association(&own.ip)));
     tree
 }
 

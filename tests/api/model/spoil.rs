@@ -16,6 +16,8 @@ const IDS: &[(&str, &str, Code)] = &[
     ("VpcId", "vpc", "InvalidVpcID.Malformed"),
     ("SubnetId", "subnet", "InvalidSubnetID.Malformed"),
     ("ImageId", "ami", "InvalidAMIID.Malformed"),
+    ("RouteTableId", "rtb", "InvalidRouteTableId.Malformed"),
+    ("NetworkAclId", "acl", "InvalidNetworkAclId.Malformed"),
     ("ResourceId", "sg", "InvalidID"),
     ("InternetGatewayId", "igw", "InvalidInternetGatewayId.Malformed"),
     ("KeyPairId", "key", VALUE),
@@ -29,6 +31,15 @@ const VALUES: &[(&str, &[&str])] = &[
     ("PrivateIpAddress", &["10.0.0.256", "::1"]),
     ("Address", &["203.0.113", "-"]),
     ("DestinationIp", &["10.0.0"]),
+    ("CidrBlock", &["10.0.0.0", "10.0.0.0/33", "10.0.0/16", " 10.0.0.0/16", "::/0"]),
+    ("DestinationCidrBlock", &["10.0.0.0", "0.0.0.0/00", "x"]),
+    ("Ipv6CidrBlock", &["::", "10.0.0.0/8"]),
+    ("RuleNumber", &["0", "32767", "-1", "first"]),
+    ("RuleAction", &["permit"]),
+    ("Egress", &["out"]),
+    ("From", &["-1", "65536"]),
+    ("Type", &["-2", "256"]),
+    ("InstanceTenancy", &["dedicated"]),
     ("Attribute", &["reverse-dns", "Domain-Name"]),
     ("TransferAccountId", &["12345", "abcdefabcdef"]),
     ("FromPort", &["http", "1.5", "+80", "99999999999999999999"]),
@@ -71,6 +82,23 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("ModifyInstanceAttribute", &["InstanceId"]),
     ("ModifyInstanceMetadataOptions", &["InstanceId"]),
     ("ResetInstanceAttribute", &["InstanceId", "Attribute"]),
+    ("CreateVpc", &["CidrBlock"]),
+    ("DeleteVpc", &["VpcId"]),
+    ("AssociateVpcCidrBlock", &["VpcId"]),
+    ("DisassociateVpcCidrBlock", &["AssociationId"]),
+    ("CreateSubnet", &["VpcId", "CidrBlock"]),
+    ("DeleteSubnet", &["SubnetId"]),
+    ("AttachInternetGateway", &["InternetGatewayId", "VpcId"]),
+    ("DetachInternetGateway", &["InternetGatewayId", "VpcId"]),
+    ("CreateRouteTable", &["VpcId"]),
+    ("AssociateRouteTable", &["RouteTableId", "SubnetId"]),
+    ("ReplaceRouteTableAssociation", &["AssociationId", "RouteTableId"]),
+    ("CreateRoute", &["RouteTableId"]),
+    ("DeleteRoute", &["RouteTableId"]),
+    ("CreateNetworkAcl", &["VpcId"]),
+    ("CreateNetworkAclEntry", &["NetworkAclId", "RuleNumber", "Protocol", "RuleAction", "Egress"]),
+    ("DeleteNetworkAclEntry", &["NetworkAclId", "RuleNumber", "Egress"]),
+    ("ReplaceNetworkAclAssociation", &["AssociationId", "NetworkAclId"]),
     ("CreateKeyPair", &["KeyName"]),
     ("ImportKeyPair", &["KeyName", "PublicKeyMaterial"]),
     ("DeleteInternetGateway", &["InternetGatewayId"]),
@@ -96,6 +124,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("StartInstances", "AdditionalInfo"),
     ("CreateNetworkInsightsPath", "FilterAtSource.SourceAddress"),
     ("StartNetworkInsightsAnalysis", "AdditionalAccount.1"),
+    ("CreateVpc", "Ipv4IpamPoolId"),
+    ("CreateSubnet", "OutpostArn"),
+    ("AssociateRouteTable", "GatewayId"),
+    ("CreateRoute", "TransitGatewayId"),
+    ("ReplaceRoute", "LocalTarget"),
 ];
 
 /// Actions that make something which takes tags.
@@ -106,6 +139,10 @@ const TAGGED: &[(&str, &str)] = &[
     ("CreateKeyPair", "key-pair"),
     ("CreateInternetGateway", "internet-gateway"),
     ("CreateDhcpOptions", "dhcp-options"),
+    ("CreateVpc", "vpc"),
+    ("CreateSubnet", "subnet"),
+    ("CreateRouteTable", "route-table"),
+    ("CreateNetworkAcl", "network-acl"),
 ];
 
 /// The parameter's own name, without lists' indexes and what it is within.
@@ -146,7 +183,9 @@ fn malformed(call: &mut Call, dice: &mut Dice) -> Option<Code> {
 }
 
 fn value(call: &mut Call, dice: &mut Dice) -> Option<Code> {
-    let known = |name: &str| VALUES.iter().find(|(of, _)| *of == last(name));
+    // Those of network ACLs are any protocol.
+    let path = call.action == "CreateNetworkInsightsPath";
+    let known = |name: &str| VALUES.iter().find(|(of, _)| *of == last(name) && (path || *of != "Protocol"));
     let places: Vec<usize> =
         (0..call.params.0.len()).filter(|at| known(&call.params.0[*at].0).is_some()).collect();
     if places.is_empty() {

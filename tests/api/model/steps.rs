@@ -3,6 +3,7 @@
 use crate::dice::Dice;
 
 use super::call::Call;
+use super::families::{Family, NETWORKS};
 use super::world::*;
 use super::{attributes, edits, gateways, launches, permits};
 
@@ -13,6 +14,8 @@ pub struct Chooser<'a> {
     pub who: usize,
     /// Calls that were made before in this history.
     pub before: &'a [Call],
+    /// Whether the history is rather about networks than about what is in them.
+    pub networks: bool,
 }
 
 const NAMES: &[&str] = &["web", "db", "Web", "app tier", "x.y_z-1", "a;{}!$*&"];
@@ -63,6 +66,10 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("DeleteNetworkInsightsAnalysis", 4),
 ];
 
+fn family(action: &str) -> Option<&'static Family> {
+    NETWORKS.iter().find(|family| family.actions.iter().any(|(known, _)| *known == action))
+}
+
 impl Chooser<'_> {
     /// A call that writes, not spoilt yet.
     pub fn write(&mut self) -> Call {
@@ -82,6 +89,13 @@ impl Chooser<'_> {
 
     /// The plainest call for what the others are about, where there is nothing of it.
     fn lacking(&mut self) -> Option<Call> {
+        if self.networks && self.vpcs().is_empty() && self.dice.once_in(2) {
+            return Some(Call::new(self.who, "CreateVpc").with("CidrBlock", "10.0.0.0/16"));
+        }
+        if let Some(vpc) = self.vpcs().first().filter(|_| self.networks && self.subnets().is_empty()) {
+            let make = Call::new(self.who, "CreateSubnet").with("VpcId", &vpc.id);
+            return Some(make.with("CidrBlock", super::blocks::Block { bits: 28, ..vpc.blocks[0].1 }));
+        }
         let call = |action| Call::new(self.who, action);
         let own = |prefix: &str| self.own(self.who, prefix);
         let alive = |one: &&Instance| {
@@ -109,10 +123,15 @@ impl Chooser<'_> {
     }
 
     fn action(&mut self) -> &'static str {
-        let total: usize = WEIGHTS.iter().map(|(_, weight)| weight).sum();
+        let (these, those) = if self.networks { (1, 3) } else { (3, 1) };
+        let these = WEIGHTS.iter().map(|(action, weight)| (*action, weight * these));
+        let others = NETWORKS.iter().flat_map(|family| family.actions);
+        let others = others.map(|(action, weight)| (*action, weight * those));
+        let all: Vec<(&str, usize)> = these.chain(others).collect();
+        let total: usize = all.iter().map(|(_, weight)| weight).sum();
         let mut left = self.dice.below(total);
-        for (action, weight) in WEIGHTS {
-            if left < *weight {
+        for (action, weight) in all {
+            if left < weight {
                 return action;
             }
             left -= weight;
@@ -122,6 +141,9 @@ impl Chooser<'_> {
 
     /// Whether the account has anything that the action is about.
     fn has_what_it_takes(&self, action: &str) -> bool {
+        if let Some(family) = family(action) {
+            return (family.has_what_it_takes)(self, action);
+        }
         let some = |prefix: &str| !self.own(self.who, prefix).is_empty();
         let any = |states: &[State]| {
             self.world.instances.iter().any(|one| one.who == self.who && states.contains(&one.state))
@@ -153,6 +175,9 @@ impl Chooser<'_> {
 
     fn of(&mut self, action: &'static str) -> Call {
         let call = Call::new(self.who, action);
+        if let Some(family) = family(action) {
+            return (family.choose)(self, call);
+        }
         match action {
             "AllocateAddress" => self.allocate(call),
             "AssociateAddress" => self.associate(call),
@@ -222,10 +247,24 @@ impl Chooser<'_> {
     /// Ids of that kind that an account has.
     pub fn own(&self, who: usize, prefix: &str) -> Vec<String> {
         let of_kind = |id: &String| id.rsplit_once('-').is_some_and(|(kind, _)| kind == prefix);
+        let ours = |vpc: &str| self.world.vpc(vpc).is_some_and(|vpc| vpc.who == who);
         match prefix {
+            "rtbassoc" => {
+                let own = self.world.table_associations.iter().filter(|one| ours(&one.vpc));
+                own.map(|one| one.id.clone()).collect()
+            }
+            "aclassoc" => {
+                let rows = self.world.acl_associations.iter();
+                let own = rows.filter(|one| self.world.subnet(&one.subnet).who == who);
+                own.map(|one| one.id.clone()).collect()
+            }
+            "vpc-cidr-assoc" => {
+                let own = self.world.vpcs.iter().filter(|vpc| vpc.who == who).flat_map(|vpc| &vpc.blocks);
+                own.map(|(id, _)| id.clone()).collect()
+            }
             "eipassoc" => {
                 let own = self.world.addresses.iter().filter(|address| address.who == who);
-                own.filter_map(|address| address.association.as_ref()).map(|(id, _)| id.clone()).collect()
+                own.filter_map(|address| address.association.as_ref()).map(|(id, ..)| id.clone()).collect()
             }
             _ => self.world.resources(who).into_iter().filter(of_kind).collect(),
         }
@@ -345,9 +384,8 @@ impl Chooser<'_> {
             self.dice.pick(&["what for", "a-z (0)", "x", "x", "x", "x", "x", "x", "x", "ü"]),
         );
         if self.dice.once_in(5) {
-            let whose =
-                if self.dice.once_in(4) { (self.who + 1) % self.world.accounts.len() } else { self.who };
-            call.params.set("VpcId", &self.world.accounts[whose].vpc);
+            let vpc = self.id("vpc");
+            call.params.set("VpcId", vpc);
         }
         self.with_tags(call, "security-group")
     }

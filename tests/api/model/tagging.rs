@@ -15,6 +15,8 @@ fn kind(resource: &str) -> (&'static str, Code) {
         "sgr" => ("security-group-rule", "InvalidSecurityGroupRuleId.NotFound"),
         "subnet" => ("subnet", "InvalidSubnetID.NotFound"),
         "vpc" => ("vpc", "InvalidVpcID.NotFound"),
+        "rtb" => ("route-table", "InvalidRouteTableID.NotFound"),
+        "acl" => ("network-acl", "InvalidNetworkAclID.NotFound"),
         "igw" => ("internet-gateway", "InvalidInternetGatewayID.NotFound"),
         "dopt" => ("dhcp-options", "InvalidDhcpOptionID.NotFound"),
         "ami" => ("image", "InvalidAMIID.NotFound"),
@@ -41,7 +43,10 @@ impl World {
             let own = self.rules.iter().filter(|rule| rule.group == group.id);
             all.extend(own.filter_map(|rule| rule.id.clone()));
         }
-        all.extend([self.accounts[who].vpc.clone(), self.accounts[who].subnet.clone()]);
+        all.extend(self.vpcs.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.subnets.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.tables.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.acls.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         all
     }
 }
