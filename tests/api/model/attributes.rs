@@ -2,7 +2,7 @@
 //! ModifyInstanceMetadataOptions.
 
 use super::call::{COMBINATION, Call, Faults, VALUE};
-use super::instances::{KINDS, groups, servable};
+use super::instances::{KINDS, groups, limits, servable};
 use super::steps::Chooser;
 use super::tree::{leaf, node};
 use super::world::*;
@@ -115,6 +115,14 @@ pub fn modify(world: &mut World, call: &Call) -> Outcome {
     let kind = value("InstanceType");
     faults.add_if(kind.is_some() && !stopped, "IncorrectInstanceState");
     let unknown = kind.is_some_and(|kind| !KINDS.iter().any(|(name, ..)| *name == kind));
+    // It has to be able to have the interfaces that there are.
+    if let (Some(at), Some(kind), false) = (at, kind, unknown) {
+        let there = world.interfaces_of(&world.instances[at].id);
+        let (interfaces, addresses) = limits(kind);
+        faults.add_if(there.len() > interfaces, "AttachmentLimitExceeded");
+        let crowded = there.iter().any(|at| world.interfaces[*at].ips().count() > addresses);
+        faults.add_if(crowded, super::interfaces::TOO_MANY);
+    }
     let behavior = value("InstanceInitiatedShutdownBehavior");
     let strange = behavior.is_some_and(|behavior| behavior == "sleep");
     faults.add_if(unknown || strange, "InvalidInstanceAttributeValue");

@@ -5,8 +5,8 @@ use super::steps::Chooser;
 use super::tree::Tree;
 use super::world::*;
 use super::{
-    acls, addresses, attributes, edits, gateways, groups, insights, instances, keys, nets, routes, routing,
-    rules, subnets, tagging, transfers, vpcs,
+    acls, addresses, attributes, cards, edits, gateways, groups, insights, instances, interfaces, keys, nets,
+    private, routes, routing, rules, subnets, tagging, transfers, vpcs,
 };
 
 /// Actions that are about one another.
@@ -19,7 +19,7 @@ pub struct Family {
 }
 
 /// Those of VPCs of one's own.
-pub const NETWORKS: &[Family] = &[nets::VPCS, nets::ROUTES, nets::ACLS];
+pub const NETWORKS: &[Family] = &[nets::VPCS, nets::ROUTES, nets::ACLS, cards::INTERFACES];
 
 pub fn act(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     match call.action {
@@ -88,6 +88,14 @@ pub fn act(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         "ReplaceNetworkAclEntry" => acls::replace_entry(world, call),
         "DeleteNetworkAclEntry" => acls::delete_entry(world, call),
         "ReplaceNetworkAclAssociation" => acls::replace_association(world, call, reply),
+        "CreateNetworkInterface" => interfaces::create(world, call, reply),
+        "DeleteNetworkInterface" => interfaces::delete(world, call),
+        "AttachNetworkInterface" => interfaces::attach(world, call, reply),
+        "DetachNetworkInterface" => interfaces::detach(world, call),
+        "ModifyNetworkInterfaceAttribute" => interfaces::modify(world, call),
+        "ResetNetworkInterfaceAttribute" => interfaces::reset(world, call),
+        "AssignPrivateIpAddresses" => private::assign(world, call, reply),
+        "UnassignPrivateIpAddresses" => private::unassign(world, call),
         other => panic!("the model does not know {other}"),
     }
 }

@@ -6,6 +6,16 @@ use super::tree::Tree;
 use super::tree::{leaf, list, node};
 use super::world::*;
 
+/// How many interfaces an instance of a type has at most, and private addresses on each ("IP addresses per network
+/// interface per instance type", EC2 User Guide).
+pub fn limits(kind: &str) -> (usize, usize) {
+    match kind {
+        "m1.small" => (2, 4),
+        "t3.micro" => (2, 2),
+        _ => (4, 15),
+    }
+}
+
 /// Types with their cores and threads a core.
 pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 2), ("m5.xlarge", 2, 2)];
 pub const NETWORK: (u32, u32) = (0x0a00_0000, 0x0a00_ffff);

@@ -9,6 +9,7 @@ mod addresses;
 mod attributes;
 mod blocks;
 mod call;
+mod cards;
 mod edits;
 mod ends;
 mod families;
@@ -19,6 +20,7 @@ mod history;
 mod host;
 mod insights;
 mod instances;
+mod interfaces;
 mod keys;
 mod kinds;
 mod launches;
@@ -26,6 +28,7 @@ mod learning;
 mod line;
 mod nets;
 mod permits;
+mod private;
 mod reads;
 mod routes;
 mod routing;
@@ -127,17 +130,14 @@ fn writing() -> Vec<String> {
 /// Actions that the model leaves to the doors and to tests of their own.
 #[rustfmt::skip]
 const UNKNOWN: &[&str] = &[
-    "AcceptVpcPeeringConnection", "AssignIpv6Addresses", "AssignPrivateIpAddresses", "AssociateSubnetCidrBlock",
-    "AttachNetworkInterface", "CreateDefaultSubnet", "CreateDefaultVpc", "CreateEgressOnlyInternetGateway",
-    "CreateLaunchTemplate", "CreateLaunchTemplateVersion", "CreateManagedPrefixList", "CreateNatGateway",
-    "CreateNetworkInterface", "CreateSubnetCidrReservation", "CreateVpcPeeringConnection",
+    "AcceptVpcPeeringConnection", "AssignIpv6Addresses", "AssociateSubnetCidrBlock", "CreateDefaultSubnet",
+    "CreateDefaultVpc", "CreateEgressOnlyInternetGateway", "CreateLaunchTemplate", "CreateLaunchTemplateVersion",
+    "CreateManagedPrefixList", "CreateNatGateway", "CreateSubnetCidrReservation", "CreateVpcPeeringConnection",
     "DeleteEgressOnlyInternetGateway", "DeleteLaunchTemplate", "DeleteLaunchTemplateVersions",
-    "DeleteManagedPrefixList", "DeleteNatGateway", "DeleteNetworkInterface", "DeleteSubnetCidrReservation",
-    "DeleteVpcPeeringConnection", "DeregisterImage", "DetachNetworkInterface", "DisassociateSubnetCidrBlock",
-    "ModifyImageAttribute", "ModifyLaunchTemplate", "ModifyManagedPrefixList", "ModifyNetworkInterfaceAttribute",
-    "ModifyVpcPeeringConnectionOptions", "RegisterImage", "RejectVpcPeeringConnection",
-    "ResetNetworkInterfaceAttribute", "RestoreManagedPrefixListVersion", "UnassignIpv6Addresses",
-    "UnassignPrivateIpAddresses",
+    "DeleteManagedPrefixList", "DeleteNatGateway", "DeleteSubnetCidrReservation", "DeleteVpcPeeringConnection",
+    "DeregisterImage", "DisassociateSubnetCidrBlock", "ModifyImageAttribute", "ModifyLaunchTemplate",
+    "ModifyManagedPrefixList", "ModifyVpcPeeringConnectionOptions", "RegisterImage", "RejectVpcPeeringConnection",
+    "RestoreManagedPrefixListVersion", "UnassignIpv6Addresses",
     // Too seldom is there one that may go.
     "DeleteDhcpOptions", "DeleteInternetGateway",
     // It never succeeds.

@@ -75,6 +75,10 @@ pub fn revoke(world: &mut World, call: &Call, egress: bool) -> Outcome {
         }
         faults.done()?;
     }
+    // "[...] an error is returned" for any other VPC.
+    if !unknown.is_empty() && world.vpc(&group.vpc).is_some_and(|vpc| !vpc.is_default) {
+        return Err("InvalidPermission.NotFound".into());
+    }
     gone.sort_by(|a, b| a.id.cmp(&b.id));
     gone.dedup_by(|a, b| a.id == b.id);
     let shapes = gone.iter().map(revoked).collect();

@@ -10,7 +10,13 @@ fn private_name(ip: &str) -> String {
     format!("ip-{}.{DOMAIN}", ip.replace('.', "-"))
 }
 
-fn public_name(ip: &str) -> String {
+/// "If at least one of the attributes is set to false [...] instances with a public IP address do not receive corresponding
+/// public DNS hostnames" (VPC User Guide, DNS attributes in your VPC).
+fn public_name(world: &World, own: &Interface, ip: &str) -> String {
+    let vpc = world.vpc(&world.subnet(&own.subnet).vpc).unwrap();
+    if !vpc.support || !vpc.hostnames {
+        return String::new();
+    }
     format!("ec2-{}.{REGION}.compute.{DOMAIN}", ip.replace('.', "-"))
 }
 
@@ -78,6 +84,8 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
     let interfaces: Vec<_> = world.interfaces_of(&one.id).iter().map(|at| &world.interfaces[*at]).collect();
     let interface = interfaces.first().copied();
     let public = interface.and_then(|own| world.public_of(own, &own.ip)).map(|(ip, _)| ip);
+    let public_dns = interface.zip(public.as_ref()).map(|(own, ip)| public_name(world, own, ip));
+    let public_dns = public_dns.unwrap_or_default();
     let launched = format!("~time launch {} {}", one.id, one.starts);
     let (_, cores, threads) = KINDS.iter().find(|(name, ..)| *name == one.kind).unwrap();
     let (tokens, hops, endpoint, tags_told) = &one.metadata;
@@ -87,7 +95,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
         leaf("imageId", &world.image),
         of_state("instanceState", one.state),
         leaf("privateDnsName", interface.map_or_else(String::new, |own| private_name(&own.ip))),
-        leaf("dnsName", public.as_deref().map_or_else(String::new, public_name)),
+        leaf("dnsName", public_dns),
         leaf("reason", transition(one)),
         leaf("amiLaunchIndex", one.index),
         leaf("instanceType", &one.kind),
@@ -167,8 +175,11 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
     });
     let association = |at: &str| {
         let (ip, owner) = world.public_of(own, at)?;
-        let mut inner =
-            vec![leaf("publicIp", &ip), leaf("publicDnsName", public_name(&ip)), leaf("ipOwnerId", owner)];
+        let mut inner = vec![
+            leaf("publicIp", &ip),
+            leaf("publicDnsName", public_name(world, own, &ip)),
+            leaf("ipOwnerId", owner),
+        ];
         if let Some(address) = world.address_at(&own.id, at).filter(|_| long) {
             let (id, ..) = address.association.as_ref().unwrap();
             inner.push(leaf("allocationId", &address.id));

@@ -96,6 +96,24 @@ impl Chooser<'_> {
             let make = Call::new(self.who, "CreateSubnet").with("VpcId", &vpc.id);
             return Some(make.with("CidrBlock", super::blocks::Block { bits: 28, ..vpc.blocks[0].1 }));
         }
+        if self.networks && self.dice.once_in(4) {
+            let has = |vpc: &super::vpcs::Vpc| {
+                self.world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&vpc.id))
+            };
+            let without = self.vpcs().into_iter().find(|vpc| !has(vpc)).map(|vpc| vpc.id);
+            let free = |one: &&gateways::Gateway| one.who == self.who && one.vpc.is_none();
+            let free = self.world.gateways.iter().find(free).map(|one| one.id.clone());
+            return match (without, free) {
+                (Some(vpc), Some(id)) => {
+                    let call = Call::new(self.who, "AttachInternetGateway").with("VpcId", vpc);
+                    Some(call.with("InternetGatewayId", id))
+                }
+                (Some(_), None) if self.own(self.who, "igw").len() < 5 => {
+                    Some(Call::new(self.who, "CreateInternetGateway"))
+                }
+                _ => None,
+            };
+        }
         let call = |action| Call::new(self.who, action);
         let own = |prefix: &str| self.own(self.who, prefix);
         let alive = |one: &&Instance| {
@@ -249,6 +267,10 @@ impl Chooser<'_> {
         let of_kind = |id: &String| id.rsplit_once('-').is_some_and(|(kind, _)| kind == prefix);
         let ours = |vpc: &str| self.world.vpc(vpc).is_some_and(|vpc| vpc.who == who);
         match prefix {
+            "eni-attach" => {
+                let own = self.world.interfaces.iter().filter(|one| one.who == who);
+                own.filter_map(|one| one.attachment.as_ref()).map(|to| to.id.clone()).collect()
+            }
             "rtbassoc" => {
                 let own = self.world.table_associations.iter().filter(|one| ours(&one.vpc));
                 own.map(|one| one.id.clone()).collect()

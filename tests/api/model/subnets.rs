@@ -41,7 +41,7 @@ impl World {
     pub fn taken_in(&self, subnet: &Subnet) -> Vec<u32> {
         let space = self.space_of(subnet);
         let there = self.interfaces.iter().filter(|one| self.space_of(self.subnet(&one.subnet)) == space);
-        there.flat_map(Interface::ips).map(|text| ip(text).unwrap()).collect()
+        there.flat_map(Interface::ips).filter_map(|text| ip(text)).collect()
     }
 
     /// Whether somebody may ask for a private address of a subnet.
