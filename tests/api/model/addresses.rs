@@ -1,6 +1,7 @@
 //! Elastic IP addresses, by EC2's reference: AllocateAddress, AssociateAddress, DisassociateAddress, ReleaseAddress.
 
 use super::call::{Call, Code, Faults, VALUE};
+use super::nat::MANAGED;
 use super::tree::{Tree, leaf, tag_set};
 use super::world::*;
 
@@ -133,6 +134,8 @@ pub fn associate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let mut faults = Faults::default();
     let address = faults.note(find(world, call));
     let target = faults.note(target(world, call));
+    let nats = target.is_some_and(|at| world.nat_of(&world.interfaces[at].id).is_some());
+    faults.add_if(nats || address.is_some_and(|at| world.is_nats(&world.addresses[at])), MANAGED);
     if let (Some(ip), Some(target)) = (call.params.one("PrivateIpAddress"), target) {
         faults.add_if(!world.interfaces[target].ips().any(|own| own == ip), VALUE);
     }
@@ -180,6 +183,9 @@ pub fn disassociate(world: &mut World, call: &Call) -> Outcome {
             .ok_or("InvalidAssociationID.NotFound")?,
         Either::Second(ip) => own(&|address| address.ip == ip).ok_or("InvalidAddress.NotFound")?,
     };
+    if world.is_nats(&world.addresses[address]) {
+        return Err(MANAGED.into());
+    }
     match world.addresses[address].association.take() {
         Some(_) => Ok(vec![leaf("return", true)]),
         None => Err("InvalidAssociationID.NotFound".into()),
@@ -189,6 +195,7 @@ pub fn disassociate(world: &mut World, call: &Call) -> Outcome {
 pub fn release(world: &mut World, call: &Call) -> Outcome {
     let at = find(world, call)?;
     let mut faults = Faults::default();
+    faults.add_if(world.is_nats(&world.addresses[at]), MANAGED);
     faults.add_if(world.addresses[at].association.is_some(), "InvalidIPAddress.InUse");
     faults.add_if(world.addresses[at].name.is_some(), "InvalidAddress.PtrSet");
     faults.done()?;

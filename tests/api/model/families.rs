@@ -5,8 +5,8 @@ use super::steps::Chooser;
 use super::tree::Tree;
 use super::world::*;
 use super::{
-    acls, addresses, attributes, cards, edits, gateways, groups, insights, instances, interfaces, keys, nets,
-    private, routes, routing, rules, subnets, tagging, transfers, vpcs,
+    acls, addresses, attributes, cards, edits, gateways, groups, insights, instances, interfaces, keys,
+    lists, nat, nets, peers, private, routes, routing, rules, subnets, tagging, transfers, vpcs, ways,
 };
 
 /// Actions that are about one another.
@@ -19,7 +19,8 @@ pub struct Family {
 }
 
 /// Those of VPCs of one's own.
-pub const NETWORKS: &[Family] = &[nets::VPCS, nets::ROUTES, nets::ACLS, cards::INTERFACES];
+pub const NETWORKS: &[Family] =
+    &[nets::VPCS, nets::ROUTES, nets::ACLS, cards::INTERFACES, ways::NATS, ways::PEERS, ways::LISTS];
 
 pub fn act(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     match call.action {
@@ -96,6 +97,17 @@ pub fn act(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         "ResetNetworkInterfaceAttribute" => interfaces::reset(world, call),
         "AssignPrivateIpAddresses" => private::assign(world, call, reply),
         "UnassignPrivateIpAddresses" => private::unassign(world, call),
+        "CreateNatGateway" => nat::create(world, call, reply),
+        "DeleteNatGateway" => nat::delete(world, call),
+        "CreateVpcPeeringConnection" => peers::create(world, call, reply),
+        "AcceptVpcPeeringConnection" => peers::accept(world, call),
+        "RejectVpcPeeringConnection" => peers::reject(world, call),
+        "DeleteVpcPeeringConnection" => peers::delete(world, call),
+        "ModifyVpcPeeringConnectionOptions" => peers::options(world, call),
+        "CreateManagedPrefixList" => lists::create(world, call, reply),
+        "ModifyManagedPrefixList" => lists::modify(world, call),
+        "DeleteManagedPrefixList" => lists::delete(world, call),
+        "RestoreManagedPrefixListVersion" => lists::restore(world, call),
         other => panic!("the model does not know {other}"),
     }
 }

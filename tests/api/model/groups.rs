@@ -69,7 +69,12 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
     faults.add_if(name == "default", "CannotDelete");
     let member = world.interfaces.iter().any(|one| one.groups.contains(&id));
-    let names = |rule: &Rule| rule.group != id && matches!(&rule.peer, Peer::Group(peer, _) if *peer == id);
+    // "If you attempt to delete a security group that is [...] referenced by another security group in the same VPC, the
+    // operation fails": a peer VPC's rules keep none.
+    let names = |rule: &Rule| {
+        let named = matches!(&rule.peer, Peer::Group(peer, _) if *peer == id);
+        named && rule.group != id && world.is_near(&rule.group, &id)
+    };
     faults.add_if(member || world.rules.iter().any(names), "DependencyViolation");
     faults.done()?;
     world.forget_rules(|rule| rule.group == id);
@@ -79,17 +84,20 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
 }
 
 impl World {
-    /// Whether a rule of one group can name the other: within a VPC, and between the operator's networks, which all
-    /// accounts' default VPCs are.
+    fn vpc_of_group(&self, id: &str) -> Option<&super::vpcs::Vpc> {
+        self.vpc(&self.groups.iter().find(|group| group.id == id)?.vpc)
+    }
+
+    /// Whether two groups are in one VPC, or on the operator's networks, which all accounts' default VPCs are.
+    pub fn is_near(&self, one: &str, other: &str) -> bool {
+        let both = self.vpc_of_group(one).zip(self.vpc_of_group(other));
+        both.is_some_and(|(one, two)| one.id == two.id || (one.is_default && two.is_default))
+    }
+
+    /// Whether a rule of one group can name the other: they are near, or in VPCs that are peers.
     pub fn may_name(&self, of: &str, named: &str) -> bool {
-        let vpc = |id: &str| {
-            let group = self.groups.iter().find(|group| group.id == id)?;
-            self.vpc(&group.vpc)
-        };
-        match (vpc(of), vpc(named)) {
-            (Some(one), Some(two)) => one.id == two.id || (one.is_default && two.is_default),
-            _ => false,
-        }
+        let both = self.vpc_of_group(of).zip(self.vpc_of_group(named));
+        self.is_near(of, named) || both.is_some_and(|(one, two)| self.are_peers(&one.id, &two.id))
     }
 
     /// Deletes rules and what hangs on them.

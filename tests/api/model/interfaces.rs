@@ -3,6 +3,7 @@
 
 use super::call::{COMBINATION, Call, Code, Faults, MISSING, VALUE};
 use super::instances::{NO_ROOM, groups, limits, mac};
+use super::nat::MANAGED;
 use super::private::Asked;
 use super::shapes;
 use super::tree::{Tree, leaf, node};
@@ -17,6 +18,12 @@ impl World {
         let id = call.params.one("NetworkInterfaceId");
         let own = |one: &Interface| one.who == call.who && Some(&*one.id) == id;
         self.interfaces.iter().position(own).ok_or(NO_INTERFACE)
+    }
+
+    /// The same, where no NAT gateway has it.
+    pub fn free_interface(&self, call: &Call) -> Result<usize, Code> {
+        let at = self.own_interface(call)?;
+        if self.nat_of(&self.interfaces[at].id).is_some() { Err(MANAGED) } else { Ok(at) }
     }
 
     /// The instance that an interface is attached to.
@@ -88,7 +95,8 @@ pub fn create(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
 /// "You must detach the network interface before you can delete it."
 pub fn delete(world: &mut World, call: &Call) -> Outcome {
     let at = world.own_interface(call)?;
-    if world.interfaces[at].attachment.is_some() {
+    let one = &world.interfaces[at];
+    if one.attachment.is_some() || world.nat_of(&one.id).is_some() {
         return Err(VALUE.into());
     }
     world.forget_interface(at);
@@ -104,7 +112,8 @@ pub fn attach(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let instance = faults.note(world.instances.iter().find(own).ok_or("InvalidInstanceID.NotFound"));
     faults.add_if(params.number("NetworkCardIndex").unwrap_or(0) != 0, VALUE);
     let index = params.number("DeviceIndex").unwrap();
-    let taken = at.is_some_and(|at| world.interfaces[at].attachment.is_some());
+    let taken = |one: &Interface| one.attachment.is_some() || world.nat_of(&one.id).is_some();
+    let taken = at.is_some_and(|at| taken(&world.interfaces[at]));
     faults.add_if(taken, "InvalidNetworkInterface.InUse");
     if let Some(instance) = instance {
         let fits = matches!(instance.state, State::Running | State::Stopped);
@@ -140,7 +149,7 @@ pub fn detach(world: &mut World, call: &Call) -> Outcome {
 pub fn modify(world: &mut World, call: &Call) -> Outcome {
     let params = &call.params;
     let mut faults = Faults::default();
-    let at = faults.note(world.own_interface(call));
+    let at = faults.note(world.free_interface(call));
     let ids = params.list("SecurityGroupId");
     let (description, checked) = (params.one("Description.Value"), params.flag("SourceDestCheck.Value"));
     let public = params.flag("AssociatePublicIpAddress");
@@ -181,7 +190,7 @@ pub fn modify(world: &mut World, call: &Call) -> Outcome {
 
 pub fn reset(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
-    let at = faults.note(world.own_interface(call));
+    let at = faults.note(world.free_interface(call));
     faults.add_if(!call.params.has("SourceDestCheck"), COMBINATION);
     faults.done()?;
     world.interfaces[at.unwrap()].checked = true;

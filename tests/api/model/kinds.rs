@@ -4,8 +4,8 @@ use super::reads::Kind;
 use super::tree::Tree;
 use super::world::World;
 use super::{
-    acls, addresses, gateways, groups, insights, keys, routing, rules, shapes, subnets, tagging, transfers,
-    vpcs,
+    acls, addresses, gateways, groups, insights, keys, lists, nat, peers, routing, rules, shapes, subnets,
+    tagging, transfers, vpcs,
 };
 
 #[rustfmt::skip]
@@ -183,6 +183,36 @@ pub const KINDS: &[Kind] = &[
             ("network-acl-id", "networkAclId"), ("owner-id", "ownerId"), ("vpc-id", "vpcId"),
         ],
         all: |world, who| of(&world.acls, |row| row.who == who, |row| acls::shape(world, row)),
+    },
+    Kind {
+        action: "DescribeNatGateways", list: "natGatewaySet", id: ("natGatewayId", "NatGatewayId", "nat"),
+        absent: "NatGatewayNotFound", pages: Some((5, 1000)),
+        filters: &[("nat-gateway-id", "natGatewayId"), ("state", "state"), ("subnet-id", "subnetId"), ("vpc-id", "vpcId")],
+        all: |world, who| of(&world.nats, |row| row.who == who, |row| nat::shape(world, row)),
+    },
+    Kind {
+        action: "DescribeVpcPeeringConnections", list: "vpcPeeringConnectionSet",
+        id: ("vpcPeeringConnectionId", "VpcPeeringConnectionId", "pcx"),
+        absent: "InvalidVpcPeeringConnectionID.NotFound", pages: Some((5, 1000)),
+        filters: &[
+            ("accepter-vpc-info.cidr-block", "accepterVpcInfo/cidrBlockSet/cidrBlock"),
+            ("accepter-vpc-info.owner-id", "accepterVpcInfo/ownerId"),
+            ("accepter-vpc-info.vpc-id", "accepterVpcInfo/vpcId"),
+            ("requester-vpc-info.cidr-block", "requesterVpcInfo/cidrBlockSet/cidrBlock"),
+            ("requester-vpc-info.owner-id", "requesterVpcInfo/ownerId"),
+            ("requester-vpc-info.vpc-id", "requesterVpcInfo/vpcId"), ("status-code", "status/code"),
+            ("status-message", "status/message"), ("vpc-peering-connection-id", "vpcPeeringConnectionId"),
+            ("tag-value", "tagSet/value"),
+        ],
+        all: |world, who| world.peerings_of(who).into_iter().map(|row| peers::shape(world, who, row)).collect(),
+    },
+    Kind {
+        action: "DescribeManagedPrefixLists", list: "prefixListSet", id: ("prefixListId", "PrefixListId", "pl"),
+        absent: "InvalidPrefixListID.NotFound", pages: Some((1, 100)),
+        filters: &[
+            ("owner-id", "ownerId"), ("prefix-list-id", "prefixListId"), ("prefix-list-name", "prefixListName"),
+        ],
+        all: |world, who| of(&world.lists, |row| row.who == who, |row| lists::shape(world, row)),
     },
 ];
 

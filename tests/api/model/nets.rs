@@ -282,12 +282,22 @@ fn route(chooser: &mut Chooser<'_>, call: Call) -> Call {
                 2 => "10.0.0.16/28".to_owned(),
                 _ => (*chooser.dice.pick(&places)).to_owned(),
             };
-            call.with("RouteTableId", id).with("DestinationCidrBlock", to)
+            let call = call.with("RouteTableId", id);
+            match chooser.dice.once_in(5) {
+                true => {
+                    let list = chooser.id("pl");
+                    call.with("DestinationPrefixListId", list)
+                }
+                false => call.with("DestinationCidrBlock", to),
+            }
         }
         false => {
             let one = chooser.dice.pick(&there).clone();
-            let Destination::V4(block) = one.destination;
-            call.with("RouteTableId", one.table).with("DestinationCidrBlock", block)
+            let call = call.with("RouteTableId", one.table);
+            match one.destination {
+                Destination::V4(block) => call.with("DestinationCidrBlock", block),
+                Destination::List(id) => call.with("DestinationPrefixListId", id),
+            }
         }
     };
     if chooser.dice.once_in(25) {
@@ -311,7 +321,15 @@ fn target(chooser: &mut Chooser<'_>, call: Call, vpc: Option<String>) -> Call {
             let attached = chooser.world.gateways.iter().filter(|one| one.vpc.as_ref() == Some(&vpc));
             ("GatewayId", attached.map(|one| one.id.clone()).collect(), "igw")
         }
-        5..=7 => {
+        5 => {
+            let nats = chooser.world.nats.iter().filter(|one| one.vpc == vpc);
+            ("NatGatewayId", nats.map(|one| one.id.clone()).collect(), "nat")
+        }
+        6 => {
+            let rows = chooser.world.peerings.iter().filter(|one| one.beyond(&vpc).is_some());
+            ("VpcPeeringConnectionId", rows.map(|one| one.id.clone()).collect(), "pcx")
+        }
+        7 => {
             let inside = chooser.world.interfaces.iter().filter(inside);
             ("NetworkInterfaceId", inside.map(|one| one.id.clone()).collect(), "eni")
         }

@@ -81,7 +81,7 @@ fn most(world: &World, one: &Interface) -> usize {
 pub fn assign(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let params = &call.params;
     let mut faults = Faults::default();
-    let at = faults.note(world.own_interface(call));
+    let at = faults.note(world.free_interface(call));
     let listed = params.list("PrivateIpAddress");
     let count = params.number("SecondaryPrivateIpAddressCount").unwrap_or(0);
     faults.add_if(listed.is_empty() && count == 0, MISSING);
@@ -140,7 +140,7 @@ pub fn assign(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
 
 pub fn unassign(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
-    let at = faults.note(world.own_interface(call));
+    let at = faults.note(world.free_interface(call));
     let listed = call.params.list("PrivateIpAddress");
     faults.add_if(listed.is_empty(), MISSING);
     let Some(at) = at else { return Err(faults) };

@@ -76,7 +76,7 @@ impl Kind {
             let (name, values) = (filter.one("Name").unwrap_or_default().to_owned(), filter.entries("Value"));
             faults.add_if(values.is_empty() || !self.knows(&name), VALUE);
             let matches = |row: &Tree| {
-                let own = self.values(world, row, &name);
+                let own = self.values(world, call.who, row, &name);
                 own.iter().any(|own| values.iter().any(|pattern| like(pattern, own)))
             };
             rows.retain(matches);
@@ -91,13 +91,13 @@ impl Kind {
     }
 
     /// What a row has to say to a filter.
-    fn values(&self, world: &World, row: &Tree, name: &str) -> Vec<String> {
+    fn values(&self, world: &World, who: usize, row: &Tree, name: &str) -> Vec<String> {
         if let Some((_, path)) = self.filters.iter().find(|(known, _)| *known == name) {
             return row.all(path);
         }
         let tags = match self.action {
             "DescribeTags" => vec![(row.at("key").to_owned(), row.at("value").to_owned())],
-            _ => world.tags_of(row.at(self.id.0)),
+            _ => world.tags_by(who, row.at(self.id.0)),
         };
         match name.strip_prefix("tag:") {
             Some(key) => tags.into_iter().filter(|(own, _)| own == key).map(|(_, value)| value).collect(),

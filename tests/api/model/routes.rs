@@ -2,6 +2,7 @@
 
 use super::blocks::{Block, block};
 use super::call::{COMBINATION, Call, Code, Faults, MISSING, Params, VALUE};
+use super::peers::Stage;
 use super::routing::RouteTable;
 use super::tree::{Tree, leaf};
 use super::vpcs::{OPERATORS, Vpc};
@@ -10,12 +11,15 @@ use super::world::*;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Destination {
     V4(Block),
+    List(String),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Target {
     Gateway(String),
     Interface(String),
+    Nat(String),
+    Peering(String),
 }
 
 #[derive(Clone, Debug)]
@@ -25,8 +29,6 @@ pub struct Route {
     pub to: Target,
 }
 
-/// "Routes per route table: 50 [...] enforced separately for IPv4 routes and IPv6 routes".
-const MOST: usize = 50;
 const TARGETS: [&str; 6] = [
     "GatewayId",
     "InstanceId",
@@ -44,6 +46,8 @@ impl World {
         let of_vpc = |route: &&Route| self.tables.iter().any(|one| one.id == route.table && one.vpc == vpc);
         let within = |route: &Route| match &route.destination {
             Destination::V4(block) => wanted.holds(*block),
+            // What is the VPC's own, no list leads away.
+            Destination::List(_) => false,
         };
         self.routes.iter().filter(of_vpc).any(within)
     }
@@ -52,6 +56,11 @@ impl World {
     /// attached to the VPC, or the specified NAT instance has been terminated)."
     fn leads(&self, table: &RouteTable, to: &Target) -> bool {
         match to {
+            Target::Peering(id) => {
+                let row = self.peerings.iter().find(|one| one.id == *id);
+                row.is_some_and(|row| row.stage == Stage::Active && row.beyond(&table.vpc).is_some())
+            }
+            Target::Nat(id) => self.nats.iter().any(|one| one.id == *id && !one.deleted),
             Target::Gateway(id) => {
                 self.gateways.iter().any(|one| one.id == *id && one.vpc.as_ref() == Some(&table.vpc))
             }
@@ -75,8 +84,13 @@ fn only<'p>(params: &'p Params, names: &[&'static str]) -> Result<(&'static str,
     }
 }
 
-fn destination(params: &Params) -> Result<Destination, Code> {
-    let (_, value) = only(params, &DESTINATIONS)?;
+fn destination(world: &World, call: &Call) -> Result<Destination, Code> {
+    let (name, value) = only(&call.params, &DESTINATIONS)?;
+    if name == "DestinationPrefixListId" {
+        let at = world.own_list(call.who, Some(value))?;
+        // Routes to lists are for IPv4 here.
+        return if world.lists[at].six { Err(VALUE) } else { Ok(Destination::List(value.to_owned())) };
+    }
     Ok(Destination::V4(Block::read(value).unwrap()))
 }
 
@@ -111,6 +125,20 @@ fn target(world: &World, call: &Call, table: Option<&RouteTable>) -> Result<Targ
             let own = world.interfaces.iter().position(|one| one.who == call.who && one.id == id);
             to_interface(world, own.ok_or("InvalidNetworkInterfaceID.NotFound")?, &here)
         }
+        // "You can add a route for a VPC peering connection that's in the pending-acceptance state. However, the route has
+        // a state of blackhole."
+        "VpcPeeringConnectionId" => {
+            let own = world.peerings_of(call.who).into_iter().find(|one| one.id == id);
+            let lives = |one: &&super::peers::Peering| matches!(one.stage, Stage::Pending | Stage::Active);
+            let row = own.filter(lives).ok_or("InvalidVpcPeeringConnectionID.NotFound")?;
+            let joins = table.is_none_or(|table| row.beyond(&table.vpc).is_some());
+            if joins { Ok(Target::Peering(id.into())) } else { Err(VALUE) }
+        }
+        "NatGatewayId" => {
+            let own = |one: &&super::nat::NatGateway| one.who == call.who && one.id == id && !one.deleted;
+            let nat = world.nats.iter().find(own).ok_or("InvalidNatGatewayID.NotFound")?;
+            if here(Some(&nat.vpc)) { Ok(Target::Nat(id.into())) } else { Err(VALUE) }
+        }
         other => panic!("a route to {other}"),
     }
 }
@@ -131,14 +159,15 @@ fn table<'w>(world: &'w World, call: &Call, faults: &mut Faults) -> Option<(&'w 
 /// What a call says of a route, and which there is for that destination.
 fn wanted(world: &World, call: &Call, faults: &mut Faults) -> Option<(Route, Option<usize>)> {
     let at = table(world, call, faults);
-    let destination = faults.note(destination(&call.params));
+    let destination = faults.note(destination(world, call));
     let to = faults.note(target(world, call, at.map(|(table, _)| table)));
     let (((table, vpc), destination), to) = at.zip(destination).zip(to)?;
-    let Destination::V4(wanted) = &destination;
-    faults.add_if(block("169.254.0.0/16").holds(*wanted), VALUE);
-    if vpc.blocks.iter().any(|(_, own)| own.holds(*wanted)) {
-        // Within a VPC everything is local here.
-        faults.add(if matches!(to, Target::Interface(_)) { "UnsupportedOperation" } else { VALUE });
+    if let Destination::V4(wanted) = &destination {
+        faults.add_if(block("169.254.0.0/16").holds(*wanted), VALUE);
+        if vpc.blocks.iter().any(|(_, own)| own.holds(*wanted)) {
+            // Within a VPC everything is local here.
+            faults.add(if matches!(to, Target::Interface(_)) { "UnsupportedOperation" } else { VALUE });
+        }
     }
     let same = |one: &Route| one.table == table.id && one.destination == destination;
     let there = world.routes.iter().position(same);
@@ -150,8 +179,9 @@ pub fn create(world: &mut World, call: &Call) -> Outcome {
     let wanted = wanted(world, call, &mut faults);
     if let Some((route, there)) = &wanted {
         faults.add_if(there.is_some(), "RouteAlreadyExists");
-        let count = world.routes.iter().filter(|one| one.table == route.table).count();
-        faults.add_if(count >= MOST, "RouteLimitExceeded");
+        let mut after = world.clone();
+        after.routes.push(route.clone());
+        faults.add_if(after.is_crowded_table(&route.table), "RouteLimitExceeded");
     }
     faults.done()?;
     world.routes.extend(wanted.map(|(route, _)| route));
@@ -171,7 +201,7 @@ pub fn replace(world: &mut World, call: &Call) -> Outcome {
 pub fn delete(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
     let at = table(world, call, &mut faults);
-    let destination = faults.note(destination(&call.params));
+    let destination = faults.note(destination(world, call));
     let mut gone = None;
     if let Some(((table, vpc), destination)) = at.zip(destination) {
         let local = matches!(destination, Destination::V4(wanted) if vpc.blocks.iter().any(|(_, own)| *own == wanted));
@@ -187,6 +217,7 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
 fn destination_shape(destination: &Destination) -> Tree {
     match destination {
         Destination::V4(block) => leaf("destinationCidrBlock", block),
+        Destination::List(id) => leaf("destinationPrefixListId", id),
     }
 }
 
@@ -208,6 +239,8 @@ pub fn shapes(world: &World, table: &RouteTable) -> Vec<Vec<Tree>> {
             vec![destination_shape(&route.destination), leaf("state", state), leaf("origin", "CreateRoute")];
         match &route.to {
             Target::Gateway(id) => tree.push(leaf("gatewayId", id)),
+            Target::Peering(id) => tree.push(leaf("vpcPeeringConnectionId", id)),
+            Target::Nat(id) => tree.push(leaf("natGatewayId", id)),
             Target::Interface(id) => {
                 tree.push(leaf("networkInterfaceId", id));
                 let one = world.interfaces.iter().find(|one| one.id == *id);

@@ -139,18 +139,19 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
 
 /// What an interface tells in both places, without its address.
 fn common(world: &World, own: &Interface) -> Vec<Tree> {
+    let nat = world.nat_of(&own.id).is_some();
     vec![
         leaf("networkInterfaceId", &own.id),
         leaf("subnetId", &own.subnet),
         leaf("vpcId", &world.subnet(&own.subnet).vpc),
         leaf("description", &own.description),
         leaf("ownerId", &world.accounts[own.who].id),
-        leaf("status", if own.attachment.is_some() { "in-use" } else { "available" }),
+        leaf("status", if own.attachment.is_some() || nat { "in-use" } else { "available" }),
         leaf("macAddress", &own.mac),
         leaf("privateIpAddress", &own.ip),
         leaf("privateDnsName", private_name(&own.ip)),
         leaf("sourceDestCheck", own.checked),
-        leaf("interfaceType", "interface"),
+        leaf("interfaceType", if nat { "nat_gateway" } else { "interface" }),
         list("ipv6AddressesSet", Vec::new()),
         group_set(world, Some(own)),
     ]
@@ -210,7 +211,7 @@ pub fn interface(world: &World, own: &Interface) -> Vec<Tree> {
     let more = vec![
         leaf("availabilityZone", ZONE),
         leaf("availabilityZoneId", ZONE_ID),
-        leaf("requesterManaged", false),
+        leaf("requesterManaged", world.nat_of(&own.id).is_some()),
         tag_set("tagSet", &world.tags_of(&own.id)),
     ];
     [common(world, own), links(world, own, true), more].concat()

@@ -107,10 +107,12 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
         || world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&id))
         || world.tables.iter().filter(|one| one.vpc == id).count() > 1
         || world.acls.iter().any(|one| one.vpc == id && !one.is_default)
-        || world.groups.iter().any(|one| one.vpc == id && one.name != "default");
+        || world.groups.iter().any(|one| one.vpc == id && one.name != "default")
+        || world.is_kept_by_peering(&id);
     if used {
         return Err("DependencyViolation".into());
     }
+    world.release_peerings(call.who, &id);
     for table in ids(&world.tables, |one| one.vpc == id, |one| &one.id) {
         world.forget_table(&table);
     }
@@ -152,11 +154,14 @@ pub fn associate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
         // "The CIDR block must not be the same or larger than a destination CIDR range in a route in any of the VPC
         // route tables."
         faults.add_if(!fits(wanted) || clashes || world.is_routed_within(&vpc.id, wanted), RANGE);
+        world.check_peers(&vpc.id, wanted, &mut faults);
         faults.add_if(vpc.blocks.len() >= MOST_BLOCKS, "CidrLimitExceeded");
     }
     faults.done()?;
     let id = world.new_id(reply.at("cidrBlockAssociation/associationId"), "vpc-cidr-assoc");
-    let vpc = world.vpc_mut(&vpc.unwrap().id);
+    let vpc = vpc.unwrap().id;
+    world.fail_peerings(&vpc, wanted.unwrap());
+    let vpc = world.vpc_mut(&vpc);
     let row = (id, wanted.unwrap());
     vpc.blocks.push(row.clone());
     Ok(vec![leaf("vpcId", &vpc.id), node("cidrBlockAssociation", block_shape(&row, "associating"))])

@@ -6,7 +6,10 @@ use super::acls::{Acl, AclAssociation, AclEntry};
 use super::call::{Call, Code, Faults, Params, VALUE};
 use super::families;
 use super::gateways::{DhcpOptions, Gateway};
-use super::routes::Route;
+use super::lists::PrefixList;
+use super::nat::NatGateway;
+use super::peers::Peering;
+pub use super::routes::Route;
 use super::routing::{RouteTable, TableAssociation};
 pub use super::subnets::Subnet;
 use super::transfers::Transfer;
@@ -61,6 +64,8 @@ pub enum Peer {
     V6(String),
     /// A group of an account.
     Group(String, usize),
+    /// A prefix list.
+    List(String),
 }
 
 /// A protocol in EC2's words, and ports or ICMP's type and code.
@@ -213,6 +218,9 @@ pub struct World {
     pub tables: Vec<RouteTable>,
     pub table_associations: Vec<TableAssociation>,
     pub routes: Vec<Route>,
+    pub nats: Vec<NatGateway>,
+    pub lists: Vec<PrefixList>,
+    pub peerings: Vec<Peering>,
     pub acls: Vec<Acl>,
     pub acl_entries: Vec<AclEntry>,
     pub acl_associations: Vec<AclAssociation>,
@@ -298,13 +306,19 @@ impl World {
     /// Sets tags, in place of those with the same keys.
     pub fn tag(&mut self, who: usize, resource: &str, tags: &[(String, String)]) {
         for (key, value) in tags {
-            self.tags.retain(|tag| tag.resource != resource || tag.key != *key);
+            self.tags.retain(|tag| tag.resource != resource || tag.key != *key || tag.who != who);
             self.tags.push(Tag { who, resource: resource.into(), key: key.clone(), value: value.clone() });
         }
     }
 
     pub fn tags_of(&self, resource: &str) -> Vec<(String, String)> {
         let own = self.tags.iter().filter(|tag| tag.resource == resource);
+        own.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+    }
+
+    /// Those that an account gave to something of two accounts.
+    pub fn tags_by(&self, who: usize, resource: &str) -> Vec<(String, String)> {
+        let own = self.tags.iter().filter(|tag| tag.resource == resource && tag.who == who);
         own.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
     }
 
