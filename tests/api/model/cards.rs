@@ -118,7 +118,7 @@ fn choose(chooser: &mut Chooser<'_>, call: Call) -> Call {
 }
 
 fn create(chooser: &mut Chooser<'_>, call: Call) -> Call {
-    let subnet = if chooser.networks { chooser.subnet() } else { chooser.id("subnet") };
+    let subnet = if chooser.theme.networks { chooser.subnet() } else { chooser.id("subnet") };
     let vpc = chooser.world.subnets.iter().find(|one| one.id == subnet).map(|one| one.vpc.clone());
     let mut call = call.with("SubnetId", &subnet);
     let count = [0, 0, 1, 1, 2, 6][chooser.dice.below(6)];

@@ -1,5 +1,7 @@
 //! What the model can do, action by action.
 
+use crate::dice::Dice;
+
 use super::call::Call;
 use super::steps::Chooser;
 use super::tree::Tree;
@@ -16,6 +18,35 @@ pub struct Family {
     pub choose: fn(&mut Chooser<'_>, Call) -> Call,
     /// Whether the account has anything that the action is about.
     pub has_what_it_takes: fn(&Chooser<'_>, &str) -> bool,
+}
+
+/// What a history is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Theme {
+    /// Networks rather than what is in them.
+    pub networks: bool,
+    /// Which of [`NETWORKS`] come most: each has to come far in some histories.
+    pub about: [usize; 2],
+}
+
+impl Theme {
+    pub fn of(dice: &mut Dice) -> Self {
+        let networks = !dice.once_in(3);
+        Self { networks, about: [0; 2].map(|_| dice.below(NETWORKS.len())) }
+    }
+
+    /// How much more often than otherwise the actions of a family come; `None`: those that are about no networks.
+    pub fn weight(&self, family: Option<usize>) -> usize {
+        match family {
+            None if self.networks => 1,
+            None => 6,
+            Some(_) if !self.networks => 1,
+            Some(family) if self.about.contains(&family) => 12,
+            // VPCs, which all the others are in.
+            Some(0) => 4,
+            Some(_) => 1,
+        }
+    }
 }
 
 /// Those of VPCs of one's own.

@@ -10,6 +10,7 @@ use crate::server::{Credentials, Reply};
 use super::blocks::Block;
 use super::call::Call;
 use super::details;
+use super::families::Theme;
 use super::gateways::{DhcpOptions, Gateway};
 use super::ground::Ground;
 use super::host::Word;
@@ -29,29 +30,28 @@ pub struct Plan {
     pub steps: Vec<u64>,
     /// Whether servers are killed between steps.
     pub kills: bool,
-    /// Whether it is rather about networks than about what is in them.
-    pub networks: bool,
+    pub theme: Theme,
 }
 
 impl Plan {
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let kills = dice.once_in(5);
-        let networks = dice.once_in(2);
-        let count = 40 + dice.below(16);
-        Self { steps: (0..count).map(|_| dice.next()).collect(), kills, networks }
+        let theme = Theme::of(&mut dice);
+        let count = 80 + dice.below(30);
+        Self { steps: (0..count).map(|_| dice.next()).collect(), kills, theme }
     }
 }
 
 /// In how many looks everything is looked at.
-const TURNS: usize = 4;
+const TURNS: usize = 8;
 
 /// A history as it goes on.
 pub struct History<'g> {
     ground: &'g mut Ground,
     world: World,
     keys: Vec<Credentials>,
-    networks: bool,
+    theme: Theme,
     /// What each account was to see at the last look.
     seen: BTreeMap<(usize, &'static str), Vec<Tree>>,
     seen_closer: BTreeMap<(usize, String), Vec<Tree>>,
@@ -63,7 +63,7 @@ pub struct History<'g> {
 
 impl<'g> History<'g> {
     /// Makes its accounts and its pool.
-    pub fn begin(ground: &'g mut Ground, networks: bool) -> Self {
+    pub fn begin(ground: &'g mut Ground, theme: Theme) -> Self {
         let number = ground.next_number();
         // Four addresses are soon taken.
         let first = 0x6440_0000 + number * 4;
@@ -75,7 +75,7 @@ impl<'g> History<'g> {
         let world = World { pools, image, highest, ..World::default() };
         let (keys, calls, told, seen) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
         let mut history =
-            Self { ground, world, keys, networks, seen, seen_closer: BTreeMap::new(), looks: 0, calls, told };
+            Self { ground, world, keys, theme, seen, seen_closer: BTreeMap::new(), looks: 0, calls, told };
         (0..2).for_each(|who| history.account(&format!("account{number}-{who}")));
         history
     }
@@ -152,8 +152,8 @@ impl<'g> History<'g> {
 
     fn write(&mut self, dice: &mut Dice) -> Result<(), String> {
         let who = dice.below(2);
-        let (before, networks) = (&self.calls[..], self.networks);
-        let mut call = Chooser { world: &self.world, dice, who, before, networks }.write();
+        let (before, theme) = (&self.calls[..], self.theme);
+        let mut call = Chooser { world: &self.world, dice, who, before, theme }.write();
         if dice.once_in(9) {
             spoil(&mut call, dice);
         }
@@ -427,8 +427,8 @@ impl<'g> History<'g> {
             }
         }
         if !kind.id.1.is_empty() && dice.once_in(4) {
-            let (before, networks) = (&self.calls[..], self.networks);
-            let mut chooser = Chooser { world: &self.world, dice, who: call.who, before, networks };
+            let (before, theme) = (&self.calls[..], self.theme);
+            let mut chooser = Chooser { world: &self.world, dice, who: call.who, before, theme };
             let ids: Vec<String> = (0..chooser.dice.below(2) + 1).map(|_| chooser.id(kind.id.2)).collect();
             let listed = chooser.listed(call.clone(), kind.id.1, &ids);
             *call = listed;
@@ -495,6 +495,7 @@ fn filter(kind: &Kind, rows: &[Tree], world: &World, dice: &mut Dice) -> (String
 
 fn refused(reply: &Reply, outcome: &str, faults: &[&str]) -> Result<(), String> {
     let status = match outcome {
+        "AuthFailure" => 401,
         "DryRunOperation" => 412,
         "InsufficientInstanceCapacity" => 500,
         _ => 400,

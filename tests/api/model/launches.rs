@@ -79,8 +79,8 @@ fn inner(chooser: &mut Chooser, mut call: Call) -> Call {
 }
 
 fn place(chooser: &mut Chooser, call: &mut Call, prefix: &str) {
-    if chooser.dice.once_in(if chooser.networks { 2 } else { 4 }) {
-        let id = if chooser.networks { chooser.subnet() } else { chooser.id("subnet") };
+    if chooser.dice.once_in(if chooser.theme.networks { 2 } else { 4 }) {
+        let id = if chooser.theme.networks { chooser.subnet() } else { chooser.id("subnet") };
         call.params.set(format!("{prefix}SubnetId"), id);
     }
     if chooser.dice.once_in(8) {

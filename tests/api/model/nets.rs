@@ -5,6 +5,7 @@ use super::blocks::Block;
 use super::call::Call;
 use super::families::Family;
 use super::routes::{Destination, Route};
+use super::routing::TableAssociation;
 use super::steps::Chooser;
 use super::subnets::OFF;
 use super::vpcs::Vpc;
@@ -33,10 +34,23 @@ pub const VPCS: Family = Family {
                 > 1
         }
         "DeleteSubnet" => !chooser.subnets().is_empty(),
+        "DeleteVpc" => !empty_vpcs(chooser).is_empty() || chooser.vpcs().len() > 3,
         "DisassociateVpcCidrBlock" => chooser.vpcs().iter().any(|vpc| vpc.blocks.len() > 1),
         _ => !chooser.vpcs().is_empty(),
     },
 };
+
+/// VPCs in which little is.
+fn empty_vpcs(chooser: &Chooser<'_>) -> Vec<String> {
+    let world = chooser.world;
+    let empty = |vpc: &Vpc| {
+        !world.subnets.iter().any(|one| one.vpc == vpc.id)
+            && !world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&vpc.id))
+            && !world.acls.iter().any(|one| one.vpc == vpc.id && !one.is_default)
+            && world.tables.iter().filter(|one| one.vpc == vpc.id).count() == 1
+    };
+    chooser.vpcs().into_iter().filter(empty).map(|vpc| vpc.id).collect()
+}
 
 const BLOCKS: &[&str] = &[
     "10.0.0.0/16",
@@ -107,12 +121,7 @@ fn vpcs(chooser: &mut Chooser<'_>, call: Call) -> Call {
             chooser.with_tags(call, "vpc")
         }
         "DeleteVpc" => {
-            let empty = |vpc: &&Vpc| {
-                !chooser.world.subnets.iter().any(|one| one.vpc == vpc.id)
-                    && !chooser.world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&vpc.id))
-            };
-            let vpcs = chooser.vpcs();
-            let empty: Vec<String> = vpcs.iter().filter(empty).map(|vpc| vpc.id.clone()).collect();
+            let empty = empty_vpcs(chooser);
             let id = if chooser.dice.once_in(2) { chooser.vpc() } else { chooser.mostly(empty, "vpc") };
             call.with("VpcId", id)
         }
@@ -196,16 +205,19 @@ pub const ROUTES: Family = Family {
         ("CreateRouteTable", 5),
         ("DeleteRouteTable", 3),
         ("AssociateRouteTable", 6),
-        ("DisassociateRouteTable", 3),
+        ("DisassociateRouteTable", 6),
         ("ReplaceRouteTableAssociation", 4),
         ("CreateRoute", 10),
         ("ReplaceRoute", 5),
-        ("DeleteRoute", 4),
+        ("DeleteRoute", 6),
     ],
     choose: routes,
     has_what_it_takes: |chooser, action| match action {
         "AssociateRouteTable" => !chooser.subnets().is_empty(),
-        "DisassociateRouteTable" => chooser.world.table_associations.iter().any(|one| one.subnet.is_some()),
+        "DisassociateRouteTable" => {
+            let of_subnet = |one: &TableAssociation| one.subnet.is_some() && chooser.is_in_own(&one.vpc);
+            chooser.world.table_associations.iter().any(of_subnet)
+        }
         "ReplaceRoute" | "DeleteRoute" => !own_routes(chooser).is_empty(),
         _ => !chooser.vpcs().is_empty(),
     },
@@ -240,7 +252,9 @@ fn routes(chooser: &mut Chooser<'_>, call: Call) -> Call {
             chooser.token(call)
         }
         "DeleteRouteTable" => {
-            let id = table(chooser);
+            let used = |id: &String| chooser.world.table_associations.iter().any(|one| one.table == *id);
+            let unused = chooser.own(chooser.who, "rtb").into_iter().filter(|id| !used(id)).collect();
+            let id = chooser.mostly(unused, "rtb");
             call.with("RouteTableId", id)
         }
         "AssociateRouteTable" => {
@@ -314,35 +328,25 @@ fn route(chooser: &mut Chooser<'_>, call: Call) -> Call {
 
 /// Where to: mostly something in the VPC.
 fn target(chooser: &mut Chooser<'_>, call: Call, vpc: Option<String>) -> Call {
-    let vpc = vpc.unwrap_or_default();
-    let inside = |one: &&Interface| chooser.world.subnet(&one.subnet).vpc == vpc;
-    let (name, some, prefix) = match chooser.dice.below(10) {
-        0..=4 => {
-            let attached = chooser.world.gateways.iter().filter(|one| one.vpc.as_ref() == Some(&vpc));
-            ("GatewayId", attached.map(|one| one.id.clone()).collect(), "igw")
-        }
-        5 => {
-            let nats = chooser.world.nats.iter().filter(|one| one.vpc == vpc);
-            ("NatGatewayId", nats.map(|one| one.id.clone()).collect(), "nat")
-        }
-        6 => {
-            let rows = chooser.world.peerings.iter().filter(|one| one.beyond(&vpc).is_some());
-            ("VpcPeeringConnectionId", rows.map(|one| one.id.clone()).collect(), "pcx")
-        }
-        7 => {
-            let inside = chooser.world.interfaces.iter().filter(inside);
-            ("NetworkInterfaceId", inside.map(|one| one.id.clone()).collect(), "eni")
-        }
-        8 => {
-            let odd = ["local", "vgw-0123456789abcdef0", "nonsense", "igw-1"];
-            ("GatewayId", vec![(*chooser.dice.pick(&odd)).to_owned()], "igw")
-        }
-        _ => {
-            let inside = chooser.world.interfaces.iter().filter(inside);
-            let instances = inside.filter_map(|one| one.attachment.as_ref()).map(|to| to.instance.clone());
-            ("InstanceId", instances.collect(), "i")
-        }
-    };
+    let (world, vpc) = (chooser.world, vpc.unwrap_or_default());
+    let inside: Vec<_> = world.interfaces.iter().filter(|one| world.subnet(&one.subnet).vpc == vpc).collect();
+    let gateways = world.gateways.iter().filter(|one| one.vpc.as_ref() == Some(&vpc));
+    let nats = world.nats.iter().filter(|one| one.vpc == vpc);
+    let peerings = world.peerings.iter().filter(|one| one.beyond(&vpc).is_some());
+    let instances = inside.iter().filter_map(|one| one.attachment.as_ref());
+    let odd = ["local", "vgw-0123456789abcdef0", "nonsense", "igw-1"];
+    let all: [(&str, Vec<String>, &str); 6] = [
+        ("GatewayId", gateways.map(|one| one.id.clone()).collect(), "igw"),
+        ("NatGatewayId", nats.map(|one| one.id.clone()).collect(), "nat"),
+        ("VpcPeeringConnectionId", peerings.map(|one| one.id.clone()).collect(), "pcx"),
+        ("NetworkInterfaceId", inside.iter().map(|one| one.id.clone()).collect(), "eni"),
+        ("InstanceId", instances.map(|to| to.instance.clone()).collect(), "i"),
+        ("GatewayId", odd.iter().map(ToString::to_string).collect(), "igw"),
+    ];
+    // The last ones lead nowhere.
+    let good: Vec<_> = all[..5].iter().filter(|(_, some, _)| !some.is_empty()).cloned().collect();
+    let any = good.is_empty() || chooser.dice.once_in(8);
+    let (name, some, prefix) = chooser.dice.pick(if any { &all } else { &good }).clone();
     if call.params.has(name) {
         return call;
     }

@@ -126,7 +126,7 @@ impl World {
     }
 }
 
-fn overlap(one: &Vpc, other: &Vpc) -> bool {
+pub fn overlap(one: &Vpc, other: &Vpc) -> bool {
     one.blocks.iter().any(|(_, own)| other.blocks.iter().any(|(_, theirs)| own.meets(*theirs)))
 }
 

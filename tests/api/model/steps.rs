@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 
 use super::call::Call;
-use super::families::{Family, NETWORKS};
+use super::families::{Family, NETWORKS, Theme};
 use super::world::*;
 use super::{attributes, edits, gateways, launches, permits};
 
@@ -14,8 +14,7 @@ pub struct Chooser<'a> {
     pub who: usize,
     /// Calls that were made before in this history.
     pub before: &'a [Call],
-    /// Whether the history is rather about networks than about what is in them.
-    pub networks: bool,
+    pub theme: Theme,
 }
 
 const NAMES: &[&str] = &["web", "db", "Web", "app tier", "x.y_z-1", "a;{}!$*&"];
@@ -89,14 +88,16 @@ impl Chooser<'_> {
 
     /// The plainest call for what the others are about, where there is nothing of it.
     fn lacking(&mut self) -> Option<Call> {
-        if self.networks && self.vpcs().is_empty() && self.dice.once_in(2) {
-            return Some(Call::new(self.who, "CreateVpc").with("CidrBlock", "10.0.0.0/16"));
+        if self.theme.networks && self.vpcs().is_empty() && self.dice.once_in(2) {
+            return Some(
+                Call::new(self.who, "CreateVpc").with("CidrBlock", format!("10.{}.0.0/16", self.who)),
+            );
         }
-        if let Some(vpc) = self.vpcs().first().filter(|_| self.networks && self.subnets().is_empty()) {
+        if let Some(vpc) = self.vpcs().first().filter(|_| self.theme.networks && self.subnets().is_empty()) {
             let make = Call::new(self.who, "CreateSubnet").with("VpcId", &vpc.id);
             return Some(make.with("CidrBlock", super::blocks::Block { bits: 28, ..vpc.blocks[0].1 }));
         }
-        if self.networks && self.dice.once_in(4) {
+        if self.theme.networks && self.dice.once_in(4) {
             let has = |vpc: &super::vpcs::Vpc| {
                 self.world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&vpc.id))
             };
@@ -114,6 +115,7 @@ impl Chooser<'_> {
                 _ => None,
             };
         }
+        let elsewhere = self.theme.networks && !self.dice.once_in(4);
         let call = |action| Call::new(self.who, action);
         let own = |prefix: &str| self.own(self.who, prefix);
         let alive = |one: &&Instance| {
@@ -124,8 +126,11 @@ impl Chooser<'_> {
                 .with("ImageId", &self.world.image)
                 .with("MinCount", 1)
                 .with("MaxCount", 2);
-            return self.dice.once_in(2).then_some(run);
+            return self.dice.once_in(if self.theme.networks { 4 } else { 2 }).then_some(run);
         };
+        if elsewhere {
+            return None;
+        }
         let next = match (own("eipalloc").is_empty(), own("nip").first(), own("nia").is_empty()) {
             (true, _, _) => call("AllocateAddress"),
             (false, None, _) => {
@@ -141,11 +146,14 @@ impl Chooser<'_> {
     }
 
     fn action(&mut self) -> &'static str {
-        let (these, those) = if self.networks { (1, 3) } else { (3, 1) };
-        let these = WEIGHTS.iter().map(|(action, weight)| (*action, weight * these));
-        let others = NETWORKS.iter().flat_map(|family| family.actions);
-        let others = others.map(|(action, weight)| (*action, weight * those));
-        let all: Vec<(&str, usize)> = these.chain(others).collect();
+        let mut all: Vec<(&str, usize)> = Vec::new();
+        let mut add = |actions: &[(&'static str, usize)], times: usize| {
+            all.extend(actions.iter().map(|(action, weight)| (*action, weight * times)));
+        };
+        add(WEIGHTS, self.theme.weight(None));
+        for (at, family) in NETWORKS.iter().enumerate() {
+            add(family.actions, self.theme.weight(Some(at)));
+        }
         let total: usize = all.iter().map(|(_, weight)| weight).sum();
         let mut left = self.dice.below(total);
         for (action, weight) in all {
@@ -203,7 +211,12 @@ impl Chooser<'_> {
             "ReleaseAddress" => self.address(call),
             "CreateSecurityGroup" => self.group(call),
             "DeleteSecurityGroup" => match self.named_by_others() {
-                Some(id) if self.dice.once_in(2) => call.with("GroupId", id),
+                Some(id) if self.dice.once_in(3) => call.with("GroupId", id),
+                _ if self.dice.once_in(2) => {
+                    let unused = self.unused_groups();
+                    let id = self.mostly(unused, "sg");
+                    call.with("GroupId", id)
+                }
                 _ => self.named_group(call),
             },
             "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" => {
@@ -249,6 +262,17 @@ impl Chooser<'_> {
                 call.with("NetworkInsightsAnalysisId", id)
             }
         }
+    }
+
+    /// Groups that nothing needs.
+    fn unused_groups(&self) -> Vec<String> {
+        let unused = |group: &&Group| {
+            let has = |one: &Interface| one.groups.contains(&group.id);
+            let named = |rule: &Rule| matches!(&rule.peer, Peer::Group(id, _) if *id == group.id);
+            let own = group.who == self.who && group.name != "default";
+            own && !self.world.interfaces.iter().any(has) && !self.world.rules.iter().any(named)
+        };
+        self.world.groups.iter().filter(unused).map(|group| group.id.clone()).collect()
     }
 
     /// A group, not the default one, that a rule of another group names.

@@ -3,7 +3,7 @@
 
 use super::call::Call;
 use super::families::Family;
-use super::peers::{Peering, Stage};
+use super::peers::{Peering, Stage, overlap};
 use super::steps::Chooser;
 
 pub const NATS: Family = Family {
@@ -51,15 +51,15 @@ pub const PEERS: Family = Family {
     actions: &[
         ("CreateVpcPeeringConnection", 7),
         ("AcceptVpcPeeringConnection", 7),
-        ("RejectVpcPeeringConnection", 3),
+        ("RejectVpcPeeringConnection", 6),
         ("DeleteVpcPeeringConnection", 4),
-        ("ModifyVpcPeeringConnectionOptions", 5),
+        ("ModifyVpcPeeringConnectionOptions", 3),
     ],
     choose: peers,
     has_what_it_takes: |chooser, action| match action {
         "CreateVpcPeeringConnection" => !chooser.vpcs().is_empty(),
         "AcceptVpcPeeringConnection" => !asked(chooser).is_empty(),
-        "RejectVpcPeeringConnection" => !asked(chooser).is_empty() && chooser.world.peerings.len() > 2,
+        "RejectVpcPeeringConnection" => !asked(chooser).is_empty() && chooser.world.peerings.len() > 1,
         _ => !chooser.world.peerings_of(chooser.who).is_empty(),
     },
 };
@@ -76,9 +76,13 @@ fn peers(chooser: &mut Chooser<'_>, call: Call) -> Call {
         "CreateVpcPeeringConnection" => {
             let vpc = chooser.vpc();
             let all: Vec<_> = chooser.world.vpcs.iter().filter(|one| one.id != vpc).cloned().collect();
-            let others = |one: &&super::vpcs::Vpc| !one.is_default && one.who != chooser.who;
+            let own = chooser.world.vpc(&vpc).cloned();
+            let apart = |one: &super::vpcs::Vpc| own.as_ref().is_none_or(|own| !overlap(own, one));
+            let others = |one: &&super::vpcs::Vpc| {
+                !one.is_default && apart(one) && (one.who != chooser.who || chooser.who == 0)
+            };
             let good: Vec<_> = all.iter().filter(others).cloned().collect();
-            let from = if good.is_empty() || chooser.dice.once_in(3) { &all } else { &good };
+            let from = if good.is_empty() || chooser.dice.once_in(5) { &all } else { &good };
             let peer = chooser.dice.pick(from).clone();
             let mut call = call.with("VpcId", vpc).with("PeerVpcId", peer.id);
             let owner = match chooser.dice.below(10) {
@@ -97,7 +101,10 @@ fn peers(chooser: &mut Chooser<'_>, call: Call) -> Call {
             call.with("VpcPeeringConnectionId", id)
         }
         "DeleteVpcPeeringConnection" => {
-            let id = chooser.id("pcx");
+            let live = chooser.world.peerings_of(chooser.who).into_iter();
+            let live = live.filter(|one| matches!(one.stage, Stage::Pending | Stage::Active));
+            let live = live.map(|one| one.id.clone()).collect();
+            let id = chooser.mostly(live, "pcx");
             call.with("VpcPeeringConnectionId", id)
         }
         _ => {
@@ -105,8 +112,15 @@ fn peers(chooser: &mut Chooser<'_>, call: Call) -> Call {
             let active = active.filter(|one| one.stage == Stage::Active).map(|one| one.id.clone()).collect();
             let id = chooser.mostly(active, "pcx");
             let mut call = call.with("VpcPeeringConnectionId", id);
-            for side in ["Requester", "Accepter"] {
-                if chooser.dice.once_in(2) {
+            let account = chooser.world.accounts[chooser.who].id.clone();
+            let there = chooser
+                .world
+                .peerings
+                .iter()
+                .find(|one| Some(&*one.id) == call.params.one("VpcPeeringConnectionId"));
+            let own = there.map_or([true; 2], |one| [0, 1].map(|side| one.ends[side].owner == account));
+            for (side, own) in ["Requester", "Accepter"].into_iter().zip(own) {
+                if chooser.dice.once_in(if own { 2 } else { 8 }) {
                     let name = format!("{side}PeeringConnectionOptions.AllowDnsResolutionFromRemoteVpc");
                     call.params.set(name, chooser.dice.pick(&["true", "false", "false"]));
                 }
@@ -150,7 +164,8 @@ fn lists(chooser: &mut Chooser<'_>, mut call: Call) -> Call {
     let current = if chooser.dice.once_in(8) { chooser.dice.below(3) } else { now };
     match call.action {
         "RestoreManagedPrefixListVersion" => {
-            let before = chooser.dice.below(now + 2);
+            let odd = chooser.dice.once_in(4);
+            let before = if odd { chooser.dice.below(now + 2) } else { 1 + chooser.dice.below(now) };
             call.with("PreviousVersion", before).with("CurrentVersion", current)
         }
         "ModifyManagedPrefixList" => {
