@@ -212,7 +212,7 @@ fn an_instance_keeps_to_types_that_can_have_its_interfaces_and_addresses() {
     for index in 1..3 {
         let attachment = first.attachment.map(|attachment| Attachment { device_index: index, ..attachment });
         let (eni, private_ip) =
-            (EniId::from_random(77 + u128::from(index)), ip(40 + u8::try_from(index).unwrap()));
+            (EniId::from_random(77 + u64::from(index)), ip(40 + u8::try_from(index).unwrap()));
         bench.put(Eni { id: eni, private_ip, attachment, ..(*first).clone() });
     }
     let fault = modify(&mut bench, &micro).unwrap_err();
