@@ -36,9 +36,7 @@ impl Decision<'_> {
         if found.next != row.next {
             self.put(Pool { next: found.next, ..(*row).clone() });
         }
-        for skipped in found.skipped {
-            self.give_back(Space::Pool(pool), skipped);
-        }
+        self.pass_over(&Space::Pool(pool), found.skipped);
         Ok(found.address)
     }
 
@@ -58,9 +56,7 @@ impl Decision<'_> {
         if found.next != row.next {
             self.put(Network { next: found.next, ..(*row).clone() });
         }
-        for skipped in found.skipped {
-            self.give_back(space.clone(), skipped);
-        }
+        self.pass_over(&space, found.skipped);
         Ok(found.address)
     }
 
@@ -68,6 +64,14 @@ impl Decision<'_> {
     pub fn give_back(&mut self, space: Space, address: Ipv4Addr) {
         let (freed, freed_at) = (self.env.now, self.world.generation + 1);
         self.put(Freed { space, address, freed, freed_at });
+    }
+
+    /// Keeps addresses for later that nobody has had: no host can still take one for a former owner's.
+    fn pass_over(&mut self, space: &Space, skipped: Vec<Ipv4Addr>) {
+        for address in skipped {
+            let (space, freed) = (space.clone(), self.env.now);
+            self.put(Freed { space, address, freed, freed_at: 0 });
+        }
     }
 
     fn take(&mut self, space: Space, address: Ipv4Addr) {
@@ -190,6 +194,17 @@ pub fn pool(world: &World, named: Option<&str>) -> Option<Arc<Pool>> {
 mod tests {
     use crate::control::HostStatus;
     use crate::control::testing::Bench;
+
+    #[test]
+    fn what_a_wanted_address_was_ahead_of_can_be_had_before_hosts_know() {
+        let mut bench = Bench::small();
+        let applied = bench.world.generation;
+        bench.status.hosts.insert("node1".into(), HostStatus { applied, ..HostStatus::default() });
+        let ip = |last: u8| Some(std::net::Ipv4Addr::new(10, 0, 0, last));
+        let mut take = |wanted| bench.attempt(|decision| decision.take_private("flat", wanted));
+        assert!(take(ip(30)).is_ok() && take(ip(20)).is_ok(), "one after the other, downwards");
+        assert!(take(ip(30)).is_err() && take(ip(20)).is_err(), "and each once");
+    }
 
     #[test]
     fn after_lost_commits_nothing_is_given_out_before_every_live_host_has_come_along() {

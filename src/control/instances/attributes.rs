@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::{Decision, View};
+use super::super::{Decision, View, network_interfaces};
 use super::facts::Facts;
 use super::options::{self, InterfaceOptions};
 use super::{find, kinds};
@@ -206,6 +206,7 @@ fn change(decision: &mut Decision, row: &Arc<Instance>, name: &str, new: New) ->
             if !kinds::known(value) {
                 return Err(bad_value(name, value));
             }
+            check_cards(&decision.view(), row.id, value)?;
             changed.instance_type = value.into();
         }
         New::UserData(data) => {
@@ -235,6 +236,14 @@ pub fn alive(row: &Instance) -> Result<(), Fault> {
             ))),
         _ => Ok(()),
     }
+}
+
+/// # Errors
+/// The instance has more interfaces, or addresses on one, than a type can have.
+fn check_cards(view: &View, id: InstanceId, instance_type: &str) -> Result<(), Fault> {
+    let interfaces = view.world.interfaces_of(id);
+    network_interfaces::check_room(instance_type, interfaces.len())?;
+    interfaces.iter().try_for_each(|eni| network_interfaces::check_addresses(eni, instance_type))
 }
 
 fn stopped(row: &Instance) -> Result<(), Fault> {

@@ -198,6 +198,31 @@ fn of_several_interfaces_one_has_to_be_named() {
 }
 
 #[test]
+fn an_instance_keeps_to_types_that_can_have_its_interfaces_and_addresses() {
+    let mut bench = Bench::small();
+    let id = launched(&mut bench);
+    let first = bench.world.interfaces_of(id).remove(0);
+    in_state(&mut bench, id, InstanceState::Stopped);
+    let ip = |last: u8| std::net::Ipv4Addr::new(10, 0, 0, last);
+    bench.put(Eni { secondary_ips: [ip(31), ip(32)].into(), ..(*first).clone() });
+    let micro = ModifyInstanceAttributeRequest { instance_type: text("t3.micro"), ..of(id) };
+    let many = FaultCode::PrivateIpAddressLimitExceeded;
+    assert_eq!(modify(&mut bench, &micro).unwrap_err().code, many, "each has two addresses there");
+    bench.put((*first).clone());
+    for index in 1..3 {
+        let attachment = first.attachment.map(|attachment| Attachment { device_index: index, ..attachment });
+        let (eni, private_ip) =
+            (EniId::from_random(77 + u64::from(index)), ip(40 + u8::try_from(index).unwrap()));
+        bench.put(Eni { id: eni, private_ip, attachment, ..(*first).clone() });
+    }
+    let fault = modify(&mut bench, &micro).unwrap_err();
+    assert_eq!(fault.code, FaultCode::AttachmentLimitExceeded);
+    assert_eq!(fault.message, "Interface count 3 exceeds the limit for t3.micro");
+    let xlarge = ModifyInstanceAttributeRequest { instance_type: text("m5.xlarge"), ..of(id) };
+    modify(&mut bench, &xlarge).unwrap();
+}
+
+#[test]
 fn metadata_options_change_one_by_one_and_reach_the_host() {
     let mut bench = Bench::small();
     let id = launched(&mut bench);

@@ -59,8 +59,14 @@ fn room(view: &View, instance: &Instance, eni: &Eni, device_index: u32) -> Resul
         )));
     }
     check_room(&instance.instance_type, there.len() + 1)?;
-    private::check_count("private", eni.private_ips().count(), Some(&instance.instance_type))?;
-    private::check_count("IPv6", eni.ipv6.len(), Some(&instance.instance_type))
+    check_addresses(eni, &instance.instance_type)
+}
+
+/// # Errors
+/// An interface of an instance of this type may not have so many addresses.
+pub fn check_addresses(eni: &Eni, instance_type: &str) -> Result<(), Fault> {
+    private::check_count("private", eni.private_ips().count(), Some(instance_type))?;
+    private::check_count("IPv6", eni.ipv6.len(), Some(instance_type))
 }
 
 /// # Errors

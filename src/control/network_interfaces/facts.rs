@@ -19,6 +19,9 @@ pub struct Interface {
     domain: Arc<str>,
     /// Whether it is a NAT gateway's.
     of_nat_gateway: bool,
+    /// Whether its public addresses have names: "If at least one of the attributes is set to false [...] instances with a
+    /// public IP address do not receive corresponding public DNS hostnames" (VPC User Guide, DNS attributes).
+    has_public_names: bool,
 }
 
 impl Interface {
@@ -29,7 +32,9 @@ impl Interface {
         let zone = world.subnets.get(&eni.subnet).map_or_else(|| "".into(), |subnet| subnet.zone.clone());
         let domain = network.map_or_else(|| "".into(), |network| network.domain.clone());
         let of_nat_gateway = world.nat_gateway_of(eni.id).is_some();
-        Self { eni, addresses, zone, domain, of_nat_gateway }
+        let has_public_names =
+            world.vpcs.get(&eni.vpc).is_none_or(|vpc| vpc.dns_support && vpc.dns_hostnames);
+        Self { eni, addresses, zone, domain, of_nat_gateway, has_public_names }
     }
 
     /// The public address that leads to its primary private address.
@@ -51,12 +56,15 @@ impl Interface {
         dns::private_name(private_ip, &self.domain)
     }
 
-    /// Empty where no public address leads to the primary private one, as in EC2.
+    /// Empty where no public address leads to the primary private one or the VPC gives no names, as in EC2.
     pub fn public_name(&self) -> String {
         self.address().map_or_else(String::new, |address| self.public_name_of(address))
     }
 
     pub fn public_name_of(&self, address: &Address) -> String {
+        if !self.has_public_names {
+            return String::new();
+        }
         dns::public_name(address.public_ip, &self.eni.owner.region, &self.domain)
     }
 
@@ -142,7 +150,7 @@ impl Interface {
                 "allocation-id" => address.id.to_string(),
                 "association-id" => address.association?.id.to_string(),
                 "ip-owner-id" | "owner-id" => public_addresses::owner(address),
-                "public-dns-name" => self.public_name_of(address),
+                "public-dns-name" => Some(self.public_name_of(address)).filter(|name| !name.is_empty())?,
                 "public-ip" => address.public_ip.to_string(),
                 _ => return None,
             })

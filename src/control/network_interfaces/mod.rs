@@ -9,7 +9,9 @@ mod private;
 #[cfg(test)]
 mod tests;
 
-pub use attach::{attach_network_interface, check_free, check_room, detach_network_interface};
+pub use attach::{
+    attach_network_interface, check_addresses, check_free, check_room, detach_network_interface,
+};
 pub use attributes::{
     describe_network_interface_attribute, modify_network_interface_attribute,
     reset_network_interface_attribute,

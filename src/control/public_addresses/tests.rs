@@ -73,7 +73,6 @@ fn it_is_ec2s_own_and_no_action_on_addresses_knows_of_it() {
     let xml = bench.call("DescribeNetworkInterfaces", &[]).unwrap();
     assert_eq!(texts(&xml, "publicIp"), [&*ip, &*ip], "of the interface, and of its private address");
     assert_eq!(texts(&xml, "ipOwnerId"), ["amazon", "amazon"]);
-    assert!(!texts(&xml, "publicDnsName").contains(&String::new()));
     assert!(texts(&xml, "allocationId").is_empty() && texts(&xml, "associationId").is_empty());
     let xml = bench.call("DescribeInstances", &[("InstanceId.1", &id)]).unwrap();
     assert_eq!((texts(&xml, "ipAddress"), texts(&xml, "ipOwnerId").len()), (vec![ip.clone()], 2));
@@ -236,4 +235,31 @@ fn a_template_says_it_for_its_launches() {
         (1, 1),
         "on a flat network, too"
     );
+}
+
+/// "If at least one of the attributes is set to false [...] instances with a public IP address do not receive corresponding
+/// public DNS hostnames" (VPC User Guide, DNS attributes).
+#[test]
+fn a_public_address_has_a_name_where_the_vpc_gives_names() {
+    let (mut bench, subnet) = bench();
+    instance(&mut bench, &subnet);
+    let vpc = bench.world.subnets[&subnet.parse::<SubnetId>().unwrap()].vpc.to_string();
+    let names = |bench: &mut Bench| {
+        let instances = bench.call("DescribeInstances", &[]).unwrap();
+        let interfaces = bench.call("DescribeNetworkInterfaces", &[]).unwrap();
+        let all = [
+            texts(&instances, "dnsName"),
+            texts(&instances, "publicDnsName"),
+            texts(&interfaces, "publicDnsName"),
+        ];
+        all.concat().into_iter().filter(|name| name.starts_with("ec2-")).count()
+    };
+    let mut set = |bench: &mut Bench, name: &str, value: &str| {
+        bench.call("ModifyVpcAttribute", &[("VpcId", &vpc), (name, value)]).unwrap();
+    };
+    assert_eq!(names(&mut bench), 0, "a VPC of one's own gives none at first");
+    set(&mut bench, "EnableDnsHostnames.Value", "true");
+    assert!(names(&mut bench) > 2);
+    set(&mut bench, "EnableDnsSupport.Value", "false");
+    assert_eq!(names(&mut bench), 0, "both attributes count");
 }

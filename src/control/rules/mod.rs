@@ -102,18 +102,26 @@ fn check_new(
     check_count(&decision.view(), rules.iter().map(|(_, target)| *target))
 }
 
-/// "A rule that references a prefix list counts as the maximum number of entries of the list"
-/// (<https://docs.aws.amazon.com/vpc/latest/userguide/managed-prefix-lists.html>).
+/// "This quota is enforced separately for IPv4 rules and IPv6 rules"; "a rule that references a security group or
+/// AWS-managed prefix list ID counts as one rule for IPv4 and one rule for IPv6"; one that references a customer's list, as
+/// the maximum number of its entries (VPC User Guide, quotas).
 ///
 /// # Errors
 /// That is more than a group may have in one direction.
 pub fn check_count<'t>(view: &View, targets: impl Iterator<Item = &'t RuleTarget>) -> Result<(), Fault> {
-    let weight = |target: &RuleTarget| match target {
-        RuleTarget::PrefixList(list) => prefix_lists::weight(view.world, *list),
-        _ => 1,
+    let is_ipv6 = |list| view.world.prefix_lists.get(&list).is_some_and(|row| row.is_ipv6);
+    let weights = |target: &RuleTarget| match target {
+        RuleTarget::Cidr4(_) => (1, 0),
+        RuleTarget::Cidr6(_) => (0, 1),
+        RuleTarget::Group { .. } => (1, 1),
+        RuleTarget::PrefixList(list) if is_ipv6(*list) => (0, prefix_lists::weight(view.world, *list)),
+        RuleTarget::PrefixList(list) => (prefix_lists::weight(view.world, *list), 0),
     };
     let most = view.caller.quotas.rules_per_security_group;
-    match targets.map(weight).sum::<usize>() <= most {
+    let (four, six) = targets
+        .map(weights)
+        .fold((0_usize, 0_usize), |(four, six), (v4, v6)| (four.saturating_add(v4), six.saturating_add(v6)));
+    match four.max(six) <= most {
         true => Ok(()),
         false => Err(FaultCode::RulesPerSecurityGroupLimitExceeded.with(format!(
             "The maximum number of rules per security group has been reached: {most} in each direction"

@@ -183,3 +183,24 @@ fn revoking_says_what_was_revoked_and_what_was_unknown() {
     assert_eq!(answer.unknown_ip_permissions[0].from_port, Some(81));
     assert_eq!(bench.world.rules.len(), before - 1);
 }
+
+/// "Enforced separately for IPv4 rules and IPv6 rules", and a rule that names a group counts as one of each.
+#[test]
+fn a_group_has_sixty_rules_of_each_family_in_a_direction() {
+    let mut bench = Bench::small();
+    let four: Vec<String> = (0..60).map(|n| format!("192.0.2.{n}/32")).collect();
+    let four: Vec<&str> = four.iter().map(String::as_str).collect();
+    // The rule for the group's own members is there from the start.
+    authorize(&mut bench, vec![permission("-1", None, None, &four[..59])]).unwrap();
+    let full = authorize(&mut bench, vec![permission("-1", None, None, &four[59..])]).unwrap_err();
+    assert_eq!(full.code, FaultCode::RulesPerSecurityGroupLimitExceeded);
+    let six = |from: u32, to: u32| {
+        let range =
+            |n| input::Ipv6Range { cidr_ipv6: Some(format!("2001:db8::{n:x}/128")), description: None };
+        let ipv6_ranges = (from..to).map(range).collect();
+        vec![input::IpPermission { ipv6_ranges, ..permission("-1", None, None, &[]) }]
+    };
+    authorize(&mut bench, six(0, 59)).unwrap();
+    let full = authorize(&mut bench, six(59, 60)).unwrap_err();
+    assert_eq!(full.code, FaultCode::RulesPerSecurityGroupLimitExceeded);
+}

@@ -1,6 +1,7 @@
 //! Elastic IP addresses, by EC2's reference: AllocateAddress, AssociateAddress, DisassociateAddress, ReleaseAddress.
 
 use super::call::{Call, Code, Faults, VALUE};
+use super::nat::MANAGED;
 use super::tree::{Tree, leaf, tag_set};
 use super::world::*;
 
@@ -67,7 +68,11 @@ fn target(world: &World, call: &Call) -> Result<usize, Code> {
             if is_going(instance) {
                 return Err("InvalidInstanceID");
             }
-            Ok(world.interface_of(id).expect("what may run has an interface"))
+            // "[EC2-VPC] [...] if there is more than one network interface attached, the operation fails."
+            match world.interfaces_of(id)[..] {
+                [at] => Ok(at),
+                _ => Err("InvalidInstanceID"),
+            }
         }
         Either::Second(id) => {
             let own = |one: &Interface| one.who == call.who && one.id == id;
@@ -89,21 +94,36 @@ const fn is_going(instance: &Instance) -> bool {
 }
 
 impl World {
-    /// The interface that is attached to an instance.
+    /// The first interface of an instance.
     pub fn interface_of(&self, instance: &str) -> Option<usize> {
-        let there = |one: &Interface| one.attachment.as_ref().is_some_and(|to| to.instance == instance);
-        self.interfaces.iter().position(there)
+        self.interfaces_of(instance).first().copied()
     }
 
-    /// The address that leads to an interface.
-    pub fn address_at(&self, interface: &str) -> Option<&Address> {
-        self.addresses.iter().find(|one| one.association.as_ref().is_some_and(|(_, to)| to == interface))
+    /// The interfaces that are attached to an instance, the first one first.
+    pub fn interfaces_of(&self, instance: &str) -> Vec<usize> {
+        let index = |at: usize| {
+            self.interfaces[at].attachment.as_ref().filter(|to| to.instance == instance).map(|to| to.index)
+        };
+        let mut there: Vec<usize> = (0..self.interfaces.len()).filter(|at| index(*at).is_some()).collect();
+        there.sort_by_key(|at| index(*at));
+        there
+    }
+
+    /// The address that leads to a private address of an interface.
+    pub fn address_at(&self, interface: &str, ip: &str) -> Option<&Address> {
+        let leads = |(_, to, at): &(String, String, String)| to == interface && at == ip;
+        self.addresses.iter().find(|one| one.association.as_ref().is_some_and(leads))
     }
 
     /// Ends the association of whatever leads to an interface.
     pub fn free(&mut self, interface: &str) {
+        self.free_at(interface, |_| true);
+    }
+
+    /// The same of some of its private addresses.
+    pub fn free_at(&mut self, interface: &str, meant: impl Fn(&str) -> bool) {
         for address in &mut self.addresses {
-            if address.association.as_ref().is_some_and(|(_, to)| to == interface) {
+            if address.association.as_ref().is_some_and(|(_, to, at)| to == interface && meant(at)) {
                 address.association = None;
             }
         }
@@ -114,31 +134,40 @@ pub fn associate(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let mut faults = Faults::default();
     let address = faults.note(find(world, call));
     let target = faults.note(target(world, call));
+    let nats = target.is_some_and(|at| world.nat_of(&world.interfaces[at].id).is_some());
+    faults.add_if(nats || address.is_some_and(|at| world.is_nats(&world.addresses[at])), MANAGED);
     if let (Some(ip), Some(target)) = (call.params.one("PrivateIpAddress"), target) {
-        faults.add_if(world.interfaces[target].ip != ip, VALUE);
+        faults.add_if(!world.interfaces[target].ips().any(|own| own == ip), VALUE);
     }
     let (Some(address), Some(target)) = (address, target) else { return Err(faults) };
-    let to = world.interfaces[target].id.clone();
+    let target = world.interfaces[target].clone();
+    let at = call.params.one("PrivateIpAddress").unwrap_or(&target.ip).to_owned();
+    let to = target.id.clone();
     let asked = call.params.flag("AllowReassociation");
     // In EC2-Classic's words, by the address alone, moving is allowed unless it is refused.
     let may_move = asked.unwrap_or(call.params.one("AllocationId").is_none());
     let mut same = None;
-    if let Some((id, old)) = &world.addresses[address].association {
-        if *old == to {
+    if let Some((id, old, there)) = &world.addresses[address].association {
+        if *old == to && *there == at {
             same = Some(id.clone());
         } else {
             faults.add_if(!may_move, "Resource.AlreadyAssociated");
         }
     }
-    let other = world.address_at(&to).is_some();
+    // "You cannot associate an Elastic IP address with an interface [...] unless an internet gateway is attached to the
+    // VPC."
+    let vpc = world.vpc(&world.subnet(&target.subnet).vpc).unwrap();
+    let has_gateway = world.gateways.iter().any(|one| one.vpc.as_ref() == Some(&vpc.id));
+    faults.add_if(same.is_none() && !vpc.is_default && !has_gateway, "Gateway.NotAttached");
+    let other = world.address_at(&to, &at).is_some();
     faults.add_if(same.is_none() && other && asked == Some(false), "Resource.AlreadyAssociated");
     faults.done()?;
     let id = match same {
         Some(id) => id,
         None => {
             let id = world.new_id(reply.at("associationId"), "eipassoc");
-            world.free(&to);
-            world.addresses[address].association = Some((id.clone(), to));
+            world.free_at(&to, |there| there == at);
+            world.addresses[address].association = Some((id.clone(), to, at));
             id
         }
     };
@@ -150,10 +179,13 @@ pub fn disassociate(world: &mut World, call: &Call) -> Outcome {
         world.addresses.iter().position(|address| address.who == call.who && wanted(address))
     };
     let address = match one_of(&call.params, "AssociationId", "PublicIp")? {
-        Either::First(id) => own(&|address| address.association.as_ref().is_some_and(|(of, _)| of == id))
+        Either::First(id) => own(&|address| address.association.as_ref().is_some_and(|(of, ..)| of == id))
             .ok_or("InvalidAssociationID.NotFound")?,
         Either::Second(ip) => own(&|address| address.ip == ip).ok_or("InvalidAddress.NotFound")?,
     };
+    if world.is_nats(&world.addresses[address]) {
+        return Err(MANAGED.into());
+    }
     match world.addresses[address].association.take() {
         Some(_) => Ok(vec![leaf("return", true)]),
         None => Err("InvalidAssociationID.NotFound".into()),
@@ -163,6 +195,7 @@ pub fn disassociate(world: &mut World, call: &Call) -> Outcome {
 pub fn release(world: &mut World, call: &Call) -> Outcome {
     let at = find(world, call)?;
     let mut faults = Faults::default();
+    faults.add_if(world.is_nats(&world.addresses[at]), MANAGED);
     faults.add_if(world.addresses[at].association.is_some(), "InvalidIPAddress.InUse");
     faults.add_if(world.addresses[at].name.is_some(), "InvalidAddress.PtrSet");
     faults.done()?;
@@ -181,12 +214,12 @@ pub fn shape(world: &World, address: &Address) -> Vec<Tree> {
         leaf("publicIpv4Pool", &address.pool),
         leaf("networkBorderGroup", REGION),
     ];
-    if let Some((id, to)) = &address.association {
+    if let Some((id, to, at)) = &address.association {
         let interface = world.interfaces.iter().find(|one| one.id == *to).expect("it leads somewhere");
         tree.push(leaf("associationId", id));
         tree.push(leaf("networkInterfaceId", to));
         tree.push(leaf("networkInterfaceOwnerId", &world.accounts[interface.who].id));
-        tree.push(leaf("privateIpAddress", &interface.ip));
+        tree.push(leaf("privateIpAddress", at));
         tree.extend(interface.attachment.as_ref().map(|to| leaf("instanceId", &to.instance)));
     }
     let tags = world.tags_of(&address.id);

@@ -2,7 +2,7 @@
 //! ModifyInstanceMetadataOptions.
 
 use super::call::{COMBINATION, Call, Faults, VALUE};
-use super::instances::{KINDS, groups, servable};
+use super::instances::{KINDS, groups, limits, servable};
 use super::steps::Chooser;
 use super::tree::{leaf, node};
 use super::world::*;
@@ -98,11 +98,31 @@ pub fn modify(world: &mut World, call: &Call) -> Outcome {
     let value = |name: &str| params.one(&format!("{name}.Value"));
     let given = attributes.iter().filter(|name| value(name).is_some()).count() + usize::from(!ids.is_empty());
     faults.add_if(given != 1, COMBINATION);
-    let found = if ids.is_empty() { Vec::new() } else { groups(world, call.who, &ids, &[], &mut faults) };
+    let several = at.is_some_and(|at| world.interfaces_of(&world.instances[at].id).len() > 1);
+    let of_interface = !ids.is_empty() || value("SourceDestCheck").is_some();
+    // "To [...] modify [...] the security groups [...] of an instance that has several network interfaces, [name] the
+    // network interface."
+    faults.add_if(several && of_interface, "InvalidInstanceID");
+    let first = at.and_then(|at| world.interface_of(&world.instances[at].id));
+    let found = match first.filter(|_| !ids.is_empty()) {
+        Some(first) => {
+            let vpc = world.subnet(&world.interfaces[first].subnet).vpc.clone();
+            groups(world, &vpc, &ids, &[], &mut faults)
+        }
+        None => Vec::new(),
+    };
     let stopped = at.is_some_and(|at| world.instances[at].state == State::Stopped);
     let kind = value("InstanceType");
     faults.add_if(kind.is_some() && !stopped, "IncorrectInstanceState");
     let unknown = kind.is_some_and(|kind| !KINDS.iter().any(|(name, ..)| *name == kind));
+    // It has to be able to have the interfaces that there are.
+    if let (Some(at), Some(kind), false) = (at, kind, unknown) {
+        let there = world.interfaces_of(&world.instances[at].id);
+        let (interfaces, addresses) = limits(kind);
+        faults.add_if(there.len() > interfaces, "AttachmentLimitExceeded");
+        let crowded = there.iter().any(|at| world.interfaces[*at].ips().count() > addresses);
+        faults.add_if(crowded, super::interfaces::TOO_MANY);
+    }
     let behavior = value("InstanceInitiatedShutdownBehavior");
     let strange = behavior.is_some_and(|behavior| behavior == "sleep");
     faults.add_if(unknown || strange, "InvalidInstanceAttributeValue");
@@ -127,6 +147,8 @@ pub fn modify(world: &mut World, call: &Call) -> Outcome {
 pub fn reset(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
     let at = named(world, call, &mut faults);
+    let several = at.is_some_and(|at| world.interfaces_of(&world.instances[at].id).len() > 1);
+    faults.add_if(several, "InvalidInstanceID");
     faults.add_if(call.params.one("Attribute") == Some("kernel"), "UnsupportedOperation");
     faults.done()?;
     interface(world, at.unwrap()).checked = true;

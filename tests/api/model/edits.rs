@@ -35,6 +35,9 @@ pub fn modify(world: &mut World, call: &Call) -> Outcome {
             *rule = Rule { peer, traffic, description, ..rule.clone() };
         }
     }
+    let after = World { rules: rules.clone(), ..world.clone() };
+    let crowded = [false, true].iter().any(|egress| after.is_crowded_group(&group.id, *egress));
+    faults.add_if(crowded, "RulesPerSecurityGroupLimitExceeded");
     faults.done()?;
     for (at, rule) in rules.iter().enumerate() {
         let same = |other: &Rule| {
@@ -71,12 +74,17 @@ fn peer(world: &World, who: usize, old: &Rule, asked: &Params) -> Result<Peer, F
     if let Some(id) = asked.one("ReferencedGroupId") {
         faults.add_if(!matches!(old.peer, Peer::Group(..)), VALUE);
         let own = world.groups.iter().any(|group| group.who == who && group.id == id);
+        let own = own && world.may_name(&old.group, id);
         peers.push(match &old.peer {
             // Another account's group may stay what it is.
             Peer::Group(same, _) if same == id => Ok(old.peer.clone()),
             _ if own => Ok(Peer::Group(id.to_owned(), who)),
             _ => Err("InvalidGroup.NotFound"),
         });
+    }
+    if let Some(id) = asked.one("PrefixListId") {
+        faults.add_if(!matches!(old.peer, Peer::List(_)), VALUE);
+        peers.push(world.own_list(who, Some(id)).map(|_| Peer::List(id.to_owned())));
     }
     faults.add_if(peers.is_empty(), MISSING);
     faults.add_if(peers.len() > 1, COMBINATION);
@@ -95,7 +103,7 @@ pub fn describe(world: &mut World, call: &Call, egress: bool) -> Outcome {
         (true, true) => return Err(MISSING.into()),
         (false, false) => return Err(COMBINATION.into()),
         (true, false) => {
-            for Wanted { traffic, peer, description } in wanted(world, call, egress)? {
+            for Wanted { traffic, peer, description } in wanted(world, call, egress, Some(&group))? {
                 let same = |rule: &Rule| of(rule) && rule.traffic == traffic && rule.peer == peer;
                 let at = world.rules.iter().position(same).ok_or("InvalidPermission.NotFound");
                 said.extend(faults.note(at).map(|at| (at, description)));
@@ -142,17 +150,19 @@ pub fn modifying(chooser: &mut Chooser, call: Call) -> Call {
             Some(Peer::V4(_)) | None => 0,
             Some(Peer::V6(_)) => 1,
             Some(Peer::Group(..)) => 2,
+            Some(Peer::List(_)) => 3,
         };
         let kinds = match chooser.dice.below(20) {
             0 => vec![],
-            1 => vec![own, (own + 1) % 3],
-            2 => vec![(own + 2) % 3],
+            1 => vec![own, (own + 1) % 4],
+            2 => vec![(own + 2) % 4],
             _ => vec![own],
         };
         for kind in kinds {
             let (name, value) = match kind {
                 0 => ("CidrIpv4", permits::cidr(chooser)),
                 1 => ("CidrIpv6", permits::cidr_v6(chooser)),
+                3 => ("PrefixListId", chooser.id("pl")),
                 _ => ("ReferencedGroupId", chooser.id("sg")),
             };
             call.params.set(format!("{at}{name}"), value);

@@ -59,7 +59,7 @@ impl Chooser<'_> {
             call.params.set("NetworkInterfaceId", id);
         }
         if self.dice.once_in(8) {
-            let own: Vec<_> = self.world.interfaces.iter().map(|one| one.ip.clone()).collect();
+            let own: Vec<_> = self.world.interfaces.iter().flat_map(Interface::ips).cloned().collect();
             let ip = if own.is_empty() { "10.0.0.9".to_owned() } else { self.dice.pick(&own).clone() };
             call.params.set("PrivateIpAddress", ip);
         }

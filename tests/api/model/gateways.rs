@@ -52,11 +52,15 @@ pub fn create_gateway(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     Ok(vec![node("internetGateway", gateway_shape(world, &row))])
 }
 
+fn find_gateway(world: &World, call: &Call) -> Result<usize, Code> {
+    let id = call.params.one("InternetGatewayId");
+    let own = |row: &Gateway| row.who == call.who && Some(&*row.id) == id;
+    world.gateways.iter().position(own).ok_or(NO_GATEWAY)
+}
+
 /// "You must detach the internet gateway from the VPC before you can delete it."
 pub fn delete_gateway(world: &mut World, call: &Call) -> Outcome {
-    let id = call.params.one("InternetGatewayId").unwrap_or_default();
-    let own = |row: &&Gateway| row.who == call.who && row.id == id;
-    let row = world.gateways.iter().find(own).cloned().ok_or(NO_GATEWAY)?;
+    let row = world.gateways[find_gateway(world, call)?].clone();
     if row.vpc.is_some() {
         return Err("DependencyViolation".into());
     }
@@ -134,10 +138,10 @@ fn find_options(world: &World, call: &Call) -> Result<String, Code> {
     world.dhcp_options.iter().find(own).map(|row| row.id.clone()).ok_or(NO_OPTIONS)
 }
 
-/// Not while a VPC has it: the default VPC never has another one than at first.
+/// "You must disassociate the set of DHCP options before you can delete it."
 pub fn delete_options(world: &mut World, call: &Call) -> Outcome {
     let id = find_options(world, call)?;
-    if world.accounts[call.who].dhcp_options == id {
+    if world.vpcs.iter().any(|vpc| vpc.dhcp_options == id) {
         return Err("DependencyViolation".into());
     }
     world.dhcp_options.retain(|row| row.id != id);
@@ -145,15 +149,48 @@ pub fn delete_options(world: &mut World, call: &Call) -> Outcome {
     Ok(vec![leaf("return", true)])
 }
 
-/// The flat networks' DHCP is the operator's.
+/// The default VPC's DHCP is the operator's.
 pub fn associate_options(world: &mut World, call: &Call) -> Outcome {
-    let account = &world.accounts[call.who];
     let mut faults = Faults::default();
     let id = faults.note(find_options(world, call));
-    let there = call.params.one("VpcId") == Some(&*account.vpc);
-    faults.add_if(!there, "InvalidVpcID.NotFound");
-    faults.add_if(id.is_some_and(|id| id != account.dhcp_options), "OperationNotPermitted");
+    let vpc = faults.note(world.own_vpc(call.who, call.params.one("VpcId"))).cloned();
+    let turns = vpc.as_ref().is_some_and(|vpc| vpc.is_default && id.as_ref() != Some(&vpc.dhcp_options));
+    faults.add_if(turns, "OperationNotPermitted");
     faults.done()?;
+    let (vpc, id) = (vpc.unwrap().id, id.unwrap());
+    world.vpcs.iter_mut().filter(|one| one.id == vpc).for_each(|one| one.dhcp_options = id.clone());
+    Ok(vec![leaf("return", true)])
+}
+
+/// "Attaches an internet gateway [...] to a VPC", which has one at most, as a gateway has one VPC.
+pub fn attach(world: &mut World, call: &Call) -> Outcome {
+    let mut faults = Faults::default();
+    let at = faults.note(find_gateway(world, call));
+    let vpc = faults.note(world.own_vpc(call.who, call.params.one("VpcId"))).map(|vpc| vpc.id.clone());
+    faults.add_if(at.is_some_and(|at| world.gateways[at].vpc.is_some()), "Resource.AlreadyAssociated");
+    let other = vpc.is_some() && world.gateways.iter().any(|one| one.vpc == vpc);
+    faults.add_if(other, VALUE);
+    faults.done()?;
+    world.gateways[at.unwrap()].vpc = vpc;
+    Ok(vec![leaf("return", true)])
+}
+
+/// "The VPC must not contain any running instances with Elastic IP addresses or public IPv4 addresses."
+pub fn detach(world: &mut World, call: &Call) -> Outcome {
+    let mut faults = Faults::default();
+    let at = faults.note(find_gateway(world, call));
+    let vpc = faults.note(world.own_vpc(call.who, call.params.one("VpcId"))).cloned();
+    if let (Some(at), Some(vpc)) = (at, &vpc) {
+        faults.add_if(world.gateways[at].vpc.as_ref() != Some(&vpc.id), "Gateway.NotAttached");
+        faults.add_if(vpc.is_default, "OperationNotPermitted");
+        let led = |one: &Interface| {
+            let public = one.ips().any(|ip| world.public_of(one, ip).is_some());
+            public && world.subnet(&one.subnet).vpc == vpc.id
+        };
+        faults.add_if(world.interfaces.iter().any(led), "DependencyViolation");
+    }
+    faults.done()?;
+    world.gateways[at.unwrap()].vpc = None;
     Ok(vec![leaf("return", true)])
 }
 
@@ -186,15 +223,26 @@ pub fn choose(chooser: &mut Chooser<'_>, call: Call) -> Call {
             let id = made(chooser, "dopt");
             call.with("DhcpOptionsId", id)
         }
+        "AttachInternetGateway" => {
+            let id = made(chooser, "igw");
+            let vpc = chooser.vpc();
+            call.with("InternetGatewayId", id).with("VpcId", vpc)
+        }
+        "DetachInternetGateway" => {
+            let own = |row: &&Gateway| row.who == chooser.who && row.vpc.is_some();
+            let attached: Vec<Gateway> = chooser.world.gateways.iter().filter(own).cloned().collect();
+            let one = chooser.dice.pick(&attached).clone();
+            let vpc = if chooser.dice.once_in(4) { chooser.vpc() } else { one.vpc.unwrap() };
+            call.with("InternetGatewayId", one.id).with("VpcId", vpc)
+        }
         _ => {
             let own = chooser.world.accounts[chooser.who].clone();
-            let other = chooser.world.accounts[1 - chooser.who].vpc.clone();
             let id = match chooser.dice.below(4) {
                 0 => "default".to_owned(),
                 1 => own.dhcp_options,
                 _ => chooser.id("dopt"),
             };
-            let vpc = if chooser.dice.once_in(6) { other } else { own.vpc };
+            let vpc = chooser.vpc();
             call.with("DhcpOptionsId", id).with("VpcId", vpc)
         }
     }
@@ -202,11 +250,11 @@ pub fn choose(chooser: &mut Chooser<'_>, call: Call) -> Call {
 
 /// An id, mostly of one that was made, and not of what the default VPC has, which is the first.
 fn made(chooser: &mut Chooser<'_>, prefix: &str) -> String {
-    let used = chooser.world.accounts[chooser.who].dhcp_options.clone();
+    let used = |id: &String| chooser.world.vpcs.iter().any(|vpc| vpc.dhcp_options == *id);
     let gateways = &chooser.world.gateways;
     let attached = |id: &String| gateways.iter().any(|row| row.id == *id && row.vpc.is_some());
     let mut free = chooser.own(chooser.who, prefix);
-    free.retain(|id| *id != used && !attached(id));
+    free.retain(|id| !used(id) && !attached(id));
     match free.is_empty() || chooser.dice.once_in(3) {
         true => chooser.id(prefix),
         false => chooser.dice.pick(&free).clone(),

@@ -20,17 +20,16 @@ pub fn create(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let lower = name.to_lowercase();
     faults.add_if(!plain(&name) || lower.starts_with("sg-") || lower == "default", VALUE);
     faults.add_if(!plain(&description), VALUE);
-    faults.add_if(
-        params.one("VpcId").is_some_and(|vpc| world.accounts[call.who].vpc != vpc),
-        "InvalidVpcID.NotFound",
-    );
-    let same = |group: &Group| group.who == call.who && group.name.to_lowercase() == lower;
+    let vpc = params.one("VpcId").unwrap_or(&world.accounts[call.who].vpc).to_owned();
+    faults.note(world.own_vpc(call.who, Some(&vpc)));
+    // "Names are case-insensitive and must be unique within the VPC."
+    let same = |group: &Group| group.vpc == vpc && group.name.to_lowercase() == lower;
     faults.add_if(world.groups.iter().any(same), "InvalidGroup.Duplicate");
     faults.done()?;
     let id = world.new_id(reply.at("groupId"), "sg");
     let tags = tags.unwrap();
     world.tag(call.who, &id, &tags);
-    world.groups.push(Group { who: call.who, id: id.clone(), name, description });
+    world.groups.push(Group { who: call.who, id: id.clone(), vpc, name, description });
     world.rules.push(everything_out(&id));
     let arn = world.arn(call.who, "security-group", &id);
     let mut answer = vec![leaf("return", true), leaf("groupId", &id), leaf("securityGroupArn", arn)];
@@ -60,7 +59,8 @@ pub fn find(world: &World, call: &Call) -> Result<Group, Code> {
     };
     match one_of(&call.params, "GroupId", "GroupName")? {
         Either::First(id) => own(&|group| group.id == id),
-        Either::Second(name) => own(&|group| group.name == name),
+        // "[Default VPC] The name of the security group."
+        Either::Second(name) => own(&|group| group.name == name && group.vpc == world.accounts[call.who].vpc),
     }
 }
 
@@ -69,7 +69,12 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
     let mut faults = Faults::default();
     faults.add_if(name == "default", "CannotDelete");
     let member = world.interfaces.iter().any(|one| one.groups.contains(&id));
-    let names = |rule: &Rule| rule.group != id && matches!(&rule.peer, Peer::Group(peer, _) if *peer == id);
+    // "If you attempt to delete a security group that is [...] referenced by another security group in the same VPC, the
+    // operation fails": a peer VPC's rules keep none.
+    let names = |rule: &Rule| {
+        let named = matches!(&rule.peer, Peer::Group(peer, _) if *peer == id);
+        named && rule.group != id && world.is_near(&rule.group, &id)
+    };
     faults.add_if(member || world.rules.iter().any(names), "DependencyViolation");
     faults.done()?;
     world.forget_rules(|rule| rule.group == id);
@@ -79,6 +84,22 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
 }
 
 impl World {
+    fn vpc_of_group(&self, id: &str) -> Option<&super::vpcs::Vpc> {
+        self.vpc(&self.groups.iter().find(|group| group.id == id)?.vpc)
+    }
+
+    /// Whether two groups are in one VPC, or on the operator's networks, which all accounts' default VPCs are.
+    pub fn is_near(&self, one: &str, other: &str) -> bool {
+        let both = self.vpc_of_group(one).zip(self.vpc_of_group(other));
+        both.is_some_and(|(one, two)| one.id == two.id || (one.is_default && two.is_default))
+    }
+
+    /// Whether a rule of one group can name the other: they are near, or in VPCs that are peers.
+    pub fn may_name(&self, of: &str, named: &str) -> bool {
+        let both = self.vpc_of_group(of).zip(self.vpc_of_group(named));
+        self.is_near(of, named) || both.is_some_and(|(one, two)| self.are_peers(&one.id, &two.id))
+    }
+
     /// Deletes rules and what hangs on them.
     pub fn forget_rules(&mut self, gone: impl Fn(&Rule) -> bool) {
         let ids: Vec<String> =
@@ -96,7 +117,7 @@ pub fn shape(world: &World, group: &Group) -> Vec<Tree> {
         leaf("groupId", &group.id),
         leaf("groupName", &group.name),
         leaf("groupDescription", &group.description),
-        leaf("vpcId", &world.accounts[group.who].vpc),
+        leaf("vpcId", &group.vpc),
         leaf("securityGroupArn", world.arn(group.who, "security-group", &group.id)),
         rules::permissions(world, "ipPermissions", of(false)),
         rules::permissions(world, "ipPermissionsEgress", of(true)),

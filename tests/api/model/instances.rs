@@ -6,6 +6,16 @@ use super::tree::Tree;
 use super::tree::{leaf, list, node};
 use super::world::*;
 
+/// How many interfaces an instance of a type has at most, and private addresses on each ("IP addresses per network
+/// interface per instance type", EC2 User Guide).
+pub fn limits(kind: &str) -> (usize, usize) {
+    match kind {
+        "m1.small" => (2, 4),
+        "t3.micro" => (2, 2),
+        _ => (4, 15),
+    }
+}
+
 /// Types with their cores and threads a core.
 pub const KINDS: &[(&str, i64, i64)] = &[("m1.small", 1, 1), ("t3.micro", 1, 2), ("m5.xlarge", 2, 2)];
 pub const NETWORK: (u32, u32) = (0x0a00_0000, 0x0a00_ffff);
@@ -50,9 +60,10 @@ fn interface(params: &Params, faults: &mut Faults) -> (Params, Vec<String>, Vec<
     (first.clone(), first.list("SecurityGroupId"), Vec::new())
 }
 
+/// The groups of an interface in a VPC.
 pub fn groups(
     world: &World,
-    who: usize,
+    vpc: &str,
     ids: &[String],
     names: &[String],
     faults: &mut Faults,
@@ -60,13 +71,13 @@ pub fn groups(
     let mut found = Vec::new();
     for (named, by_id) in ids.iter().map(|id| (id, true)).chain(names.iter().map(|name| (name, false))) {
         let own = |group: &&Group| {
-            group.who == who && if by_id { group.id == *named } else { group.name == *named }
+            group.vpc == vpc && if by_id { group.id == *named } else { group.name == *named }
         };
         let group = world.groups.iter().find(own).ok_or("InvalidGroup.NotFound");
         found.extend(faults.note(group).map(|group| group.id.clone()));
     }
     if ids.is_empty() && names.is_empty() {
-        let default = world.groups.iter().find(|group| group.who == who && group.name == "default");
+        let default = world.groups.iter().find(|group| group.vpc == vpc && group.name == "default");
         found.push(default.unwrap().id.clone());
     }
     found.sort();
@@ -105,12 +116,15 @@ pub fn run(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let told = |(key, _): &(String, String)| servable(key);
     faults.add_if(metadata.3 == "enabled" && !tags.iter().flatten().all(told), VALUE);
     let (asked, ids, names) = interface(params, &mut faults);
-    let groups = groups(world, call.who, &ids, &names, &mut faults);
+    let subnet = asked.one("SubnetId").unwrap_or(&world.accounts[call.who].subnet);
+    let subnet = faults.note(world.own_subnet(call.who, Some(subnet))).cloned();
+    let groups = match &subnet {
+        Some(subnet) => groups(world, &subnet.vpc, &ids, &names, &mut faults),
+        None => Vec::new(),
+    };
     let (min, max) = (params.number("MinCount").unwrap(), params.number("MaxCount").unwrap());
     faults.add_if(min > max, VALUE);
     faults.add_if(params.one("ImageId") != Some(&world.image), "InvalidAMIID.NotFound");
-    let subnet = asked.one("SubnetId").is_some_and(|id| id != world.accounts[call.who].subnet);
-    faults.add_if(subnet, "InvalidSubnetID.NotFound");
     let key = params.one("KeyName").map(str::to_owned);
     let own = |name: &String| world.keys.iter().any(|key| key.who == call.who && key.name == *name);
     faults.add_if(key.as_ref().is_some_and(|name| !own(name)), "InvalidKeyPair.NotFound");
@@ -123,11 +137,22 @@ pub fn run(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     faults.add_if(on, "UnsupportedOperation");
     faults.add_if(world.drained, "InsufficientInstanceCapacity");
     let wanted = asked.one("PrivateIpAddress").map(str::to_owned);
-    faults.note(wanted.as_ref().map_or(Ok(()), |ip| address(world, ip, max)));
+    faults.add_if(wanted.is_some() && max > 1, COMBINATION);
+    if let (Some(ip), Some(subnet)) = (&wanted, &subnet) {
+        faults.note(world.may_have(subnet, ip));
+    }
+    let made = i64::try_from(reply.items("instancesSet").len()).unwrap();
+    let fresh = subnet.as_ref().map_or(0, |subnet| world.fresh_in(subnet));
+    // What was freed just now may rest for a while.
+    let full = fresh < max && wanted.is_none();
+    let told = reply.at("Errors/Error/Code");
+    faults.add_if(full && fresh < min && told == NO_ROOM, NO_ROOM);
     faults.done()?;
-    let launch = Launch { who: call.who, asked, groups, wanted, metadata, kind, key };
+    let count = if full && (min..max).contains(&made) { made } else { max };
+    let subnet = subnet.unwrap();
+    let launch = Launch { who: call.who, subnet, asked, groups, wanted, metadata, kind, key };
     let reservation = world.new_id(reply.at("reservationId"), "r");
-    for index in 0..usize::try_from(max).unwrap() {
+    for index in 0..usize::try_from(count).unwrap() {
         let (id, interface) = launch.one(world, params, &reservation, index, reply);
         world.tag(call.who, &id, tags.as_ref().unwrap());
         world.tag(call.who, &interface, interface_tags.as_ref().unwrap());
@@ -136,22 +161,9 @@ pub fn run(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     Ok(answer(world, call.who, &reservation))
 }
 
-/// Whether an instance may ask for a private address.
-fn address(world: &World, wanted: &str, count: i64) -> Result<(), Code> {
-    let number = ip(wanted).unwrap();
-    if count > 1 {
-        Err(COMBINATION)
-    } else if number < NETWORK.0 + 4 || number >= NETWORK.1 {
-        Err(VALUE)
-    } else if world.interfaces.iter().any(|one| one.ip == wanted) {
-        Err("InvalidIPAddress.InUse")
-    } else {
-        Ok(())
-    }
-}
-
 struct Launch {
     who: usize,
+    subnet: Subnet,
     asked: Params,
     groups: Vec<String>,
     wanted: Option<String>,
@@ -178,18 +190,26 @@ impl Launch {
         let interface = world.new_id(&part("networkInterfaceId"), "eni");
         let attachment = world.new_id(&part("attachment/attachmentId"), "eni-attach");
         let goes = self.asked.flag("DeleteOnTermination").unwrap_or(true);
-        let auto_public = self.asked.flag("AssociatePublicIpAddress") == Some(true);
+        let auto_public = self.asked.flag("AssociatePublicIpAddress").unwrap_or(self.subnet.map_public);
         let public = auto_public.then(|| world.new_public(&part("association/publicIp")));
-        let (mac, ip) = (mac(world, part("macAddress")), self.private(world, part("privateIpAddress")));
+        let mac = mac(world, part("macAddress"));
+        let ip = world.take(&self.subnet, self.wanted.as_deref(), part("privateIpAddress"));
         world.interfaces.push(Interface {
             who: self.who,
             id: interface.clone(),
+            subnet: self.subnet.id.clone(),
             mac,
             ip,
+            more: Vec::new(),
             groups: self.groups.clone(),
             description: self.asked.one("Description").unwrap_or_default().to_owned(),
             checked: true,
-            attachment: Some(Attachment { id: attachment, instance: id.clone(), goes_with_it: goes }),
+            attachment: Some(Attachment {
+                id: attachment,
+                instance: id.clone(),
+                index: 0,
+                goes_with_it: goes,
+            }),
             auto_public,
             public,
         });
@@ -214,19 +234,12 @@ impl Launch {
         });
         (id, interface)
     }
-
-    /// The private address that the answer tells: the wanted one, or a free one of the network.
-    fn private(&self, world: &mut World, told: String) -> String {
-        let number = ip(&told).unwrap_or(0);
-        let taken = world.interfaces.iter().any(|one| one.ip == told);
-        let fits = NETWORK.0 + 4 <= number && number < NETWORK.1 && self.wanted.iter().all(|ip| *ip == told);
-        world.highest = world.highest.max(number);
-        if fits && !taken { told } else { format!("a free address instead of '{told}'") }
-    }
 }
 
+pub const NO_ROOM: Code = "InsufficientFreeAddressesInSubnet";
+
 /// A unicast address of local administration that nobody else has.
-fn mac(world: &World, told: String) -> String {
+pub fn mac(world: &World, told: String) -> String {
     let first = told.get(..2).and_then(|byte| u8::from_str_radix(byte, 16).ok()).unwrap_or(1);
     let taken = world.interfaces.iter().any(|one| one.mac == told);
     let fits = told.len() == 17 && first & 3 == 2 && !taken;
@@ -305,8 +318,12 @@ pub fn start(world: &mut World, call: &Call) -> Outcome {
             one.boot += 1;
             let id = one.id.clone();
             // None stays where an elastic address leads, see `World::settle`.
-            let own = world.interface_of(&id).map(|at| &mut world.interfaces[at]);
-            own.filter(|own| own.auto_public).into_iter().for_each(|own| own.public = Some(UNSEEN.into()));
+            // "If the public IP address of your instance [...] has been released, it will not receive a new one if there
+            // is more than one network interface attached to the instance."
+            if let [only] = world.interfaces_of(&id)[..] {
+                let own = &mut world.interfaces[only];
+                own.public = own.auto_public.then(|| UNSEEN.into());
+            }
         }
     }))
 }
@@ -360,20 +377,24 @@ impl World {
     fn shut_down(&mut self, at: usize, why: Option<(String, String)>) {
         self.instances[at].becomes(State::ShuttingDown);
         self.instances[at].why = why;
-        let interface =
-            self.interface_of(&self.instances[at].id.clone()).map(|at| self.interfaces[at].clone());
-        if let Some(going) = interface.filter(|one| one.attachment.as_ref().is_some_and(|to| to.goes_with_it))
-        {
-            self.free(&going.id);
+        for at in self.interfaces_of(&self.instances[at].id.clone()) {
+            let one = self.interfaces[at].clone();
+            if one.attachment.is_some_and(|to| to.goes_with_it) {
+                self.free(&one.id);
+            }
         }
     }
 
     fn terminated(&mut self, at: usize) {
         self.instances[at].becomes(State::Terminated);
-        let Some(at) = self.interface_of(&self.instances[at].id.clone()) else { return };
-        if self.interfaces[at].attachment.take().is_some_and(|to| to.goes_with_it) {
-            let gone = self.interfaces.remove(at);
-            self.untag(&gone.id);
+        let mut attached = self.interfaces_of(&self.instances[at].id.clone());
+        // From behind, so that places stay what they are.
+        attached.sort();
+        for at in attached.into_iter().rev() {
+            if self.interfaces[at].attachment.take().is_some_and(|to| to.goes_with_it) {
+                let gone = self.interfaces.remove(at);
+                self.untag(&gone.id);
+            }
         }
     }
 

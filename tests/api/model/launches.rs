@@ -1,7 +1,7 @@
 //! Calls about instances.
 
 use super::call::Call;
-use super::instances::{KINDS, NETWORK};
+use super::instances::KINDS;
 use super::steps::Chooser;
 use super::world::*;
 
@@ -31,20 +31,25 @@ pub fn run(chooser: &mut Chooser, mut call: Call) -> Call {
     chooser.token(call)
 }
 
-fn groups(chooser: &mut Chooser) -> Vec<String> {
+/// Groups of the VPC that a launch is in, mostly.
+fn groups(chooser: &mut Chooser, call: &Call, prefix: &str) -> Vec<String> {
     let count = [0, 0, 1, 1, 1, 2, 3, 6][chooser.dice.below(8)];
-    (0..count).map(|_| chooser.id("sg")).collect()
+    let subnet = call.params.one(&format!("{prefix}SubnetId"));
+    let subnet = subnet.unwrap_or(&chooser.world.accounts[chooser.who].subnet);
+    let subnet = chooser.world.subnets.iter().find(|one| one.id == subnet);
+    let vpc = subnet.map(|one| one.vpc.clone());
+    chooser.groups_in(vpc.as_deref(), count)
 }
 
 /// Subnet, groups and address as parameters of the instance.
-fn top(chooser: &mut Chooser, call: Call) -> Call {
-    let ids = groups(chooser);
+fn top(chooser: &mut Chooser, mut call: Call) -> Call {
+    place(chooser, &mut call, "");
+    let ids = groups(chooser, &call, "");
     let mut call = chooser.listed(call, "SecurityGroupId", &ids);
     if chooser.dice.once_in(8) {
         let name = chooser.group_name();
         call = chooser.listed(call, "SecurityGroup", &[name]);
     }
-    place(chooser, &mut call, "");
     call
 }
 
@@ -52,11 +57,11 @@ fn top(chooser: &mut Chooser, call: Call) -> Call {
 fn inner(chooser: &mut Chooser, mut call: Call) -> Call {
     const AT: &str = "NetworkInterface.1";
     call.params.set(format!("{AT}.DeviceIndex"), usize::from(chooser.dice.once_in(20)));
-    let ids = groups(chooser);
+    place(chooser, &mut call, "NetworkInterface.1.");
+    let ids = groups(chooser, &call, "NetworkInterface.1.");
     for (index, id) in chooser.indexes(ids.len()).iter().zip(&ids) {
         call.params.set(format!("{AT}.SecurityGroupId.{index}"), id);
     }
-    place(chooser, &mut call, "NetworkInterface.1.");
     if chooser.dice.once_in(3) {
         call.params.set(format!("{AT}.DeleteOnTermination"), chooser.dice.pick(&["true", "false"]));
     }
@@ -74,20 +79,14 @@ fn inner(chooser: &mut Chooser, mut call: Call) -> Call {
 }
 
 fn place(chooser: &mut Chooser, call: &mut Call, prefix: &str) {
-    if chooser.dice.once_in(4) {
-        let id = chooser.id("subnet");
+    if chooser.dice.once_in(if chooser.theme.networks { 2 } else { 4 }) {
+        let id = if chooser.theme.networks { chooser.subnet() } else { chooser.id("subnet") };
         call.params.set(format!("{prefix}SubnetId"), id);
     }
     if chooser.dice.once_in(8) {
-        let taken: Vec<_> = chooser.world.interfaces.iter().map(|one| one.ip.clone()).collect();
-        let above = u32::try_from(chooser.dice.below(3) + 1).unwrap();
-        let next = ip_text(chooser.world.highest.max(NETWORK.0 + 3) + above);
-        let ip = match chooser.dice.below(6) {
-            0 | 1 if !taken.is_empty() => chooser.dice.pick(&taken).clone(),
-            2 => (*chooser.dice.pick(&["10.0.0.0", "10.0.0.1", "10.0.0.3", "10.0.255.255", "192.0.2.1"]))
-                .to_owned(),
-            _ => next,
-        };
+        let subnet = call.params.one(&format!("{prefix}SubnetId"));
+        let subnet = subnet.unwrap_or(&chooser.world.accounts[chooser.who].subnet).to_owned();
+        let ip = chooser.address_in(&subnet);
         call.params.set(format!("{prefix}PrivateIpAddress"), ip);
     }
 }

@@ -169,6 +169,12 @@ pub fn permission(chooser: &mut Chooser, call: &mut Call, at: &str) {
         call.params.set(format!("{at}.CidrIpv6"), either(chooser, CIDRS6, BAD_CIDRS6));
         describe(chooser, call, &at);
     }
+    if kinds == 7 {
+        let id = chooser.id("pl");
+        let at = format!("{at}.PrefixListIds.1");
+        call.params.set(format!("{at}.PrefixListId"), id);
+        describe(chooser, call, &at);
+    }
     if kinds == 1 || (8..=10).contains(&kinds) {
         let name = chooser.dice.pick(&["Groups", "UserIdGroupPairs"]);
         let at = format!("{at}.{name}.{}", chooser.dice.below(3));
@@ -253,6 +259,10 @@ pub fn same(chooser: &mut Chooser, call: &mut Call, rule: &Rule, at: &str) -> St
         Peer::V6(cidr) => {
             call.params.set(format!("{at}.Ipv6Ranges.1.CidrIpv6"), cidr);
             format!("{at}.Ipv6Ranges.1")
+        }
+        Peer::List(id) => {
+            call.params.set(format!("{at}.PrefixListIds.1.PrefixListId"), id);
+            format!("{at}.PrefixListIds.1")
         }
         Peer::Group(group, of) => {
             call.params.set(format!("{at}.Groups.1.GroupId"), group);

@@ -2,6 +2,7 @@
 
 use super::call::{COMBINATION, Call, Code, Faults, MISSING, Params, VALUE};
 use super::groups::{self, plain};
+use super::peers::over;
 use super::tree::{Tree, leaf, list, node, tag_set};
 use super::world::*;
 
@@ -17,7 +18,7 @@ pub fn authorize(world: &mut World, call: &Call, reply: &Tree, egress: bool) -> 
     let mut faults = Faults::default();
     let tags = faults.note_all(new_tags(&call.params, &["security-group-rule"], "security-group-rule"));
     let group = faults.note(groups::find(world, call));
-    let wanted = faults.note_all(wanted(world, call, egress)).unwrap_or_default();
+    let wanted = faults.note_all(wanted(world, call, egress, group.as_ref())).unwrap_or_default();
     let Some(group) = group else { return Err(faults) };
     for (at, new) in wanted.iter().enumerate() {
         let same = |rule: &&Rule| rule.traffic == new.traffic && rule.peer == new.peer;
@@ -30,6 +31,18 @@ pub fn authorize(world: &mut World, call: &Call, reply: &Tree, egress: bool) -> 
         let twice = wanted[..at].iter().any(|old| old.traffic == new.traffic && old.peer == new.peer);
         faults.add_if(twice, VALUE);
     }
+    let mut after = world.clone();
+    let new = |one: &Wanted| Rule {
+        group: group.id.clone(),
+        id: None,
+        egress,
+        traffic: one.traffic.clone(),
+        peer: one.peer.clone(),
+        description: None,
+    };
+    after.rules.extend(wanted.iter().map(new));
+    let crowded = after.is_crowded_group(&group.id, egress);
+    faults.add_if(crowded, "RulesPerSecurityGroupLimitExceeded");
     faults.done()?;
     let told = reply.items("securityGroupRuleSet");
     let mut answer = Vec::new();
@@ -55,7 +68,7 @@ pub fn revoke(world: &mut World, call: &Call, egress: bool) -> Outcome {
     let ids = call.params.list("SecurityGroupRuleId");
     let (mut gone, mut unknown) = (Vec::new(), Vec::new());
     if ids.is_empty() {
-        for one in wanted(world, call, egress)? {
+        for one in wanted(world, call, egress, Some(&group))? {
             let same = |rule: &&Rule| of(rule) && rule.traffic == one.traffic && rule.peer == one.peer;
             match world.rules.iter().find(same) {
                 Some(rule) => gone.push(rule.clone()),
@@ -74,6 +87,10 @@ pub fn revoke(world: &mut World, call: &Call, egress: bool) -> Outcome {
             gone.extend(faults.note(rule.cloned().ok_or("InvalidSecurityGroupRuleId.NotFound")));
         }
         faults.done()?;
+    }
+    // "[...] an error is returned" for any other VPC.
+    if !unknown.is_empty() && world.vpc(&group.vpc).is_some_and(|vpc| !vpc.is_default) {
+        return Err("InvalidPermission.NotFound".into());
     }
     gone.sort_by(|a, b| a.id.cmp(&b.id));
     gone.dedup_by(|a, b| a.id == b.id);
@@ -107,7 +124,7 @@ fn is_flat(params: &Params) -> bool {
     flat.iter().any(|name| params.has(name))
 }
 
-pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, Faults> {
+pub fn wanted(world: &World, call: &Call, egress: bool, of: Option<&Group>) -> Result<Vec<Wanted>, Faults> {
     let given = call.params.structures("IpPermissions");
     let flat = !egress && is_flat(&call.params);
     match (flat, given.is_empty()) {
@@ -115,6 +132,8 @@ pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, F
         (false, true) => return Err(MISSING.into()),
         _ => {}
     }
+    // What is there may name a group that is gone or out of reach.
+    let known = !call.action.starts_with("Authorize");
     let permissions = if flat { unfolded(&call.params) } else { given };
     let mut faults = Faults::default();
     let mut wanted = Vec::new();
@@ -129,8 +148,15 @@ pub fn wanted(world: &World, call: &Call, egress: bool) -> Result<Vec<Wanted>, F
         }
         for name in ["Groups", "UserIdGroupPairs"] {
             for pair in permission.structures(name) {
-                peers.push((source(world, call.who, &pair), pair));
+                let stale = of.filter(|_| known).and_then(|of| stale(world, of, &pair));
+                let source = || source(world, call.who, of, &pair);
+                peers.push((stale.map_or_else(source, Ok), pair));
             }
+        }
+        for range in permission.structures("PrefixListIds") {
+            let id = range.one("PrefixListId");
+            let own = world.own_list(call.who, id).map(|at| Peer::List(world.lists[at].id.clone()));
+            peers.push((if id.is_none() { Err(MISSING) } else { own }, range));
         }
         faults.add_if(peers.is_empty(), MISSING);
         for (peer, range) in peers {
@@ -216,8 +242,24 @@ pub fn cidr6(text: Option<&str>) -> Result<String, Code> {
     Ok(format!("{}/{bits}", std::net::Ipv6Addr::from_bits(address.to_bits() & mask)))
 }
 
+/// What a rule of the group names, and means nobody any more, if a pair stands for that.
+fn stale(world: &World, of: &Group, pair: &Params) -> Option<Peer> {
+    let id = pair.one("GroupId").filter(|_| !pair.has("GroupName"))?;
+    let told = over(world, &of.id, id);
+    let is_stale = |one: &Tree| one.name == "peeringStatus" && one.text != "active";
+    let vpc = told.iter().find(|one| one.name == "vpcId").map(|one| one.text.clone());
+    let says = pair.one("VpcId").is_none_or(|named| vpc.as_deref() == Some(named));
+    let digits = |text: &str| text.replace('-', "");
+    let is_it = |rule: &&Rule| {
+        let user = |who: &usize| pair.one("UserId").is_none_or(|id| digits(id) == world.accounts[*who].id);
+        rule.group == of.id && matches!(&rule.peer, Peer::Group(named, who) if named == id && user(who))
+    };
+    let rule = world.rules.iter().find(is_it).filter(|_| says && told.iter().any(is_stale));
+    rule.map(|rule| rule.peer.clone())
+}
+
 /// A group of the caller's, or of the account that is named.
-fn source(world: &World, who: usize, pair: &Params) -> Result<Peer, Code> {
+fn source(world: &World, who: usize, to: Option<&Group>, pair: &Params) -> Result<Peer, Code> {
     const ABSENT: Code = "InvalidGroup.NotFound";
     let of = match pair.one("UserId") {
         Some(id) => {
@@ -231,12 +273,16 @@ fn source(world: &World, who: usize, pair: &Params) -> Result<Peer, Code> {
         return Err(MISSING);
     }
     let of = of.ok_or(ABSENT)?;
-    let own = |group: &&Group| group.who == of && id.map_or(Some(&*group.name) == name, |id| group.id == id);
+    let by_name = |group: &Group| Some(&*group.name) == name && group.vpc == world.accounts[of].vpc;
+    let own = |group: &&Group| group.who == of && id.map_or_else(|| by_name(group), |id| group.id == id);
     let group = world.groups.iter().find(own).ok_or(ABSENT)?;
     if name.is_some_and(|name| name != group.name) {
         return Err(COMBINATION);
     }
-    if pair.one("VpcId").is_some_and(|vpc| vpc != world.accounts[of].vpc) {
+    if pair.one("VpcId").is_some_and(|vpc| vpc != group.vpc) {
+        return Err(ABSENT);
+    }
+    if to.is_some_and(|to| !world.may_name(&to.id, &group.id)) {
         return Err(ABSENT);
     }
     Ok(Peer::Group(group.id.clone(), of))
@@ -271,8 +317,10 @@ pub fn shape(world: &World, rule: &Rule) -> Vec<Tree> {
     tree.push(match &rule.peer {
         Peer::V4(cidr) => leaf("cidrIpv4", cidr),
         Peer::V6(cidr) => leaf("cidrIpv6", cidr),
+        Peer::List(id) => leaf("prefixListId", id),
         Peer::Group(group, of) => {
-            let inner = vec![leaf("groupId", group), leaf("userId", &world.accounts[*of].id)];
+            let mut inner = vec![leaf("groupId", group), leaf("userId", &world.accounts[*of].id)];
+            inner.extend(over(world, &rule.group, group));
             node("referencedGroupInfo", inner)
         }
     });
@@ -294,6 +342,7 @@ fn revoked(rule: &Rule) -> Vec<Tree> {
     tree.push(match &rule.peer {
         Peer::V4(cidr) => leaf("cidrIpv4", cidr),
         Peer::V6(cidr) => leaf("cidrIpv6", cidr),
+        Peer::List(id) => leaf("prefixListId", id),
         Peer::Group(group, _) => leaf("referencedGroupId", group),
     });
     tree.extend(rule.description.as_ref().map(|text| leaf("description", text)));
@@ -307,7 +356,7 @@ pub fn permissions<'a>(world: &World, name: &str, rules: impl Iterator<Item = &'
     kinds.sort();
     kinds.dedup();
     let permission = |traffic: &Traffic| {
-        let (mut v4, mut v6, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut v4, mut v6, mut groups, mut lists) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for rule in rules.iter().filter(|rule| rule.traffic == *traffic) {
             let mut item: Vec<Tree> = rule.description.iter().map(|text| leaf("description", text)).collect();
             match &rule.peer {
@@ -319,9 +368,14 @@ pub fn permissions<'a>(world: &World, name: &str, rules: impl Iterator<Item = &'
                     item.push(leaf("cidrIpv6", cidr));
                     v6.push(item);
                 }
+                Peer::List(id) => {
+                    item.push(leaf("prefixListId", id));
+                    lists.push(item);
+                }
                 Peer::Group(group, of) => {
                     item.push(leaf("groupId", group));
                     item.push(leaf("userId", &world.accounts[*of].id));
+                    item.extend(over(world, &rule.group, group));
                     groups.push(item);
                 }
             }
@@ -331,7 +385,7 @@ pub fn permissions<'a>(world: &World, name: &str, rules: impl Iterator<Item = &'
             list("ipRanges", v4),
             list("ipv6Ranges", v6),
             list("groups", groups),
-            list("prefixListIds", Vec::new()),
+            list("prefixListIds", lists),
         ];
         if let Some((from, to)) = traffic.1 {
             tree.extend([leaf("fromPort", from), leaf("toPort", to)]);

@@ -10,7 +10,13 @@ fn private_name(ip: &str) -> String {
     format!("ip-{}.{DOMAIN}", ip.replace('.', "-"))
 }
 
-fn public_name(ip: &str) -> String {
+/// "If at least one of the attributes is set to false [...] instances with a public IP address do not receive corresponding
+/// public DNS hostnames" (VPC User Guide, DNS attributes in your VPC).
+fn public_name(world: &World, own: &Interface, ip: &str) -> String {
+    let vpc = world.vpc(&world.subnet(&own.subnet).vpc).unwrap();
+    if !vpc.support || !vpc.hostnames {
+        return String::new();
+    }
     format!("ec2-{}.{REGION}.compute.{DOMAIN}", ip.replace('.', "-"))
 }
 
@@ -75,8 +81,11 @@ fn constant() -> Vec<Tree> {
 }
 
 pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
-    let interface = world.interface_of(&one.id).map(|at| &world.interfaces[at]);
-    let public = interface.and_then(|interface| world.public_of(interface)).map(|(ip, _)| ip);
+    let interfaces: Vec<_> = world.interfaces_of(&one.id).iter().map(|at| &world.interfaces[*at]).collect();
+    let interface = interfaces.first().copied();
+    let public = interface.and_then(|own| world.public_of(own, &own.ip)).map(|(ip, _)| ip);
+    let public_dns = interface.zip(public.as_ref()).map(|(own, ip)| public_name(world, own, ip));
+    let public_dns = public_dns.unwrap_or_default();
     let launched = format!("~time launch {} {}", one.id, one.starts);
     let (_, cores, threads) = KINDS.iter().find(|(name, ..)| *name == one.kind).unwrap();
     let (tokens, hops, endpoint, tags_told) = &one.metadata;
@@ -86,7 +95,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
         leaf("imageId", &world.image),
         of_state("instanceState", one.state),
         leaf("privateDnsName", interface.map_or_else(String::new, |own| private_name(&own.ip))),
-        leaf("dnsName", public.as_deref().map_or_else(String::new, public_name)),
+        leaf("dnsName", public_dns),
         leaf("reason", transition(one)),
         leaf("amiLaunchIndex", one.index),
         leaf("instanceType", &one.kind),
@@ -106,7 +115,7 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
                 leaf("instanceMetadataTags", tags_told),
             ],
         ),
-        list("networkInterfaceSet", interface.iter().map(|own| within(world, own)).collect()),
+        list("networkInterfaceSet", interfaces.iter().map(|own| within(world, own)).collect()),
     ]);
     tree.extend(one.key.as_ref().map(|name| leaf("keyName", name)));
     tree.extend(
@@ -115,8 +124,8 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
             .map(|(code, message)| node("stateReason", vec![leaf("code", code), leaf("message", message)])),
     );
     if let Some(own) = interface {
-        tree.push(leaf("subnetId", &world.accounts[own.who].subnet));
-        tree.push(leaf("vpcId", &world.accounts[own.who].vpc));
+        tree.push(leaf("subnetId", &own.subnet));
+        tree.push(leaf("vpcId", &world.subnet(&own.subnet).vpc));
         tree.push(leaf("privateIpAddress", &own.ip));
         tree.push(leaf("sourceDestCheck", own.checked));
     }
@@ -130,18 +139,19 @@ pub fn instance(world: &World, one: &Instance) -> Vec<Tree> {
 
 /// What an interface tells in both places, without its address.
 fn common(world: &World, own: &Interface) -> Vec<Tree> {
+    let nat = world.nat_of(&own.id).is_some();
     vec![
         leaf("networkInterfaceId", &own.id),
-        leaf("subnetId", &world.accounts[own.who].subnet),
-        leaf("vpcId", &world.accounts[own.who].vpc),
+        leaf("subnetId", &own.subnet),
+        leaf("vpcId", &world.subnet(&own.subnet).vpc),
         leaf("description", &own.description),
         leaf("ownerId", &world.accounts[own.who].id),
-        leaf("status", if own.attachment.is_some() { "in-use" } else { "available" }),
+        leaf("status", if own.attachment.is_some() || nat { "in-use" } else { "available" }),
         leaf("macAddress", &own.mac),
         leaf("privateIpAddress", &own.ip),
         leaf("privateDnsName", private_name(&own.ip)),
         leaf("sourceDestCheck", own.checked),
-        leaf("interfaceType", "interface"),
+        leaf("interfaceType", if nat { "nat_gateway" } else { "interface" }),
         list("ipv6AddressesSet", Vec::new()),
         group_set(world, Some(own)),
     ]
@@ -152,7 +162,7 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
     let attachment = own.attachment.as_ref().map(|to| {
         let mut inner = vec![
             leaf("attachmentId", &to.id),
-            leaf("deviceIndex", 0),
+            leaf("deviceIndex", to.index),
             leaf("networkCardIndex", 0),
             leaf("status", "attached"),
             leaf("attachTime", format!("~time attach {}", to.id)),
@@ -164,24 +174,31 @@ fn links(world: &World, own: &Interface, long: bool) -> Vec<Tree> {
         }
         node("attachment", inner)
     });
-    let association = world.public_of(own).map(|(ip, owner)| {
-        let mut inner =
-            vec![leaf("publicIp", &ip), leaf("publicDnsName", public_name(&ip)), leaf("ipOwnerId", owner)];
-        if let Some(address) = world.address_at(&own.id).filter(|_| long) {
-            let (id, _) = address.association.as_ref().unwrap();
+    let association = |at: &str| {
+        let (ip, owner) = world.public_of(own, at)?;
+        let mut inner = vec![
+            leaf("publicIp", &ip),
+            leaf("publicDnsName", public_name(world, own, &ip)),
+            leaf("ipOwnerId", owner),
+        ];
+        if let Some(address) = world.address_at(&own.id, at).filter(|_| long) {
+            let (id, ..) = address.association.as_ref().unwrap();
             inner.push(leaf("allocationId", &address.id));
             inner.push(leaf("associationId", id));
         }
-        node("association", inner)
-    });
-    let mut private = vec![
-        leaf("privateIpAddress", &own.ip),
-        leaf("privateDnsName", private_name(&own.ip)),
-        leaf("primary", true),
-    ];
-    private.extend(association.clone());
-    let mut tree = vec![list("privateIpAddressesSet", vec![private])];
-    tree.extend(attachment.into_iter().chain(association));
+        Some(node("association", inner))
+    };
+    let private = |ip: &String| {
+        let mut tree = vec![
+            leaf("privateIpAddress", ip),
+            leaf("privateDnsName", private_name(ip)),
+            leaf("primary", *ip == own.ip),
+        ];
+        tree.extend(association(ip));
+        tree
+    };
+    let mut tree = vec![list("privateIpAddressesSet", own.ips().map(private).collect())];
+    tree.extend(attachment.into_iter().chain(association(&own.ip)));
     tree
 }
 
@@ -194,7 +211,7 @@ pub fn interface(world: &World, own: &Interface) -> Vec<Tree> {
     let more = vec![
         leaf("availabilityZone", ZONE),
         leaf("availabilityZoneId", ZONE_ID),
-        leaf("requesterManaged", false),
+        leaf("requesterManaged", world.nat_of(&own.id).is_some()),
         tag_set("tagSet", &world.tags_of(&own.id)),
     ];
     [common(world, own), links(world, own, true), more].concat()

@@ -3,6 +3,7 @@
 use crate::dice::Dice;
 
 use super::call::Call;
+use super::families::{Family, NETWORKS, Theme};
 use super::world::*;
 use super::{attributes, edits, gateways, launches, permits};
 
@@ -13,6 +14,7 @@ pub struct Chooser<'a> {
     pub who: usize,
     /// Calls that were made before in this history.
     pub before: &'a [Call],
+    pub theme: Theme,
 }
 
 const NAMES: &[&str] = &["web", "db", "Web", "app tier", "x.y_z-1", "a;{}!$*&"];
@@ -63,6 +65,10 @@ const WEIGHTS: &[(&str, usize)] = &[
     ("DeleteNetworkInsightsAnalysis", 4),
 ];
 
+fn family(action: &str) -> Option<&'static Family> {
+    NETWORKS.iter().find(|family| family.actions.iter().any(|(known, _)| *known == action))
+}
+
 impl Chooser<'_> {
     /// A call that writes, not spoilt yet.
     pub fn write(&mut self) -> Call {
@@ -80,39 +86,19 @@ impl Chooser<'_> {
         call
     }
 
-    /// The plainest call for what the others are about, where there is nothing of it.
-    fn lacking(&mut self) -> Option<Call> {
-        let call = |action| Call::new(self.who, action);
-        let own = |prefix: &str| self.own(self.who, prefix);
-        let alive = |one: &&Instance| {
-            one.who == self.who && !matches!(one.state, State::ShuttingDown | State::Terminated)
-        };
-        let Some(instance) = self.world.instances.iter().find(alive).map(|one| one.id.clone()) else {
-            let run = call("RunInstances")
-                .with("ImageId", &self.world.image)
-                .with("MinCount", 1)
-                .with("MaxCount", 2);
-            return self.dice.once_in(2).then_some(run);
-        };
-        let next = match (own("eipalloc").is_empty(), own("nip").first(), own("nia").is_empty()) {
-            (true, _, _) => call("AllocateAddress"),
-            (false, None, _) => {
-                let path = call("CreateNetworkInsightsPath").with("Source", instance);
-                path.with("Protocol", "tcp").with("DestinationIp", "198.51.100.7")
-            }
-            (false, Some(path), true) => {
-                call("StartNetworkInsightsAnalysis").with("NetworkInsightsPathId", path)
-            }
-            (false, Some(_), false) => return None,
-        };
-        self.dice.once_in(4).then_some(next)
-    }
-
     fn action(&mut self) -> &'static str {
-        let total: usize = WEIGHTS.iter().map(|(_, weight)| weight).sum();
+        let mut all: Vec<(&str, usize)> = Vec::new();
+        let mut add = |actions: &[(&'static str, usize)], times: usize| {
+            all.extend(actions.iter().map(|(action, weight)| (*action, weight * times)));
+        };
+        add(WEIGHTS, self.theme.weight(None));
+        for (at, family) in NETWORKS.iter().enumerate() {
+            add(family.actions, self.theme.weight(Some(at)));
+        }
+        let total: usize = all.iter().map(|(_, weight)| weight).sum();
         let mut left = self.dice.below(total);
-        for (action, weight) in WEIGHTS {
-            if left < *weight {
+        for (action, weight) in all {
+            if left < weight {
                 return action;
             }
             left -= weight;
@@ -122,6 +108,9 @@ impl Chooser<'_> {
 
     /// Whether the account has anything that the action is about.
     fn has_what_it_takes(&self, action: &str) -> bool {
+        if let Some(family) = family(action) {
+            return (family.has_what_it_takes)(self, action);
+        }
         let some = |prefix: &str| !self.own(self.who, prefix).is_empty();
         let any = |states: &[State]| {
             self.world.instances.iter().any(|one| one.who == self.who && states.contains(&one.state))
@@ -153,6 +142,9 @@ impl Chooser<'_> {
 
     fn of(&mut self, action: &'static str) -> Call {
         let call = Call::new(self.who, action);
+        if let Some(family) = family(action) {
+            return (family.choose)(self, call);
+        }
         match action {
             "AllocateAddress" => self.allocate(call),
             "AssociateAddress" => self.associate(call),
@@ -160,7 +152,12 @@ impl Chooser<'_> {
             "ReleaseAddress" => self.address(call),
             "CreateSecurityGroup" => self.group(call),
             "DeleteSecurityGroup" => match self.named_by_others() {
-                Some(id) if self.dice.once_in(2) => call.with("GroupId", id),
+                Some(id) if self.dice.once_in(3) => call.with("GroupId", id),
+                _ if self.dice.once_in(2) => {
+                    let unused = self.unused_groups();
+                    let id = self.mostly(unused, "sg");
+                    call.with("GroupId", id)
+                }
                 _ => self.named_group(call),
             },
             "AuthorizeSecurityGroupIngress" | "AuthorizeSecurityGroupEgress" => {
@@ -208,6 +205,17 @@ impl Chooser<'_> {
         }
     }
 
+    /// Groups that nothing needs.
+    fn unused_groups(&self) -> Vec<String> {
+        let unused = |group: &&Group| {
+            let has = |one: &Interface| one.groups.contains(&group.id);
+            let named = |rule: &Rule| matches!(&rule.peer, Peer::Group(id, _) if *id == group.id);
+            let own = group.who == self.who && group.name != "default";
+            own && !self.world.interfaces.iter().any(has) && !self.world.rules.iter().any(named)
+        };
+        self.world.groups.iter().filter(unused).map(|group| group.id.clone()).collect()
+    }
+
     /// A group, not the default one, that a rule of another group names.
     fn named_by_others(&self) -> Option<String> {
         let named = |group: &&Group| {
@@ -217,46 +225,6 @@ impl Chooser<'_> {
             group.who == self.who && group.name != "default" && self.world.rules.iter().any(by)
         };
         self.world.groups.iter().find(named).map(|group| group.id.clone())
-    }
-
-    /// Ids of that kind that an account has.
-    pub fn own(&self, who: usize, prefix: &str) -> Vec<String> {
-        let of_kind = |id: &String| id.rsplit_once('-').is_some_and(|(kind, _)| kind == prefix);
-        match prefix {
-            "eipassoc" => {
-                let own = self.world.addresses.iter().filter(|address| address.who == who);
-                own.filter_map(|address| address.association.as_ref()).map(|(id, _)| id.clone()).collect()
-            }
-            _ => self.world.resources(who).into_iter().filter(of_kind).collect(),
-        }
-    }
-
-    /// An id: mostly of the account's own, else of the other account's, gone, or never made.
-    pub fn id(&mut self, prefix: &str) -> String {
-        let other = (self.who + 1) % self.world.accounts.len();
-        let (mut own, others) = (self.own(self.who, prefix), self.own(other, prefix));
-        if prefix == "i" && !self.dice.once_in(6) {
-            let ended = |id: &String| {
-                self.world.instances.iter().any(|one| one.id == *id && one.state == State::Terminated)
-            };
-            own.retain(|id| !ended(id));
-        }
-        let gone = self.world.seen.iter().filter(|id| {
-            id.rsplit_once('-').is_some_and(|(kind, _)| kind == prefix)
-                && !own.contains(id)
-                && !others.contains(id)
-        });
-        let gone: Vec<String> = gone.cloned().collect();
-        let from = match self.dice.below(20) {
-            0 => &others,
-            1 => &gone,
-            _ => &own,
-        };
-        if from.is_empty() || self.dice.once_in(40) {
-            let digits = self.dice.pick(&["0123456789abcdef0", "0badcafe", "00000000000000000"]);
-            return format!("{prefix}-{digits}");
-        }
-        self.dice.pick(from).clone()
     }
 
     /// `name.1`, `name.2`; or from 0, with gaps, or the name alone for a single one.
@@ -345,9 +313,8 @@ impl Chooser<'_> {
             self.dice.pick(&["what for", "a-z (0)", "x", "x", "x", "x", "x", "x", "x", "ü"]),
         );
         if self.dice.once_in(5) {
-            let whose =
-                if self.dice.once_in(4) { (self.who + 1) % self.world.accounts.len() } else { self.who };
-            call.params.set("VpcId", &self.world.accounts[whose].vpc);
+            let vpc = self.id("vpc");
+            call.params.set("VpcId", vpc);
         }
         self.with_tags(call, "security-group")
     }

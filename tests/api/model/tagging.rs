@@ -15,6 +15,11 @@ fn kind(resource: &str) -> (&'static str, Code) {
         "sgr" => ("security-group-rule", "InvalidSecurityGroupRuleId.NotFound"),
         "subnet" => ("subnet", "InvalidSubnetID.NotFound"),
         "vpc" => ("vpc", "InvalidVpcID.NotFound"),
+        "rtb" => ("route-table", "InvalidRouteTableID.NotFound"),
+        "nat" => ("natgateway", "NatGatewayNotFound"),
+        "pl" => ("prefix-list", "InvalidPrefixListID.NotFound"),
+        "pcx" => ("vpc-peering-connection", "InvalidVpcPeeringConnectionID.NotFound"),
+        "acl" => ("network-acl", "InvalidNetworkAclID.NotFound"),
         "igw" => ("internet-gateway", "InvalidInternetGatewayID.NotFound"),
         "dopt" => ("dhcp-options", "InvalidDhcpOptionID.NotFound"),
         "ami" => ("image", "InvalidAMIID.NotFound"),
@@ -41,7 +46,13 @@ impl World {
             let own = self.rules.iter().filter(|rule| rule.group == group.id);
             all.extend(own.filter_map(|rule| rule.id.clone()));
         }
-        all.extend([self.accounts[who].vpc.clone(), self.accounts[who].subnet.clone()]);
+        all.extend(self.vpcs.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.subnets.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.tables.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.nats.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.lists.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
+        all.extend(self.peerings_of(who).iter().map(|row| row.id.clone()));
+        all.extend(self.acls.iter().filter(|row| row.who == who).map(|row| row.id.clone()));
         all
     }
 }
@@ -64,7 +75,7 @@ pub fn create(world: &mut World, call: &Call) -> Outcome {
     faults.add_if(tags.is_empty(), MISSING);
     check_tags(&tags, &mut faults);
     for id in &named {
-        let old = world.tags_of(id);
+        let old = world.tags_by(call.who, id);
         let new = tags.iter().filter(|(key, _)| !old.iter().any(|(other, _)| other == key));
         faults.add_if(old.len() + new.count() > 50, "TagLimitExceeded");
     }
@@ -87,7 +98,9 @@ pub fn delete(world: &mut World, call: &Call) -> Outcome {
             let value = asked.0.iter().find(|(name, _)| name == "Value").map(|(_, value)| value);
             asked.one("Key") == Some(&tag.key) && value.is_none_or(|value| *value == tag.value)
         };
-        named.contains(&tag.resource) && (asked.is_empty() || asked.iter().any(matches))
+        tag.who == call.who
+            && named.contains(&tag.resource)
+            && (asked.is_empty() || asked.iter().any(matches))
     };
     world.tags.retain(|tag| !meant(tag));
     Ok(vec![leaf("return", true)])

@@ -131,6 +131,8 @@ fn unescaped(text: &str) -> String {
 const LEARNED: &[&str] = &[
     "launchTime",
     "createTime",
+    "deleteTime",
+    "expirationTime",
     "attachTime",
     "createdDate",
     "startDate",

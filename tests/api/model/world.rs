@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::acls::{Acl, AclAssociation, AclEntry};
 use super::call::{Call, Code, Faults, Params, VALUE};
+use super::families;
 use super::gateways::{DhcpOptions, Gateway};
+use super::lists::PrefixList;
+use super::nat::NatGateway;
+use super::peers::Peering;
+pub use super::routes::Route;
+use super::routing::{RouteTable, TableAssociation};
+pub use super::subnets::Subnet;
 use super::transfers::Transfer;
 use super::tree::{Learned, Tree};
-use super::{
-    addresses, attributes, edits, gateways, groups, insights, instances, keys, rules, tagging, transfers,
-};
+use super::vpcs::Vpc;
 
 pub const REGION: &str = "us-east-1";
 pub const ZONE: &str = "us-east-1a";
@@ -37,8 +43,8 @@ pub struct Address {
     pub id: String,
     pub ip: String,
     pub pool: String,
-    /// Its id, and the interface that it leads to.
-    pub association: Option<(String, String)>,
+    /// Its id, the interface that it leads to, and the private address there.
+    pub association: Option<(String, String, String)>,
     /// What reverse DNS says, as zones write it.
     pub name: Option<String>,
 }
@@ -47,6 +53,7 @@ pub struct Address {
 pub struct Group {
     pub who: usize,
     pub id: String,
+    pub vpc: String,
     pub name: String,
     pub description: String,
 }
@@ -57,6 +64,8 @@ pub enum Peer {
     V6(String),
     /// A group of an account.
     Group(String, usize),
+    /// A prefix list.
+    List(String),
 }
 
 /// A protocol in EC2's words, and ports or ICMP's type and code.
@@ -113,8 +122,11 @@ pub struct Instance {
 pub struct Interface {
     pub who: usize,
     pub id: String,
+    pub subnet: String,
     pub mac: String,
     pub ip: String,
+    /// Its secondary private addresses.
+    pub more: Vec<String>,
     pub groups: Vec<String>,
     pub description: String,
     /// Its source and destination are.
@@ -126,12 +138,22 @@ pub struct Interface {
     pub public: Option<String>,
 }
 
+/// What ids begin with that no answer has told yet.
 pub const UNSEEN: &str = "?";
+
+impl Interface {
+    /// The primary private address first.
+    pub fn ips(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.ip).chain(&self.more)
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct Attachment {
     pub id: String,
     pub instance: String,
+    /// 0 is the instance's first.
+    pub index: i64,
     pub goes_with_it: bool,
 }
 
@@ -186,9 +208,22 @@ pub struct World {
     pub drained: bool,
     /// The highest private address that was ever given to anybody.
     pub highest: u32,
+    /// Private addresses that anybody ever had, and where.
+    pub used: BTreeSet<(String, u32)>,
     pub addresses: Vec<Address>,
     pub groups: Vec<Group>,
     pub rules: Vec<Rule>,
+    pub vpcs: Vec<Vpc>,
+    pub subnets: Vec<Subnet>,
+    pub tables: Vec<RouteTable>,
+    pub table_associations: Vec<TableAssociation>,
+    pub routes: Vec<Route>,
+    pub nats: Vec<NatGateway>,
+    pub lists: Vec<PrefixList>,
+    pub peerings: Vec<Peering>,
+    pub acls: Vec<Acl>,
+    pub acl_entries: Vec<AclEntry>,
+    pub acl_associations: Vec<AclAssociation>,
     pub instances: Vec<Instance>,
     pub interfaces: Vec<Interface>,
     pub keys: Vec<KeyPair>,
@@ -213,55 +248,9 @@ pub type Outcome = Result<Vec<Tree>, Faults>;
 impl World {
     /// Does what a call asks for; the ids of what it makes are taken from the answer.
     pub fn perform(&mut self, call: &Call, reply: &Tree) -> Outcome {
-        let outcome = self.act(call, reply);
+        let outcome = families::act(self, call, reply);
         self.settle();
         outcome
-    }
-
-    fn act(&mut self, call: &Call, reply: &Tree) -> Outcome {
-        match call.action {
-            "AllocateAddress" => addresses::allocate(self, call, reply),
-            "AssociateAddress" => addresses::associate(self, call, reply),
-            "DisassociateAddress" => addresses::disassociate(self, call),
-            "ReleaseAddress" => addresses::release(self, call),
-            "CreateSecurityGroup" => groups::create(self, call, reply),
-            "DeleteSecurityGroup" => groups::delete(self, call),
-            "AuthorizeSecurityGroupIngress" => rules::authorize(self, call, reply, false),
-            "AuthorizeSecurityGroupEgress" => rules::authorize(self, call, reply, true),
-            "RevokeSecurityGroupIngress" => rules::revoke(self, call, false),
-            "RevokeSecurityGroupEgress" => rules::revoke(self, call, true),
-            "ModifySecurityGroupRules" => edits::modify(self, call),
-            "UpdateSecurityGroupRuleDescriptionsIngress" => edits::describe(self, call, false),
-            "UpdateSecurityGroupRuleDescriptionsEgress" => edits::describe(self, call, true),
-            "ModifyAddressAttribute" => transfers::name(self, call),
-            "ResetAddressAttribute" => transfers::reset(self, call),
-            "EnableAddressTransfer" => transfers::enable(self, call),
-            "DisableAddressTransfer" => transfers::disable(self, call),
-            "AcceptAddressTransfer" => transfers::accept(self, call),
-            "RunInstances" => instances::run(self, call, reply),
-            "StartInstances" => instances::start(self, call),
-            "StopInstances" => instances::stop(self, call),
-            "RebootInstances" => instances::reboot(self, call),
-            "TerminateInstances" => instances::terminate(self, call),
-            "ModifyInstanceAttribute" => attributes::modify(self, call),
-            "ModifyInstanceMetadataOptions" => attributes::options_of(self, call),
-            "ResetInstanceAttribute" => attributes::reset(self, call),
-            "CreateKeyPair" => keys::create(self, call, reply),
-            "ImportKeyPair" => keys::import(self, call, reply),
-            "DeleteKeyPair" => keys::delete(self, call),
-            "CreateTags" => tagging::create(self, call),
-            "DeleteTags" => tagging::delete(self, call),
-            "CreateInternetGateway" => gateways::create_gateway(self, call, reply),
-            "DeleteInternetGateway" => gateways::delete_gateway(self, call),
-            "CreateDhcpOptions" => gateways::create_options(self, call, reply),
-            "DeleteDhcpOptions" => gateways::delete_options(self, call),
-            "AssociateDhcpOptions" => gateways::associate_options(self, call),
-            "CreateNetworkInsightsPath" => insights::create_path(self, call, reply),
-            "DeleteNetworkInsightsPath" => insights::delete_path(self, call),
-            "StartNetworkInsightsAnalysis" => insights::start(self, call, reply),
-            "DeleteNetworkInsightsAnalysis" => insights::delete(self, call),
-            other => panic!("the model does not know {other}"),
-        }
     }
 
     /// "When you stop or terminate your instance, we release its public IP address", and an Elastic IP address takes its
@@ -271,18 +260,19 @@ impl World {
             let to = one.attachment.as_ref();
             let of = |instance: &&Instance| to.is_some_and(|to| to.instance == instance.id);
             let runs = |one: &Instance| matches!(one.state, State::Pending | State::Running);
-            self.instances.iter().find(of).is_some_and(runs) && self.address_at(&one.id).is_none()
+            self.instances.iter().find(of).is_some_and(runs) && self.address_at(&one.id, &one.ip).is_none()
         };
         let kept: Vec<bool> = self.interfaces.iter().map(keeps).collect();
         let gone = self.interfaces.iter_mut().zip(kept).filter(|(_, kept)| !kept);
         gone.for_each(|(one, _)| one.public = None);
     }
 
-    /// The public address of an interface, and whose it is.
-    pub fn public_of(&self, one: &Interface) -> Option<(String, String)> {
-        let elastic = self.address_at(&one.id);
+    /// The public address of one of an interface's private ones, and whose it is.
+    pub fn public_of(&self, one: &Interface, ip: &str) -> Option<(String, String)> {
+        let elastic = self.address_at(&one.id, ip);
         let elastic = elastic.map(|address| (address.ip.clone(), self.accounts[address.who].id.clone()));
-        elastic.or_else(|| one.public.clone().map(|ip| (ip, "amazon".to_owned())))
+        let own = one.public.clone().filter(|_| one.ip == ip);
+        elastic.or_else(|| own.map(|ip| (ip, "amazon".to_owned())))
     }
 
     /// Whether somebody has a public address already.
@@ -316,13 +306,19 @@ impl World {
     /// Sets tags, in place of those with the same keys.
     pub fn tag(&mut self, who: usize, resource: &str, tags: &[(String, String)]) {
         for (key, value) in tags {
-            self.tags.retain(|tag| tag.resource != resource || tag.key != *key);
+            self.tags.retain(|tag| tag.resource != resource || tag.key != *key || tag.who != who);
             self.tags.push(Tag { who, resource: resource.into(), key: key.clone(), value: value.clone() });
         }
     }
 
     pub fn tags_of(&self, resource: &str) -> Vec<(String, String)> {
         let own = self.tags.iter().filter(|tag| tag.resource == resource);
+        own.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+    }
+
+    /// Those that an account gave to something of two accounts.
+    pub fn tags_by(&self, who: usize, resource: &str) -> Vec<(String, String)> {
+        let own = self.tags.iter().filter(|tag| tag.resource == resource && tag.who == who);
         own.map(|tag| (tag.key.clone(), tag.value.clone())).collect()
     }
 

@@ -134,7 +134,7 @@ fn meta_data(place: &Place) -> Folder {
         .folder("network", Folder::default().folder("interfaces", interfaces(place)))
         .folder("placement", placement(place))
         .leaf("profile", "default-hvm")
-        .some("public-hostname", port.public_ip.map(|ip| public_name(place, ip)))
+        .some("public-hostname", port.public_ip.and_then(|ip| public_name(place, port, ip)))
         .some("public-ipv4", port.public_ip.map(|ip| ip.to_string()))
         .leaf("reservation-id", instance.reservation.to_string())
         .leaf("security-groups", lines(port.group_names.iter()))
@@ -210,7 +210,7 @@ fn interface(place: &Place, port: &PortSection) -> Folder {
         .iter()
         .fold(Folder::default(), |all, (public, private)| all.leaf(&public.to_string(), private.to_string()));
     folder
-        .leaf("public-hostname", public_name(place, *public))
+        .some("public-hostname", public_name(place, port, *public))
         .leaf("public-ipv4s", lines(led.iter().map(|(public, _)| public)))
         .folder("ipv4-associations", associations)
 }
@@ -231,8 +231,11 @@ fn domain<'p>(place: &'p Place, port: &PortSection) -> &'p str {
     place.state.networks.get(&port.network).map_or("", |network| &network.domain)
 }
 
-fn public_name(place: &Place, address: Ipv4Addr) -> String {
-    dns::public_name(address, &place.instance.region, &place.network.domain)
+/// "This category is only returned if the enableDnsHostnames attribute is set to true" (EC2 User Guide, instance metadata
+/// categories).
+fn public_name(place: &Place, port: &PortSection, address: Ipv4Addr) -> Option<String> {
+    let named = place.state.vpcs.get(&port.vpc).is_none_or(|vpc| vpc.dns_support && vpc.dns_hostnames);
+    named.then(|| dns::public_name(address, &place.instance.region, &place.network.domain))
 }
 
 fn lines<T: ToString>(items: impl Iterator<Item = T>) -> String {
