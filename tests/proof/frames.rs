@@ -47,7 +47,7 @@ fn header4(source: Ipv4Addr, to: Ipv4Addr, packet: &Packet, mark: u32, piece: Pi
     header[0] = 0x45;
     header[2..4].copy_from_slice(&((IP + piece.length) as u16).to_be_bytes());
     header[4..6].copy_from_slice(&(mark as u16).to_be_bytes());
-    header[6..8].copy_from_slice(&(piece.offset / 8 | u16::from(piece.more) << 13).to_be_bytes());
+    header[6..8].copy_from_slice(&((piece.offset / 8) | (u16::from(piece.more) << 13)).to_be_bytes());
     header[8] = HOPS;
     header[9] = packet.transport.protocol();
     header[12..16].copy_from_slice(&source.octets());
