@@ -5,6 +5,17 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+/// How the rules get into the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RulesBy {
+    /// Over netlink, by ourselves; by `nft` where the kernel does not take that.
+    #[default]
+    Netlink,
+    /// By a process of `nft` for each change.
+    Nft,
+}
+
 /// The `[host]` table of the configuration file.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +41,8 @@ pub struct HostConfig {
     /// Where instances' writable layers and consoles lie.
     #[serde(default = "default_instances")]
     pub instances_dir: PathBuf,
+    #[serde(default)]
+    pub rules_by: RulesBy,
 }
 
 /// Not VXLAN's own 4789: another program's devices may be there, which cannot share it with ours.

@@ -124,11 +124,11 @@ impl Reconciler {
         let interfaces =
             vec![config.public_interface.clone(), config.flat_interface.clone(), GATEWAY_BRIDGE.to_owned()];
         Ok(Self {
+            nft: Nft::new(config.rules_by),
             config,
             side: Side::Host,
             handle,
             connection: tokio::spawn(connection),
-            nft: Nft::default(),
             interest: Interest { interfaces, ports: BTreeSet::new() },
             obstacles: Obstacles::default(),
             watched: Watched::default(),

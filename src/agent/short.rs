@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
+use super::config::RulesBy;
 use super::kernel::{regroup, render};
 use super::reconcile::{Applied, Reconciler};
 use crate::plan::HostState;
@@ -34,7 +35,7 @@ impl Reconciler {
     /// The short way: where a state differs in its groups alone from what the last pass left, the rules are all that is
     /// written, and nothing is read. `None` where that is not so.
     async fn regroup(&mut self, state: &Arc<HostState>) -> Option<Applied> {
-        let last = self.last.take()?;
+        let last = self.last.take().filter(|_| self.config.rules_by == RulesBy::Netlink)?;
         let (state, withheld) = self.hold.of(state, Instant::now());
         if !withheld.is_empty() || !last.state.differs_in_groups_alone(&state) {
             return None;

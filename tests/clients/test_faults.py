@@ -40,6 +40,10 @@ class Faulty(Lab):
         nft.chmod(0o755)
         self.environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
         super().__init__(f"flt{os.getpid()}")
+        # The host's table is the last one.
+        with open(f"/run/fogbank-lab/{self.name}/host1/fogbank.toml", "a") as configuration:
+            configuration.write('rules_by = "nft"\n')
+        self.lab("restart")
         self.ec2 = self.client()
 
     def be(self, mode):

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use fogbank::agent::config::HostConfig;
+use fogbank::agent::config::{HostConfig, RulesBy};
 use fogbank::agent::names::{PORT_MAC, port_name};
 use fogbank::agent::reconcile::{Applied, Reconciler};
 use fogbank::plan::{HostState, PortSection};
@@ -168,6 +168,7 @@ impl Lab {
             vxlan_port: 4799,
             namespaces: format!("{PREFIX}vpc"),
             instances_dir: "/nonexistent".into(),
+            rules_by: RulesBy::Netlink,
         }
     }
 

@@ -11,6 +11,7 @@ use super::model::{Names, Part, Ruleset};
 use super::program::{NftError, nft};
 use super::wire::{Batch, Failed, Wire};
 use super::{batch, inspect};
+use crate::agent::config::RulesBy;
 use crate::crash::{self, Point};
 
 /// Bytes of a batch that the kernel has done with before another thread would have begun.
@@ -31,6 +32,7 @@ enum Known {
 #[derive(Default, Debug)]
 pub struct Nft {
     known: Known,
+    by: RulesBy,
     /// Opened at the first writing.
     wire: Option<Wire>,
     /// The rules' generation at which our tables were right.
@@ -40,30 +42,36 @@ pub struct Nft {
 }
 
 impl Nft {
+    pub fn new(by: RulesBy) -> Self {
+        Self { by, ..Self::default() }
+    }
+
     /// Makes the kernel's rules these: nothing where they are so already, the difference where we
     /// know what is there, else the whole table in one swap. Says whether it wrote.
     ///
     /// # Errors
     /// What the kernel and `nft` said. The kernel then has what it had before; where `nft` was killed, or that or the new.
     pub async fn apply(&mut self, want: Ruleset) -> Result<bool, NftError> {
-        let orders: Option<Batch> = match &self.known {
-            Known::These(have) if **have == want => return Ok(false),
-            Known::These(have) => Some(batch::change(have, &want)),
+        let have = match std::mem::take(&mut self.known) {
+            Known::These(have) if *have == want => {
+                self.known = Known::These(have);
+                return Ok(false);
+            }
+            Known::These(have) => Some(have),
             Known::Unknown => None,
         };
         let before = inspect::generation().ok();
         crash::point(Point::RulesBefore);
-        let changed = match orders {
-            Some(orders) => self.carry_out(orders).await.is_ok(),
+        let changed = match have {
+            Some(have) => match self.change(&have, &want).await {
+                // What hangs once hangs again: the next pass tries it, and this one goes on.
+                Err(error @ NftError::Hung(_)) => return Err(error),
+                changed => changed.is_ok(),
+            },
             None => false,
         };
         if !changed {
-            self.known = Known::Unknown;
-            if let Err(failed) = self.carry_out(batch::replace(&want)).await {
-                tracing::warn!(%failed, "the kernel does not take our rules; asking nft to write them");
-                let commands: Commands = batch::replace(&want);
-                nft(&["-j", "-f", "-"], commands.document().as_bytes()).await?;
-            }
+            self.replace(&want).await?;
         }
         crash::point(Point::RulesWritten);
         self.note(before);
@@ -85,7 +93,7 @@ impl Nft {
         if have != part.rules {
             let before = inspect::generation().ok();
             crash::point(Point::RulesBefore);
-            if self.carry_out(batch::change(&have, &part.rules)).await.is_err() {
+            if self.change(&have, &part.rules).await.is_err() {
                 return false;
             }
             crash::point(Point::RulesWritten);
@@ -105,6 +113,25 @@ impl Nft {
     /// next look counts.
     fn note(&mut self, before: Option<u32>) {
         self.sound_at = inspect::generation().ok().filter(|now| before == Some(now.wrapping_sub(1)));
+    }
+
+    async fn change(&mut self, have: &Ruleset, want: &Ruleset) -> Result<(), NftError> {
+        match self.by {
+            RulesBy::Netlink => Ok(self.carry_out(batch::change(have, want)).await?),
+            RulesBy::Nft => run(batch::change(have, want)).await,
+        }
+    }
+
+    async fn replace(&mut self, want: &Ruleset) -> Result<(), NftError> {
+        if self.by == RulesBy::Netlink {
+            match self.carry_out(batch::replace(want)).await {
+                Ok(()) => return Ok(()),
+                Err(failed) => {
+                    tracing::warn!(%failed, "the kernel does not take our rules; asking nft to write them")
+                }
+            }
+        }
+        run(batch::replace(want)).await
     }
 
     /// Has the kernel carry out a batch; a large one beside everything else that waits.
@@ -172,4 +199,11 @@ impl Nft {
         }
         right
     }
+}
+
+async fn run(commands: Commands) -> Result<(), NftError> {
+    if !commands.is_empty() {
+        nft(&["-j", "-f", "-"], commands.document().as_bytes()).await?;
+    }
+    Ok(())
 }

@@ -8,6 +8,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::wire::Failed;
+
 /// How long a run may take: one beside another program's largest sets takes a second.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// And how much longer for so much that it is given: the rules of ten thousand instances take ten seconds.
@@ -16,6 +18,8 @@ const SECOND: usize = 1 << 18;
 /// Why rules could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum NftError {
+    #[error(transparent)]
+    Wire(#[from] Failed),
     #[error("cannot run nft: {0}; install the package nftables")]
     Run(#[from] io::Error),
     #[error("nft refused: {0}")]
