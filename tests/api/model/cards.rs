@@ -187,7 +187,13 @@ fn assign(chooser: &mut Chooser<'_>, call: Call) -> Call {
         let mut ips: Vec<String> = (0..=chooser.dice.below(2)).map(|_| chooser.address_in(&subnet)).collect();
         let there = chooser.world.interfaces.iter().filter(|one| one.subnet == subnet);
         let held: Vec<String> = there.flat_map(|one| one.more.clone()).collect();
-        if !held.is_empty() && chooser.dice.once_in(3) {
+        let led = |ip: &&String| {
+            let there = |(_, _, at): &(String, String, String)| at == *ip;
+            chooser.world.addresses.iter().any(|one| one.association.as_ref().is_some_and(there))
+        };
+        let led: Vec<String> = held.iter().filter(led).cloned().collect();
+        let held = if led.is_empty() || chooser.dice.once_in(3) { held } else { led };
+        if !held.is_empty() && chooser.dice.once_in(2) {
             ips[0] = chooser.dice.pick(&held).clone();
         }
         ips.dedup();

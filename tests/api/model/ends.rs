@@ -58,7 +58,13 @@ impl Chooser<'_> {
             let id = self.id("eni");
             call.params.set("NetworkInterfaceId", id);
         }
-        if self.dice.once_in(8) {
+        // Mostly a secondary one of the interface that is meant.
+        let meant = call.params.one("NetworkInterfaceId").map(str::to_owned);
+        let meant = self.world.interfaces.iter().find(|one| Some(&one.id) == meant.as_ref());
+        let further = meant.map_or_else(Vec::new, |one| one.more.clone());
+        if !further.is_empty() && self.dice.once_in(2) {
+            call.params.set("PrivateIpAddress", self.dice.pick(&further));
+        } else if self.dice.once_in(8) {
             let own: Vec<_> = self.world.interfaces.iter().flat_map(Interface::ips).cloned().collect();
             let ip = if own.is_empty() { "10.0.0.9".to_owned() } else { self.dice.pick(&own).clone() };
             call.params.set("PrivateIpAddress", ip);

@@ -192,16 +192,6 @@ fn every_answer_and_everything_after_it_is_as_the_model_has_it() {
         tally.add(others);
     }
     say(seeds.len(), steps, &tally, begun);
-    if std::env::var("FOGBANK_SELDOM").is_ok() {
-        for action in writing() {
-            let codes = tally.codes.get(action.as_str());
-            let done = codes.and_then(|codes| codes.get("")).copied().unwrap_or(0);
-            let all: usize = codes.map_or(0, |codes| codes.values().sum());
-            if done < 6 || all - done < 4 {
-                println!("seldom {action}: {done} of {all}");
-            }
-        }
-    }
     if seeds.len() > 1 {
         assert_all_tried(&tally);
     }

@@ -35,6 +35,11 @@ impl Chooser<'_> {
                 _ => None,
             };
         }
+        if self.theme.networks && self.dice.once_in(6) {
+            if let Some(call) = self.further_address() {
+                return Some(call);
+            }
+        }
         let elsewhere = self.theme.networks && !self.dice.once_in(4);
         let call = |action| Call::new(self.who, action);
         let own = |prefix: &str| self.own(self.who, prefix);
@@ -63,6 +68,39 @@ impl Chooser<'_> {
             (false, Some(_), false) => return None,
         };
         self.dice.once_in(4).then_some(next)
+    }
+
+    /// What random calls seldom come to: an elastic address that leads to a secondary private one, and moves with it.
+    fn further_address(&mut self) -> Option<Call> {
+        let call = |action| Call::new(self.who, action);
+        let (world, who) = (self.world, self.who);
+        let own = || world.interfaces.iter().filter(|one| one.who == who && world.nat_of(&one.id).is_none());
+        let led = |one: &Interface, ip: &String| world.address_at(&one.id, ip).is_some();
+        for one in own() {
+            let beside = own().find(|other| other.id != one.id && other.subnet == one.subnet);
+            if let Some((ip, to)) = one.more.iter().find(|ip| led(one, ip)).zip(beside) {
+                let call = call("AssignPrivateIpAddresses").with("NetworkInterfaceId", &to.id);
+                return Some(call.with("PrivateIpAddress.1", ip).with("AllowReassignment", "true"));
+            }
+        }
+        let out = |one: &&Interface| {
+            let vpc = &world.subnet(&one.subnet).vpc;
+            world.gateways.iter().any(|gateway| gateway.vpc.as_ref() == Some(vpc))
+        };
+        let free = world.addresses.iter().find(|one| one.who == who && one.association.is_none());
+        let one = own().filter(|one| one.attachment.is_none()).find(out);
+        let one = one.or_else(|| own().find(out))?;
+        match (free, one.more.first()) {
+            (None, _) => Some(call("AllocateAddress")),
+            (Some(_), None) => {
+                let call = call("AssignPrivateIpAddresses").with("NetworkInterfaceId", &one.id);
+                Some(call.with("SecondaryPrivateIpAddressCount", 1))
+            }
+            (Some(free), Some(ip)) => {
+                let call = call("AssociateAddress").with("AllocationId", &free.id);
+                Some(call.with("NetworkInterfaceId", &one.id).with("PrivateIpAddress", ip))
+            }
+        }
     }
 
     /// Ids of that kind that an account has.
