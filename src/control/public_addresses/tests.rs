@@ -254,7 +254,7 @@ fn a_public_address_has_a_name_where_the_vpc_gives_names() {
         ];
         all.concat().into_iter().filter(|name| name.starts_with("ec2-")).count()
     };
-    let mut set = |bench: &mut Bench, name: &str, value: &str| {
+    let set = |bench: &mut Bench, name: &str, value: &str| {
         bench.call("ModifyVpcAttribute", &[("VpcId", &vpc), (name, value)]).unwrap();
     };
     assert_eq!(names(&mut bench), 0, "a VPC of one's own gives none at first");
