@@ -262,7 +262,7 @@ impl<'g> History<'g> {
             for (at, kind) in KINDS.iter().enumerate() {
                 let rows = kind.rows(&self.world, who);
                 let before = self.seen.insert((who, kind.action), rows.clone());
-                if before.is_some_and(|before| before == rows) && (at + self.looks) % TURNS != 0 {
+                if before.is_some_and(|before| before == rows) && !(at + self.looks).is_multiple_of(TURNS) {
                     continue;
                 }
                 let mut call = Call::new(who, kind.action);
@@ -287,7 +287,7 @@ impl<'g> History<'g> {
     fn look_closer(&mut self, who: usize) -> Result<(), String> {
         for (at, (call, answer)) in details::all(&self.world, who).into_iter().enumerate() {
             let before = self.seen_closer.insert((who, format!("{:?}", call.pairs())), answer.clone());
-            if before.is_some_and(|before| before == answer) && (at + self.looks) % TURNS != 0 {
+            if before.is_some_and(|before| before == answer) && !(at + self.looks).is_multiple_of(TURNS) {
                 continue;
             }
             let (reply, tree) = self.ask(&call);

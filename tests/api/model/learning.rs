@@ -69,8 +69,8 @@ impl World {
         }
         for at in 0..self.acl_associations.len() {
             let old = self.acl_associations[at].clone();
-            let rows = items.iter().flat_map(|row| row.items("associationSet"));
-            let told = rows.filter(|row| row.at("subnetId") == old.subnet).next();
+            let mut rows = items.iter().flat_map(|row| row.items("associationSet"));
+            let told = rows.find(|row| row.at("subnetId") == old.subnet);
             if let Some(told) = told.filter(|_| old.id.starts_with(UNSEEN)) {
                 self.acl_associations[at].id = self.new_id(told.at("networkAclAssociationId"), "aclassoc");
             }

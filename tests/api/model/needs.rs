@@ -35,10 +35,9 @@ impl Chooser<'_> {
                 _ => None,
             };
         }
-        if self.theme.networks && self.dice.once_in(6) {
-            if let Some(call) = self.further_address() {
-                return Some(call);
-            }
+        let further = self.theme.networks && self.dice.once_in(6);
+        if let Some(call) = further.then(|| self.further_address()).flatten() {
+            return Some(call);
         }
         let elsewhere = self.theme.networks && !self.dice.once_in(4);
         let call = |action| Call::new(self.who, action);

@@ -107,7 +107,7 @@ impl Chooser<'_> {
 
     pub fn block(&mut self) -> &'static str {
         let from: &[&'static str] = if self.dice.once_in(8) { BAD_BLOCKS } else { BLOCKS };
-        *self.dice.pick(from)
+        self.dice.pick::<&str>(from)
     }
 }
 
