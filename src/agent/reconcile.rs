@@ -22,7 +22,7 @@ use super::kernel::challenge::{self, Challenges};
 use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::flat;
-use super::kernel::foreign::Obstacles;
+use super::kernel::foreign::{Needs, Obstacles};
 use super::kernel::glance::Watched;
 use super::kernel::host::{Leave, Pass};
 use super::kernel::ipv6;
@@ -350,8 +350,8 @@ impl Reconciler {
                         due = Instant::now();
                     }
                     let shared = self.side == Side::Host && self.mapped.is_some();
-                    let vxlan = has_routers(&states).then_some(self.config.vxlan_port);
-                    if shared && self.obstacles.refresh(vxlan, FULL).await {
+                    let needs = needs(&states, self.config.vxlan_port);
+                    if shared && self.obstacles.refresh(needs, FULL).await {
                         due = Instant::now();
                     }
                 }
@@ -404,7 +404,9 @@ fn unread(error: &rtnetlink::Error) -> Applied {
     Applied { failures: vec![failure], ..Applied::default() }
 }
 
-/// Whether the host has routers of VPCs: their packets come through its own rules, and others'.
-fn has_routers(states: &watch::Receiver<Option<Arc<HostState>>>) -> bool {
-    states.borrow().as_ref().is_some_and(|state| !state.vpcs.is_empty())
+/// The packets of VPCs' routers come through the host's own rules, and others'.
+fn needs(states: &watch::Receiver<Option<Arc<HostState>>>, vxlan: u16) -> Needs {
+    let state = states.borrow();
+    let routers = state.as_ref().filter(|state| !state.vpcs.is_empty());
+    Needs { vxlan: routers.map(|_| vxlan), ipv6: routers.is_some_and(|state| ipv6::is_carried(state)) }
 }

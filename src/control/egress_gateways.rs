@@ -32,9 +32,9 @@ pub fn create_egress_only_internet_gateway(
     request: &CreateEgressOnlyInternetGatewayRequest,
 ) -> Result<CreateEgressOnlyInternetGatewayResponse, Fault> {
     let plain = CreateEgressOnlyInternetGatewayRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, ACTION, request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok().map(|row| row.id));
+    let (once, made) = Once::begin(decision, ACTION, request.client_token.as_deref(), &plain, |view, id| {
+        find(view, id.parse().ok()?).ok().map(|row| row.id)
+    })?;
     let id = match made {
         Some(id) => id,
         None => create(decision, request, once)?,

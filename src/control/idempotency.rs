@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::Decision;
+use super::{Decision, View};
 use crate::query::{Fault, FaultCode};
 use crate::types::Digest;
 use crate::world::{Token, TokenKey};
@@ -15,6 +15,24 @@ pub struct Once {
 }
 
 impl Once {
+    /// What there is to remember by, if there is a token, and what `find` says of what the same request made before, which may
+    /// be gone. `request` is the request as it counts: without DryRun.
+    ///
+    /// # Errors
+    /// The token was another request's.
+    pub fn begin<T>(
+        decision: &Decision<'_>,
+        action: &str,
+        token: Option<&str>,
+        request: &dyn Debug,
+        find: impl FnOnce(&View<'_>, &str) -> Option<T>,
+    ) -> Result<(Option<Self>, Option<T>), Fault> {
+        let once = Self::new(decision, action, token, request);
+        let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
+        let made = made.and_then(|made| find(&decision.view(), &made));
+        Ok((once, made))
+    }
+
     /// `None` without a token. `request` is the request as it counts: without DryRun.
     pub fn new(
         decision: &Decision<'_>,

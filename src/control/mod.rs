@@ -130,7 +130,7 @@ impl<'a> Decision<'a> {
     pub fn finish(mut self) -> (World, Vec<Change>) {
         let before = std::mem::take(&mut self.before);
         public_addresses::settle(&mut self);
-        transit::settle(&mut self);
+        transit::settle(&mut self, &before);
         nat_gateways::place::settle(&mut self);
         claims::settle(&mut self, &before);
         (self.world, self.changes)

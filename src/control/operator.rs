@@ -218,11 +218,20 @@ fn is_unicast(address: Ipv4Addr) -> bool {
 pub fn remove_pool(decision: &mut Decision, called: &str) -> Result<(), Fault> {
     let pool = super::allocate::pool(&decision.world, Some(called));
     let pool = pool.ok_or_else(|| refuse(format!("there is no pool {called}: see `fogbank pool list`")))?;
-    let used = decision.world.addresses.values().filter(|address| address.pool == pool.id).count();
-    if used > 0 {
-        return Err(refuse(format!(
-            "{used} addresses of the pool {called} are allocated: release them first"
-        )));
+    let of_pool = || decision.world.addresses.values().filter(|address| address.pool == pool.id);
+    let automatic = of_pool().filter(|address| address.automatic).count();
+    let allocated = of_pool().count() - automatic;
+    let first = [
+        (allocated, "are allocated: release them first"),
+        (automatic, "are public addresses that instances have by themselves: stop or terminate these first"),
+    ];
+    let first: Vec<_> = first
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} addresses of the pool {called} {what}"))
+        .collect();
+    if !first.is_empty() {
+        return Err(refuse(first.join("; ")));
     }
     forget_freed(decision, &Space::Pool(pool.id));
     decision.delete(Key::Pool(pool.id));

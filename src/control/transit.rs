@@ -11,8 +11,9 @@ use crate::types::AllocationId;
 use crate::world::{Address, Change, Key, World};
 
 /// Gives numbers to the addresses that the decision has led into an isolated VPC, and takes them from those that lead
-/// nowhere any more. When there are no more numbers, an address stays without one and leads nowhere.
-pub fn settle(decision: &mut Decision<'_>) {
+/// nowhere any more. When there are no more numbers, an address stays without one and leads nowhere, until one is free: then
+/// who has had the address for longest has it. `before` is the World that the decision began with.
+pub fn settle(decision: &mut Decision<'_>, before: &World) {
     let id = |change: &Change| match change {
         Change::Put(row) => match row.key() {
             Key::Address(id) => Some(id),
@@ -24,6 +25,19 @@ pub fn settle(decision: &mut Decision<'_>) {
     for id in touched {
         settle_one(decision, id);
     }
+    // None waits but where there were none left, and it may take long to look.
+    if before.index.addresses_by_transit.len() >= usize::from(MAX_TRANSIT) {
+        while lowest_free(&decision.world).is_some()
+            && let Some(id) = waiting(&decision.world)
+        {
+            settle_one(decision, id);
+        }
+    }
+}
+
+fn waiting(world: &World) -> Option<AllocationId> {
+    let waits = |row: &&Arc<Address>| row.transit.is_none() && leads_into_isolated(world, row);
+    world.addresses.values().filter(waits).min_by_key(|row| (row.allocated, row.id)).map(|row| row.id)
 }
 
 fn settle_one(decision: &mut Decision<'_>, id: AllocationId) {
@@ -51,4 +65,50 @@ fn lowest_free(world: &World) -> Option<u16> {
         free = number + 1;
     }
     Some(free).filter(|free| *free <= MAX_TRANSIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::testing::Bench;
+    use crate::control::vpcs::tests::{gateway, instance, subnet, vpc};
+    use crate::types::{AssociationId, Owner, PoolId};
+    use crate::world::Association;
+
+    #[test]
+    fn an_address_that_finds_no_number_has_the_next_that_is_free() {
+        let mut bench = Bench::small();
+        let vpc = vpc(&mut bench, "10.0.0.0/16");
+        let subnet = subnet(&mut bench, &vpc, "10.0.1.0/24");
+        gateway(&mut bench, &vpc);
+        instance(&mut bench, &subnet);
+        let eni = bench.world.enis.values().find(|eni| eni.subnet.to_string() == subnet).unwrap().clone();
+        let inside = instance(&mut bench, &subnet);
+        // Of the first, so that all numbers are taken.
+        let owner = Owner { account: "999988887777".parse().unwrap(), region: "us-east-1".into() };
+        for number in 1..=MAX_TRANSIT {
+            let bits = u64::from(number) + 0x10_0000;
+            let id = AssociationId::from_random(bits);
+            let association = Association { id, eni: eni.id, private_ip: eni.private_ip };
+            // Past the decisions, each of which looks at all addresses of an interface.
+            bench.world.apply(&Change::put(Address {
+                id: AllocationId::from_random(bits),
+                owner: owner.clone(),
+                public_ip: std::net::Ipv4Addr::from_bits(0xc000_0000 + u32::from(number)),
+                pool: PoolId::from_random(9),
+                association: Some(association),
+                transit: Some(number),
+                domain_name: None,
+                automatic: false,
+                allocated: bench.now,
+            }));
+        }
+        let waits = bench.told("allocationId", "AllocateAddress", &[]);
+        bench.call("AssociateAddress", &[("AllocationId", &waits), ("InstanceId", &inside)]).unwrap();
+        let row = |bench: &Bench| bench.world.addresses[&waits.parse::<AllocationId>().unwrap()].clone();
+        assert_eq!(row(&bench).transit, None);
+        let gone = bench.world.index.addresses_by_transit.iter().nth(41).unwrap().1;
+        bench.decide(|decision| decision.delete(Key::Address(gone)));
+        assert_eq!(row(&bench).transit, Some(42));
+    }
 }

@@ -297,6 +297,10 @@ impl Walk<'_> {
         if !self.packet.transport.begins_a_flow() {
             return Err(Blocked::Unasked);
         }
+        // Nobody who is further away than the link has such an address (RFC 3927, 2.7).
+        if self.packet.source.is_link_local() {
+            return Err(Blocked::ForgedSource);
+        }
         self.acl(&target.eni, Direction::Ingress)?;
         self.groups(&target.eni, Direction::Ingress)?;
         self.leave(Interface::Port(target.eni.id));

@@ -149,6 +149,13 @@ impl Palette {
 
     /// A source that such a machine may have, or pretends to have: not one that a kernel refuses by itself.
     fn outside(&self, dice: &mut Dice, made: &Made) -> Ipv4Addr {
+        if dice.once_in(12) {
+            return Ipv4Addr::from(*dice.pick(&[
+                [169, 254, 169, 254],
+                [169, 254, 169, 253],
+                [169, 254, 1, 1],
+            ]));
+        }
         let others = |ip: &Ipv4Addr| !self.elastic.contains(ip) && !is_own(made, *ip) && !on_flat(made, *ip);
         let found = Some(*dice.pick(&self.addresses)).filter(others);
         // With one segment for all, who has an address of the flat network is there.

@@ -17,35 +17,44 @@ use super::program::{NftError, nft};
 use crate::agent::names::{PORT_PREFIX, TABLE, TRANSIT_PREFIX};
 use crate::plan::Failure;
 
-/// The chains in the way, as failures to report. `vxlan` is the port between VPCs' routers, where there are any here.
+/// What of ours chains of others must let pass, beside the packets of ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Needs {
+    /// The port between VPCs' routers, where there are any here.
+    pub vxlan: Option<u16>,
+    /// Whether routers here carry IPv6: it goes by their cables.
+    pub ipv6: bool,
+}
+
+/// The chains in the way, as failures to report.
 ///
 /// # Errors
 /// `nft` cannot be run.
-pub async fn obstacles(vxlan: Option<u16>) -> Result<Vec<Failure>, NftError> {
+pub async fn obstacles(needs: Needs) -> Result<Vec<Failure>, NftError> {
     // Terse: the elements of sets can be many, and nothing here looks at them.
     let text = nft(&["-j", "-t", "list", "ruleset"], &[]).await?;
-    Ok(in_the_way(&String::from_utf8_lossy(&text), vxlan))
+    Ok(in_the_way(&String::from_utf8_lossy(&text), needs))
 }
 
 /// The obstacles as last seen. Looking costs one `nft` process, which may take a second beside
 /// another program's large sets: it is done when somebody changed rules, and not often.
 #[derive(Debug, Default)]
 pub struct Obstacles {
-    seen: Option<(Instant, (u32, Option<u16>))>,
+    seen: Option<(Instant, (u32, Needs))>,
     pub failures: Vec<Failure>,
 }
 
 impl Obstacles {
     /// Looks again if there is reason to; says whether something else was found than before.
-    pub async fn refresh(&mut self, vxlan: Option<u16>, not_within: Duration) -> bool {
+    pub async fn refresh(&mut self, needs: Needs, not_within: Duration) -> bool {
         let Ok(generation) = inspect::generation() else { return false };
-        let now = (generation, vxlan);
+        let now = (generation, needs);
         let fresh = |(at, seen): &(Instant, _)| *seen == now || at.elapsed() < not_within;
         if self.seen.as_ref().is_some_and(fresh) {
             return false;
         }
         self.seen = Some((Instant::now(), now));
-        let failures = obstacles(vxlan).await.unwrap_or_else(|error| {
+        let failures = obstacles(needs).await.unwrap_or_else(|error| {
             let message = format!("cannot be looked at: {error}");
             vec![Failure { subject: "other programs' firewall".into(), message }]
         });
@@ -57,7 +66,7 @@ impl Obstacles {
 
 /// What `nft -j list ruleset` says, as far as it is understood: an object of a kind unknown to the
 /// `nftables` crate is passed over, as it can be no base chain.
-fn in_the_way(text: &str, vxlan: Option<u16>) -> Vec<Failure> {
+fn in_the_way(text: &str, needs: Needs) -> Vec<Failure> {
     let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     let objects = document["nftables"].as_array().cloned().unwrap_or_default();
     let objects: Vec<NfListObject<'_>> =
@@ -74,19 +83,23 @@ fn in_the_way(text: &str, vxlan: Option<u16>) -> Vec<Failure> {
         })
         .collect();
     let drops = |chain: &&Chain<'_>| {
-        judges_us(chain)
+        judges_us(chain, needs)
             && chain.table != TABLE
             && ends_in_drop(chain, &rules)
-            && !lets_us_pass(chain, &rules, vxlan)
+            && !lets_us_pass(chain, &rules, needs.vxlan)
     };
-    let found: BTreeSet<Failure> = chains.filter(drops).map(|chain| failure(chain, vxlan)).collect();
+    let found: BTreeSet<Failure> = chains.filter(drops).map(|chain| failure(chain, needs.vxlan)).collect();
     found.into_iter().collect()
 }
 
 /// Forwarded packets are the instances' traffic; those for the host are DHCP, DNS and metadata.
-fn judges_us(chain: &Chain<'_>) -> bool {
-    matches!(chain.hook, Some(NfHook::Forward | NfHook::Input))
-        && matches!(chain.family, NfFamily::IP | NfFamily::INet)
+/// Of IPv6 a host serves nothing: routers do.
+fn judges_us(chain: &Chain<'_>, needs: Needs) -> bool {
+    match chain.family {
+        NfFamily::IP | NfFamily::INet => matches!(chain.hook, Some(NfHook::Forward | NfHook::Input)),
+        NfFamily::IP6 => needs.ipv6 && chain.hook == Some(NfHook::Forward),
+        _ => false,
+    }
 }
 
 fn ends_in_drop(chain: &Chain<'_>, rules: &[&Rule<'_>]) -> bool {
@@ -119,13 +132,26 @@ fn lets_us_pass(chain: &Chain<'_>, rules: &[&Rule<'_>], vxlan: Option<u16>) -> b
         Some(NfHook::Input) => named(&port.to_string()),
         _ => named(&format!("\"{TRANSIT_PREFIX}")),
     };
+    if chain.family == NfFamily::IP6 {
+        return named(&format!("\"{TRANSIT_PREFIX}"));
+    }
     named(&format!("\"{PORT_PREFIX}")) && vxlan.is_none_or(port)
 }
 
 fn failure(chain: &Chain<'_>, vxlan: Option<u16>) -> Failure {
-    let family = if chain.family == NfFamily::IP { "ip" } else { "inet" };
+    let family = match chain.family {
+        NfFamily::IP => "ip",
+        NfFamily::IP6 => "ip6",
+        _ => "inet",
+    };
     let (table, name) = (&chain.table, &chain.name);
+    let six = chain.family == NfFamily::IP6;
+    let prefix = if six { TRANSIT_PREFIX } else { PORT_PREFIX };
     let (what, also) = match chain.hook {
+        _ if six => (
+            "IPv6 packets to and from instances",
+            format!(", and the same with oifname \"{TRANSIT_PREFIX}*\""),
+        ),
         Some(NfHook::Input) => {
             let also =
                 vxlan.map(|port| format!(", and the same with `udp dport {port}`, for VPCs between hosts"));
@@ -141,7 +167,7 @@ fn failure(chain: &Chain<'_>, vxlan: Option<u16>) -> Failure {
         subject: format!("firewall chain {family} {table} {name}"),
         message: format!(
             "belongs to another program and drops {what}: let them pass, e.g. \
-             `nft insert rule {family} {table} {name} iifname \"{PORT_PREFIX}*\" accept`{also}, in that program's own way"
+             `nft insert rule {family} {table} {name} iifname \"{prefix}*\" accept`{also}, in that program's own way"
         ),
     }
 }
@@ -165,8 +191,12 @@ mod tests {
     }
 
     fn subjects_with(objects: &[Value], vxlan: Option<u16>) -> Vec<String> {
+        subjects_where(objects, Needs { vxlan, ipv6: false })
+    }
+
+    fn subjects_where(objects: &[Value], needs: Needs) -> Vec<String> {
         let text = json!({"nftables": objects}).to_string();
-        in_the_way(&text, vxlan).into_iter().map(|failure| failure.subject).collect()
+        in_the_way(&text, needs).into_iter().map(|failure| failure.subject).collect()
     }
 
     #[test]
@@ -196,6 +226,25 @@ mod tests {
         let dport = accept(json!({"payload": {"protocol": "udp", "field": "dport"}}), json!(4799));
         let vxlan = rule("filter", "INPUT", &dport);
         assert!(subjects_with(&[forward, input, ports, cables, vxlan], Some(4799)).is_empty());
+    }
+
+    #[test]
+    fn chains_of_ipv6_are_named_where_it_is_carried_until_the_cables_are_let_through() {
+        let six = |mut object: Value, kind: &str| {
+            object[kind]["family"] = json!("ip6");
+            object
+        };
+        let forward = six(chain("filter", "FORWARD", "forward", "drop"), "chain");
+        let input = six(chain("filter", "INPUT", "input", "drop"), "chain");
+        let needs = Needs { vxlan: Some(4799), ipv6: true };
+        assert_eq!(subjects_where(&[forward.clone(), input], needs), ["firewall chain ip6 filter FORWARD"]);
+        assert!(subjects_where(std::slice::from_ref(&forward), Needs { ipv6: false, ..needs }).is_empty());
+        let cables = json!([
+            {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "fbt*"}},
+            {"accept": null}
+        ]);
+        let cables = six(rule("filter", "FORWARD", &cables), "rule");
+        assert!(subjects_where(&[forward, cables], needs).is_empty());
     }
 
     #[test]

@@ -7,9 +7,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::model::*;
-use super::render::{Host, Side, any_port, from_host, networks, no_port, number, other_table, range};
+use super::render::{
+    Host, LINK_LOCAL, Side, any_port, from_host, networks, no_port, number, other_table, range,
+};
 use super::{flat, peerings, private_nat, subnets, transit};
 use crate::plan::{Exit, HostState, PeerSection, PortSection};
+use crate::types::Range4;
 
 const ICMP_REDIRECT: u32 = 5;
 
@@ -68,7 +71,19 @@ fn sets(state: &HostState, table: &mut Table) {
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let from_public = || host.public(Field::InInterface);
     let to_port = vec![any_port(Field::OutInterface), from_public()];
-    let mut rules = vec![other_table(), Rule::goto(to_port, "from_public")];
+    let mut rules = vec![other_table()];
+    // Nobody beyond the link has such an address (RFC 3927, 2.7), and as what a host serves it would pass every ACL. What tells
+    // of a flow that is known, as of a length that does not fit, may come from a cable's own.
+    if let Some(block) = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1) {
+        let new = Match::is(Field::CtState, Value::Word("new"));
+        let mut matches = vec![any_port(Field::OutInterface), range(Field::Source, block), new];
+        if host.side == Side::Host {
+            // From routers it is an address in transit still, which is one of theirs.
+            matches.push(transit::no_transit(Field::InInterface));
+        }
+        rules.push(Rule::drop(matches));
+    }
+    rules.push(Rule::goto(to_port, "from_public"));
     match host.side {
         Side::Host => rules.extend(transit::forward()),
         Side::Router(_) => {

@@ -144,7 +144,8 @@ pub(super) fn networks(state: &HostState) -> impl Iterator<Item = Range4> {
     state.networks.values().map(|network| Range4::from(network.cidr))
 }
 
-const LINK_LOCAL: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 0, 0), Ipv4Addr::new(169, 254, 255, 255));
+pub(super) const LINK_LOCAL: (Ipv4Addr, Ipv4Addr) =
+    (Ipv4Addr::new(169, 254, 0, 0), Ipv4Addr::new(169, 254, 255, 255));
 const ICMP_ECHO: u32 = 8;
 /// The key of the set of what a host serves its instances.
 const SERVICE_FIELDS: [Field; 3] = [Field::Destination, Field::Protocol, Field::AnyDestPort];

@@ -26,6 +26,11 @@ pub fn any_transit(field: Field) -> Match {
     Match::is(field, Value::Interface(format!("{TRANSIT_PREFIX}*")))
 }
 
+/// No cable to a router.
+pub fn no_transit(field: Field) -> Match {
+    Match::Fields(vec![field], false, Right::Is(Value::Interface(format!("{TRANSIT_PREFIX}*"))))
+}
+
 fn name(vpc: VpcId) -> Value {
     Value::Interface(transit_name(vpc))
 }
@@ -85,11 +90,7 @@ pub fn enter(host: &Host) -> Vec<Rule> {
     let from = || any_transit(Field::InInterface);
     // Where its router is not here, an elastic IP leads nowhere, and not after the default route.
     let lost = Range4::new(transit(0), transit(MAX_TRANSIT)).map(|every| {
-        let elsewhere = Match::Fields(
-            vec![Field::OutInterface],
-            false,
-            Right::Is(Value::Interface(format!("{TRANSIT_PREFIX}*"))),
-        );
+        let elsewhere = no_transit(Field::OutInterface);
         Rule::drop(vec![elsewhere, Match::Dnat(true), range(Field::Destination, every)])
     });
     let rules = vec![

@@ -18,9 +18,9 @@ pub fn start_network_insights_analysis(
     request: &StartNetworkInsightsAnalysisRequest,
 ) -> Result<StartNetworkInsightsAnalysisResponse, Fault> {
     let plain = StartNetworkInsightsAnalysisRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, ACTION, request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok().cloned());
+    let (once, made) = Once::begin(decision, ACTION, request.client_token.as_deref(), &plain, |view, id| {
+        find(view, id.parse().ok()?).ok().cloned()
+    })?;
     let row = match made {
         Some(row) => row,
         None => start(decision, request, once)?,

@@ -23,8 +23,9 @@ pub fn run_instances(
         options::image_id(request)?;
     }
     let plain = RunInstancesRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, "RunInstances", request.client_token.as_deref(), &plain);
-    if let Some(made) = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten() {
+    let token = request.client_token.as_deref();
+    let (once, made) = Once::begin(decision, "RunInstances", token, &plain, |_, made| Some(made.to_owned()))?;
+    if let Some(made) = made {
         return replay(decision, &made);
     }
     place::prepare(decision);

@@ -51,10 +51,16 @@ impl Decision<'_> {
         if known < self.world.begun {
             return Err(NoBlock::Exhausted);
         }
-        let fresh = self.world.ipv6_pools.values().find_map(|pool| Some((pool.clone(), pool.next?)));
-        if let Some((pool, block)) = fresh {
-            self.put(Ipv6Pool { next: after(&pool, block), ..(*pool).clone() });
-            return Ok(block);
+        let begun: Vec<_> =
+            self.world.ipv6_pools.values().filter(|pool| pool.next.is_some()).cloned().collect();
+        for pool in begun {
+            let block = never_used(&self.world, &pool);
+            // What was passed over is not fresh any more, even if nothing else is.
+            let next = block.and_then(|block| after(&pool, block));
+            self.put(Ipv6Pool { next, ..(*pool).clone() });
+            if let Some(block) = block {
+                return Ok(block);
+            }
         }
         let block = oldest_freed(&self.world, known).ok_or(NoBlock::Exhausted)?;
         self.delete(Key::FreedIpv6(block));
@@ -111,6 +117,15 @@ impl Decision<'_> {
 /// An address as a block.
 fn single(address: Ipv6Addr) -> Cidr6 {
     Cidr6::from(ipnet::Ipv6Net::from(address))
+}
+
+/// The next block of a prefix that nobody had: one that was taken away and given again has some that somebody had.
+fn never_used(world: &World, pool: &Arc<Ipv6Pool>) -> Option<Cidr6> {
+    let mut next = pool.next;
+    while let Some(block) = next.filter(|block| world.freed_ipv6.contains_key(block)) {
+        next = after(pool, block);
+    }
+    next
 }
 
 /// The block behind this one, if the prefix has it.

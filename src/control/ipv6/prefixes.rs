@@ -52,9 +52,7 @@ pub fn remove(decision: &mut Decision, cidr: Cidr6) -> Result<(), Fault> {
             "{used} VPCs have blocks of {cidr}: delete them, or use DisassociateVpcCidrBlock"
         )));
     }
-    let of_pool = decision.world.freed_ipv6.keys().filter(|freed| cidr.holds(freed));
-    let freed: Vec<Cidr6> = of_pool.filter(|freed| freed.prefix_len() == Ipv6Pool::BLOCK).copied().collect();
-    freed.into_iter().for_each(|freed| decision.delete(Key::FreedIpv6(freed)));
+    // Which blocks were used is remembered: the prefix may come again, and they go last then.
     decision.delete(Key::Ipv6Pool(cidr));
     Ok(())
 }

@@ -124,6 +124,25 @@ fn the_lowest_free_block_comes_first_and_freed_ones_last() {
 }
 
 #[test]
+fn the_blocks_of_a_prefix_that_comes_again_are_given_as_if_it_had_stayed() {
+    let mut site = Site::new();
+    site.bench.call("DeleteSubnet", &[("SubnetId", &site.subnet)]).unwrap();
+    site.bench.call("DeleteVpc", &[("VpcId", &site.vpc)]).unwrap();
+    for _ in 0..2 {
+        let cidr = "2001:db8:f0::/55".parse().unwrap();
+        site.bench.attempt(|decision| remove(decision, cidr)).unwrap();
+        prefix(&mut site.bench, "2001:db8:f0::/55").unwrap();
+    }
+    let other = vpc(&mut site.bench, "10.1.0.0/16");
+    let again = [("VpcId", &*other), SIX];
+    for _ in 0..2 {
+        site.bench.call("AssociateVpcCidrBlock", &again).unwrap();
+    }
+    assert_eq!(block_of(&mut site.bench, &other), ["2001:db8:f0:100::/56", "2001:db8:f0::/56"]);
+    assert_eq!(site.bench.refused("AssociateVpcCidrBlock", &again), InsufficientAddressCapacity);
+}
+
+#[test]
 fn a_block_is_nobodys_while_a_host_may_still_hold_it() {
     let mut site = Site::new();
     site.bench.call("DeleteSubnet", &[("SubnetId", &site.subnet)]).unwrap();

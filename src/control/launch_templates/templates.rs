@@ -15,9 +15,13 @@ pub fn create_launch_template(
     request: &CreateLaunchTemplateRequest,
 ) -> Result<CreateLaunchTemplateResponse, Fault> {
     let plain = CreateLaunchTemplateRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, "CreateLaunchTemplate", request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| by_id(&decision.view(), id.parse().ok()?).ok().cloned());
+    let (once, made) = Once::begin(
+        decision,
+        "CreateLaunchTemplate",
+        request.client_token.as_deref(),
+        &plain,
+        |view, id| by_id(view, id.parse().ok()?).ok().cloned(),
+    )?;
     let row = match made {
         Some(row) => row,
         None => create(decision, request, once)?,

@@ -20,9 +20,9 @@ pub fn create_network_interface(
     request: &CreateNetworkInterfaceRequest,
 ) -> Result<CreateNetworkInterfaceResponse, Fault> {
     let plain = CreateNetworkInterfaceRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, ACTION, request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok());
+    let (once, made) = Once::begin(decision, ACTION, request.client_token.as_deref(), &plain, |view, id| {
+        find(view, id.parse().ok()?).ok()
+    })?;
     let eni = match made {
         Some(eni) => eni,
         None => create(decision, request, once)?,

@@ -15,9 +15,9 @@ pub fn create_managed_prefix_list(
     request: &CreateManagedPrefixListRequest,
 ) -> Result<CreateManagedPrefixListResponse, Fault> {
     let plain = CreateManagedPrefixListRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, ACTION, request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok().map(|row| row.id));
+    let (once, made) = Once::begin(decision, ACTION, request.client_token.as_deref(), &plain, |view, id| {
+        find(view, id.parse().ok()?).ok().map(|row| row.id)
+    })?;
     if let Some(id) = made {
         let view = decision.view();
         return Ok(CreateManagedPrefixListResponse {

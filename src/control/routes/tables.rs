@@ -15,9 +15,9 @@ pub fn create_route_table(
     request: &CreateRouteTableRequest,
 ) -> Result<CreateRouteTableResponse, Fault> {
     let plain = CreateRouteTableRequest { dry_run: false, ..request.clone() };
-    let once = Once::new(decision, ACTION, request.client_token.as_deref(), &plain);
-    let made = once.as_ref().map(|once| once.made(decision)).transpose()?.flatten();
-    let made = made.and_then(|id| find(&decision.view(), id.parse().ok()?).ok().map(|table| table.id));
+    let (once, made) = Once::begin(decision, ACTION, request.client_token.as_deref(), &plain, |view, id| {
+        find(view, id.parse().ok()?).ok().map(|table| table.id)
+    })?;
     let id = match made {
         Some(id) => id,
         None => create(decision, request, once)?,
