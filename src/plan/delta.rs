@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::*;
 use super::state::*;
 use crate::types::*;
 

@@ -10,8 +10,10 @@ mod delta;
 pub mod dns;
 mod groups;
 mod host;
+mod made;
 pub mod message;
 mod report;
+mod rules;
 mod state;
 mod vpcs;
 
@@ -19,4 +21,5 @@ pub use concern::{Concern, concern};
 pub use delta::{Delta, Part};
 pub use host::{Planner, host_state};
 pub use report::*;
+pub use rules::*;
 pub use state::*;

@@ -298,7 +298,7 @@ impl Walk<'_> {
             return Err(Blocked::Unasked);
         }
         // Nobody who is further away than the link has such an address (RFC 3927, 2.7).
-        if self.packet.source.is_link_local() {
+        if matches!(self.packet.source, IpAddr::V4(source) if source.is_link_local()) {
             return Err(Blocked::ForgedSource);
         }
         self.acl(&target.eni, Direction::Ingress)?;
