@@ -148,7 +148,7 @@ impl Maker<'_> {
         self.open_subnet(vpc, eni.subnet, number);
         for (n, direction) in [Direction::Ingress, Direction::Egress].into_iter().enumerate() {
             self.put(Rule {
-                id: RuleId::from_random(0xf_0000 + 10 * vpc.seed(number) as u64 + n as u64),
+                id: RuleId::from_random(0xf_0000 + 10 * vpc.seed(number) + n as u64),
                 owner: vpc.owner.clone(),
                 group: eni.groups[0],
                 direction,

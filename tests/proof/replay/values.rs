@@ -136,6 +136,7 @@ fn kind(field: &Json) -> Result<&'static str, String> {
     match (meta.as_str(), payload.0.as_str(), payload.1.as_str()) {
         ("iifname" | "oifname", ..) => Ok("ifname"),
         ("l4proto", ..) => Ok("inet_proto"),
+        ("mark", ..) => Ok("mark"),
         (_, "ether", "saddr") | (_, "arp", "saddr ether") => Ok("ether_addr"),
         (_, "ip", "saddr" | "daddr") | (_, "arp", "saddr ip") => Ok("ipv4_addr"),
         (_, "ip6", "saddr" | "daddr") => Ok("ipv6_addr"),
