@@ -55,6 +55,10 @@ pub fn host(state: &HostState) -> HostState {
     let routed = state.ports.values().filter(|port| !flat(&port.network));
     let routed = routed.flat_map(|port| port.ipv6.iter().map(|ip| (*ip, port.vpc)));
     own.routed6 = Arc::new(routed.collect());
+    // Their addresses are their VPC's, and may be somebody else's on the flat networks.
+    for vpc in own.vpcs.values_mut().filter(|vpc| !vpc.private_nat_gateways.is_empty()) {
+        Arc::make_mut(vpc).private_nat_gateways.clear();
+    }
     own.ports.retain(|_, port| flat(&port.network));
     if state.places.values().any(|place| !flat(&place.network)) {
         Arc::make_mut(&mut own.places).retain(|_, place| flat(&place.network));
