@@ -143,7 +143,7 @@ fn kind(field: &Json) -> Result<&'static str, String> {
         (_, "th" | "tcp" | "udp", "dport" | "sport") => Ok("inet_service"),
         (_, "icmp", "type") => Ok("icmp_type"),
         (_, "icmp", "code") => Ok("icmp_code"),
-        _ if field["rt"]["key"] == "nexthop" => Ok("ipv4_addr"),
+        _ if field["rt"]["key"] == "nexthop" || field["ct"]["key"] == "ip daddr" => Ok("ipv4_addr"),
         _ => Err(format!("{field} is nothing that sets have")),
     }
 }
