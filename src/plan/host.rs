@@ -83,9 +83,6 @@ impl Planner {
     /// for an address that another host must let go of first, see [`crate::world::Claim`].
     pub fn host_state(&mut self, host: &Arc<str>) -> Arc<HostState> {
         let mut state = match self.states.get(host) {
-            Some(state) if (state.generation, &state.epoch) == (self.world.generation, &self.epoch) => {
-                return state.clone();
-            }
             Some(state) => HostState::clone(state),
             None => self.without_groups(host),
         };
