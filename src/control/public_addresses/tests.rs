@@ -2,6 +2,7 @@
 
 use super::super::vpcs::tests::{gateway, instance, report, subnet, vpc};
 use super::*;
+use crate::control::operator;
 use crate::control::testing::{Bench, texts};
 use crate::plan::Phase;
 use FaultCode::*;
@@ -32,6 +33,24 @@ fn launched(bench: &mut Bench, subnet: &str, given: &[(&str, &str)]) -> Result<S
 
 const ONE: (&str, &str) = ("MaxCount", "1");
 const PUBLIC: &str = "NetworkInterface.1.AssociatePublicIpAddress";
+
+#[test]
+fn a_pool_stays_while_instances_have_its_addresses_and_the_operator_is_told_what_to_do() {
+    let (mut bench, subnet) = bench();
+    let pool = bench.world.pools.values().next().unwrap().name.to_string();
+    let id = instance(&mut bench, &subnet);
+    let end = |bench: &mut Bench| bench.attempt(|decision| operator::remove_pool(decision, &pool));
+    let message = end(&mut bench).unwrap_err().message;
+    assert!(message.contains("1 addresses") && message.contains("stop or terminate"), "{message}");
+    assert!(!message.contains("release"), "{message}");
+    let own = bench.told("allocationId", "AllocateAddress", &[]);
+    let message = end(&mut bench).unwrap_err().message;
+    assert!(message.contains("release them first") && message.contains("stop or terminate"), "{message}");
+    bench.call("ReleaseAddress", &[("AllocationId", &own)]).unwrap();
+    report(&mut bench, Phase::Running);
+    bench.call("StopInstances", &[("InstanceId.1", &id)]).unwrap();
+    end(&mut bench).unwrap();
+}
 
 #[test]
 fn an_instance_has_one_while_it_runs_and_another_after_its_next_start() {
