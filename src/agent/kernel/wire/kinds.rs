@@ -98,6 +98,7 @@ impl Kind {
             "icmp_code" => Self::IcmpCode,
             "icmpv6_type" => Self::Icmp6Type,
             "icmpv6_code" => Self::Icmp6Code,
+            "mark" => Self::Mark,
             _ => return None,
         })
     }
