@@ -168,12 +168,6 @@ impl Reconciler {
 
     /// One pass: idempotent, and never stopped by a failure.
     pub async fn apply(&mut self, state: &Arc<HostState>) -> Applied {
-        let applied = self.apply_whole(state).await;
-        self.nft.remember();
-        applied
-    }
-
-    async fn apply_whole(&mut self, state: &Arc<HostState>) -> Applied {
         self.last = None;
         let links = match links::list(&self.handle).await {
             Ok(links) => links,
@@ -238,6 +232,7 @@ impl Reconciler {
         if !self.cut_due {
             pass.sweep_routes().await;
         }
+        self.nft.remember();
         self.interest.ports = pass.cables();
         // Nobody else can have what is between a host and a router of its own.
         self.public = if self.side == Side::Host { pass.public_link() } else { None };
@@ -368,7 +363,7 @@ impl Reconciler {
 
     /// One pass, its report, and when the next is due.
     async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
-        let mut applied = self.apply_whole(state).await;
+        let mut applied = self.apply(state).await;
         let unsure = !self.held.is_empty() && self.hold.is_unsure();
         self.failing = !applied.failures.is_empty();
         let cut = self.watched.answers() && !self.flat_plugged;
@@ -382,7 +377,6 @@ impl Reconciler {
         let next = Instant::now() + next;
         applied.failures.extend_from_slice(&self.obstacles.failures);
         report.send_replace(applied);
-        self.nft.remember();
         self.listen();
         next.min(self.lease_end())
     }

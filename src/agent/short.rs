@@ -27,8 +27,9 @@ impl Reconciler {
         let Some(state) = state else { return false };
         let Some(mut applied) = self.regroup(state).await else { return false };
         applied.failures.extend_from_slice(&self.obstacles.failures);
-        report.send_replace(applied);
+        // Before anybody may count on it: what is changed from here on is seen.
         self.nft.remember();
+        report.send_replace(applied);
         true
     }
 

@@ -3,13 +3,15 @@
 use crate::scene::{GROUPS, INSTANCES, Scene, Tenant, allocate, authorize, call};
 
 type Pairs = Vec<(String, String)>;
+/// Who calls, and with what.
+type Call<'a> = Result<(&'a Tenant, Pairs), String>;
 
 /// One kind of call.
 pub struct Case {
     pub name: &'static str,
     pub writes: bool,
     /// Who calls, and the call of that number.
-    call: fn(&Scene, usize) -> Result<(&Tenant, Pairs), String>,
+    call: fn(&Scene, usize) -> Call<'_>,
 }
 
 pub const CASES: &[Case] = &[
