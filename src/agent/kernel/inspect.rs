@@ -1,4 +1,4 @@
-//! Whether our tables are still what we wrote: by counting and by fingerprint, never by reading rules.
+//! Whether our tables are still what we wrote: by fingerprint, never by reading rules.
 //!
 //! Others change the rules' generation all the time. It costs 3 us to read and says "look"; looking
 //! is a raw dump of our tables, of which only the bytes are compared. Nothing is parsed but names.
@@ -18,8 +18,6 @@ const GET_RULE: u16 = NFTABLES | 7;
 const GET_SET: u16 = NFTABLES | 10;
 const GET_ELEMENTS: u16 = NFTABLES | 13;
 const GET_GENERATION: u16 = NFTABLES | 16;
-/// The policy of our base chains: NF_ACCEPT.
-const ACCEPT: usize = 1;
 
 /// What a look tells apart: rules by chain, elements by set, the flags of each table (one that is dormant does nothing), and
 /// the policies of base chains.
@@ -45,12 +43,6 @@ impl Look {
             self.0.iter().filter(move |((family, kind, _), _)| (*family, *kind) == (Family::Inet, what))
         };
         of('c').any(|(_, rules)| rules.count > 0) && of('t').all(|(_, flags)| flags.count & DORMANT == 0)
-    }
-
-    /// Whether as much was found as there must be.
-    pub fn counts(&self, rules: &Ruleset) -> bool {
-        let counts = self.0.iter().map(|(place, found)| (place.clone(), found.count));
-        counts.eq(expected(rules))
     }
 
     /// Looks again at what has these names, and no further.
@@ -207,17 +199,4 @@ fn terminated(text: &[u8]) -> Vec<u8> {
 fn text(message: &[u8], kind: u16) -> Option<String> {
     let bytes = attribute(message, kind)?;
     Some(String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes)).into_owned())
-}
-
-/// What a look should count.
-fn expected(rules: &Ruleset) -> BTreeMap<Place, usize> {
-    let mut counts = BTreeMap::new();
-    for (&family, table) in &rules.tables {
-        counts.insert((family, 't', TABLE.into()), 0);
-        let bases = table.chains.iter().filter(|(_, chain)| chain.hook.is_some());
-        counts.extend(bases.map(|(name, _)| ((family, 'p', name.clone()), ACCEPT)));
-        counts.extend(table.chains.iter().map(|(name, c)| ((family, 'c', name.clone()), c.rules.len())));
-        counts.extend(table.sets.iter().map(|(name, s)| ((family, 's', name.clone()), s.elements.len())));
-    }
-    counts
 }

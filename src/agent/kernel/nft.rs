@@ -179,7 +179,9 @@ impl Nft {
     /// Looks whether our tables are still what we wrote, where somebody wrote since. After `false`
     /// the next `apply` replaces them.
     pub fn sound(&mut self) -> bool {
-        let Known::These(have) = &self.known else { return true };
+        if !self.stand() {
+            return true;
+        }
         let Ok(now) = inspect::generation() else { return true };
         let seen = self.seen.as_ref().filter(|(_, written)| written.0.is_empty());
         if self.sound_at == Some(now) && seen.is_some() {
@@ -189,7 +191,8 @@ impl Nft {
         let Ok(look) = inspect::look() else { return true };
         let right = match seen {
             Some((seen, _)) => look == *seen,
-            None => self.sound_at == Some(now) || look.counts(have),
+            // Somebody wrote before we had looked at what we wrote: what it was cannot be known.
+            None => self.sound_at == Some(now),
         };
         if !right {
             self.known = Known::Unknown;
