@@ -8,10 +8,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
+}
+
 /// A folder for what is measured, on the disk of the working folder.
 pub fn folder(of: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let path = target.join(format!("bench-{of}-{}", std::process::id()));
+    let path = target().join(format!("bench-{of}-{}", std::process::id()));
     fs::create_dir_all(&path).unwrap();
     let (device, kind) = mount(&path);
     assert!(kind != "tmpfs" && kind != "ramfs", "{} is in memory ({device}, {kind})", path.display());

@@ -11,24 +11,24 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::figure::{Figure, Target};
 use crate::lab::{Lab, Ns, within};
-use crate::machine;
 use crate::server::{Credentials, Folder, Reply, Server, Settings, signed};
+use crate::{leave, machine, size};
 
 pub const ABOUT: &str = "A real `fogbank serve` on a host of network namespaces, with 200 instances that run there, each in 5 groups of 60 rules; the group whose \
     rule changes lets its own members in, too, of which others run on a host that is not there. Each change is a signed request on a connection of its own \
     that allows a port; the time is from its first byte to the first of the datagrams, sent from the internet's side all the time, that leaves by the instance's \
     port. The baseline is a process of `nft` that writes the same table whole in a network namespace of its own.";
 
-const INSTANCES: usize = 20;
+const INSTANCES: usize = 200;
+const INSTANCES_OF_A_TRIAL: usize = 10;
 const GROUPS: usize = 5;
 const RULES: usize = 60;
-const MEMBERS: [usize; 3] = [10, 100, 300];
+const MEMBERS: [usize; 3] = [10, 1_000, 10_000];
+const MEMBERS_OF_A_TRIAL: [usize; 3] = [10, 20, 50];
 const CHANGES: u16 = 100;
 const FIRST_PORT: u16 = 20_000;
 const SOON: Duration = Duration::from_secs(10);
@@ -278,14 +278,7 @@ fn quiet_image(folder: &Path) -> String {
 impl Drop for Scene {
     fn drop(&mut self) {
         self.server.borrow_mut().kill();
-        let folder = self.config.parent().unwrap().to_str().unwrap().to_owned();
-        for process in fs::read_dir("/proc").unwrap().flatten() {
-            let mounts = fs::read_to_string(process.path().join("mountinfo")).unwrap_or_default();
-            let id = process.file_name().to_str().and_then(|name| name.parse().ok());
-            if let (true, Some(id)) = (mounts.contains(&folder), id) {
-                let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-            }
-        }
+        leave::end_instances(self.config.parent().unwrap());
     }
 }
 
