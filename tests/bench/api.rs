@@ -165,8 +165,8 @@ fn bare(case: &Case, ours: &Contestant, size: usize, connections: usize) -> Run 
 
 fn start(folder: &Path) -> Server {
     // Groups have more rules in the end than EC2 allows.
-    let api = "[quotas]\nrules_per_security_group = 100000\n";
-    let server = Server::start(folder, None, &Settings { api, ..Settings::default() });
+    let head = "quotas.rules_per_security_group = 100000\n";
+    let server = Server::start(folder, None, &Settings { head, ..Settings::default() });
     server.operate(&["host", "add", "one"]);
     server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
     // RFC 2544's range for benchmarks; nothing is sent there.

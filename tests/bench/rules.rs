@@ -35,12 +35,21 @@ const SOON: Duration = Duration::from_secs(10);
 const LAUNCHED: Duration = Duration::from_secs(240);
 const ETH_P_ALL: u16 = 3;
 
+fn instances() -> usize {
+    size::of(INSTANCES, INSTANCES_OF_A_TRIAL)
+}
+
+fn changes() -> u16 {
+    size::of(CHANGES, CHANGES / 5)
+}
+
 pub fn run() -> Vec<Figure> {
     let scene = Scene::lay();
+    let counts = size::of(MEMBERS, MEMBERS_OF_A_TRIAL);
     let mut figures = Vec::new();
     let mut medians = Vec::new();
     let mut launched = 0;
-    for members in MEMBERS {
+    for members in counts {
         scene.launch("far", members - launched, &scene.groups[..1]);
         launched = members;
         let name = format!("a rule change to its packet, {members} members in its group");
@@ -64,8 +73,8 @@ pub fn run() -> Vec<Figure> {
     );
     figures.push(Figure::new("and until it answers, median", quantile(&waited.1, 0.5), "ms"));
     figures.push(
-        Figure::new(format!("with {} members", MEMBERS[2]), medians[2], "ms")
-            .beside(format!("with {}", MEMBERS[0]), medians[0])
+        Figure::new(format!("with {} members", counts[2]), medians[2], "ms")
+            .beside(format!("with {}", counts[0]), medians[0])
             .target(Target::TimesAtMost(1.25)),
     );
     figures
@@ -93,14 +102,15 @@ impl Scene {
         let lab = Lab::new();
         let folder = Folder(machine::folder("rules"));
         let host = format!(
-            "[quotas]\nnetwork_interfaces = 100000\nelastic_addresses = 10\n\
-             [host]\nname = \"one\"\npublic_interface = \"eth0\"\nflat_interface = \"eth1\"\nvxlan_port = 4799\n\
+            "[host]\nname = \"one\"\npublic_interface = \"eth0\"\nflat_interface = \"eth1\"\nvxlan_port = 4799\n\
              instances_dir = {:?}\nnamespaces = \"{}\"\n",
             folder.0.join("instances"),
             Lab::config().namespaces,
         );
         let by = ["ip", "netns", "exec", lab.host.name()];
-        let settings = Settings { name: "one", api: &host, by: &by, command: "serve", ..Settings::default() };
+        let head = "quotas.network_interfaces = 100000\n";
+        let settings =
+            Settings { name: "one", head, api: &host, by: &by, command: "serve", ..Settings::default() };
         let server = Server::start(&folder.0, None, &settings);
         let key = server.account("main");
         server.operate(&["host", "add", "far"]);
@@ -114,7 +124,7 @@ impl Scene {
         let server = std::cell::RefCell::new(server);
         let mut scene = Self { server, lab, key, image, groups, public, mac, config, _folder: folder };
         scene.groups = (0..GROUPS).map(|number| scene.group(number)).collect();
-        scene.launch("one", INSTANCES, &scene.groups);
+        scene.launch("one", instances(), &scene.groups);
         scene.settle();
         scene
     }
@@ -179,7 +189,7 @@ impl Scene {
         let all = within(LAUNCHED, || {
             std::thread::sleep(Duration::from_millis(200));
             reply = self.call(&running);
-            reply.body.matches("<instanceState>").count() == INSTANCES
+            reply.body.matches("<instanceState>").count() == instances()
         });
         assert!(all, "not all instances run");
         let allocated = self.call(&[("Action", "AllocateAddress"), ("Domain", "vpc")]);
@@ -205,7 +215,7 @@ impl Scene {
         let (port, seen) = (wire.port.clone(), wire.seen);
         let run = self.lab.host.spawn(move || {
             let (mut packets, mut answers) = (Vec::new(), Vec::new());
-            for number in FIRST_PORT + round * CHANGES..FIRST_PORT + (round + 1) * CHANGES {
+            for number in FIRST_PORT + round * CHANGES..FIRST_PORT + round * CHANGES + changes() {
                 port.store(number, Ordering::Relaxed);
                 let rule = |action| owned(&allow(action, &group, &number.to_string(), "0.0.0.0/0"));
                 let begun = Instant::now();

@@ -63,8 +63,8 @@ fn many_instances() -> Vec<Figure> {
 }
 
 fn start(folder: &Path) -> Server {
-    let api = "[quotas]\nnetwork_interfaces = 1000000\n";
-    let server = Server::start(folder, None, &Settings { api, ..Settings::default() });
+    let head = "quotas.network_interfaces = 1000000\n";
+    let server = Server::start(folder, None, &Settings { head, ..Settings::default() });
     for number in 0..HOSTS {
         server.operate(&["host", "add", &format!("host{number}")]);
     }
