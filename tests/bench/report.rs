@@ -58,6 +58,14 @@ fn cells(figure: &Figure) -> [String; 7] {
 pub fn table(figures: &[Figure]) -> String {
     let rows: Vec<[String; 7]> =
         std::iter::once(HEAD.map(String::from)).chain(figures.iter().map(cells)).collect();
+    // Several baselines of one figure: it is said once.
+    let mut rows = rows;
+    for at in (2..rows.len()).rev() {
+        if rows[at][..2] == rows[at - 1][..2] {
+            rows[at][0].clear();
+            rows[at][1].clear();
+        }
+    }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; 7] = std::array::from_fn(width);
     let mut out = String::new();
