@@ -67,7 +67,8 @@ pub const PARTS: &[Part] = &[
     Part { name: "rules", title: "A change of a rule, until packets meet it", about: rules::ABOUT, run: rules::run },
     Part { name: "packets", title: "What rules cost a packet", about: packets::ABOUT, run: packets::run },
     Part { name: "agent", title: "An agent's start and resync", about: agent::ABOUT, run: agent::run },
-    Part { name: "scale", title: "Many instances, many hosts", about: scale::ABOUT, run: scale::run },
+    Part { name: "scale", title: "A server with many instances", about: scale::ABOUT, run: scale::run },
+    Part { name: "hosts", title: "A server with many hosts", about: scale::ABOUT_HOSTS, run: scale::fan_out },
 ];
 
 /// How long a part may take. It takes a tenth of this where it works.

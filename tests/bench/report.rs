@@ -82,7 +82,7 @@ pub fn table(figures: &[Figure]) -> String {
 const ABOUT: &str = "\
 # Benchmarks
 
-Written by `make bench`, which anyone can run as root on a Debian 12 with Rust; `make bench ARGS=packets` runs one part (api, rules, packets, agent, scale).
+Written by `make bench`, which anyone can run as root on a Debian 12 with Rust; `make bench ARGS=packets` runs one part (api, rules, packets, agent, scale, hosts).
 It needs no network beside loopback: hosts and instances are network namespaces, and nothing of the machine's own network is touched. Every figure is of a
 release build and stands beside its baseline of the same run.
 

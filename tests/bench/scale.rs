@@ -16,8 +16,9 @@ use crate::size;
 pub const ABOUT: &str = "A real `fogbank server` on SQLite. Instances are made by RunInstances, a thousand at a time, over a thousand hosts that never \
     report; then the server is started again: the start is from the process's begin to its first answer, the memory is what is resident \
     then (VmRSS). An instance's share of it is the growth from the smaller number to the larger, with its interface, its rows' indexes, and whatever the \
-    allocator keeps of loading them. For the fan-out a thousand agents without a kernel follow the server over TLS, all in one process on the same cores: \
-    a rule changes in a group that all of them have, and the time is from the request to the last agent that holds it.";
+    allocator keeps of loading them.";
+pub const ABOUT_HOSTS: &str = "A real `fogbank server` on SQLite, and a thousand agents without a kernel that follow it over TLS, all in one process on the same \
+    cores. A rule changes in a group that an instance on each of the hosts has; the time is from the request to the last agent that holds it.";
 
 const HOSTS: usize = 1000;
 const SIZES: [usize; 2] = [10_000, 100_000];
@@ -32,12 +33,6 @@ fn hosts() -> usize {
 }
 
 pub fn run() -> Vec<Figure> {
-    let mut figures = many_instances();
-    figures.extend(fan_out());
-    figures
-}
-
-fn many_instances() -> Vec<Figure> {
     let folder = Folder(machine::folder("scale"));
     let mut server = start(&folder.0);
     let key = server.account("main");
@@ -101,7 +96,7 @@ fn mib(kib: f64) -> f64 {
     kib / 1024.0
 }
 
-fn fan_out() -> Vec<Figure> {
+pub fn fan_out() -> Vec<Figure> {
     let hosts = hosts();
     let deployment = Deployment::on(1, |_| Database::none());
     let agents = Agents::join(&deployment, hosts);
