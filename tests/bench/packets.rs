@@ -8,13 +8,12 @@ use std::time::Duration;
 use fogbank::agent::names::{PORT_MAC, port_name};
 use fogbank::agent::reconcile::Reconciler;
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use nix::unistd::Pid;
 
 use crate::crowd;
 use crate::figure::{Figure, Target};
 use crate::lab::{Lab, Ns, guest};
+use crate::machine::processor_time;
 use crate::report::number;
 use crate::size;
 
@@ -197,14 +196,6 @@ fn greet(socket: &UdpSocket, instance: &UdpSocket) {
     let (_, from) = instance.recv_from(&mut buffer).expect("the greeting came");
     instance.send_to(GREETING, from).unwrap();
     socket.recv_from(&mut buffer).expect("its answer came");
-}
-
-/// The thread's, in microseconds. The kernel counts it at ticks and when it schedules (kernel/sched/fair.c, `update_curr`), so it
-/// is made to.
-fn processor_time() -> f64 {
-    std::thread::yield_now();
-    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
-    (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64
 }
 
 /// The thread that asks; on the last processor, for interrupts are often for the first.
