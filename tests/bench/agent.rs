@@ -95,7 +95,8 @@ fn plug(host: &Ns, guests: &Ns, instances: usize) {
     let (mut here, mut there) = (String::new(), String::new());
     for n in 0..instances {
         let (name, guests) = (port_name(crowd::eni(n)), guests.name());
-        let _ = writeln!(here, "link add {name} address {PORT_MAC} type veth peer name far{n} netns {guests}");
+        let _ =
+            writeln!(here, "link add {name} address {PORT_MAC} type veth peer name far{n} netns {guests}");
         let _ = writeln!(there, "link set far{n} up");
     }
     for (ns, batch) in [(host, here), (guests, there)] {

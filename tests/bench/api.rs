@@ -189,7 +189,12 @@ fn ours(server: &Server) -> Contestant {
     };
     let scene =
         Scene::lay(["ten", "thousand", "hundred", "writer"].map(tenant), image["id"].as_str().unwrap());
-    Contestant { name: "fogbank", process: server.process(), scene, writes: size::of(OUR_WRITES, OUR_WRITES / 10) }
+    Contestant {
+        name: "fogbank",
+        process: server.process(),
+        scene,
+        writes: size::of(OUR_WRITES, OUR_WRITES / 10),
+    }
 }
 
 /// Accounts are hard to have there; regions see nothing of each other either.
@@ -202,5 +207,10 @@ fn theirs(peer: &Peer) -> Contestant {
     let regions = ["us-west-1", "us-west-2", "us-east-1", "eu-west-1"];
     // An image that moto knows.
     let scene = Scene::lay(regions.map(tenant), "ami-12c6146b");
-    Contestant { name: peer.name, process: peer.process(), scene, writes: size::of(PEERS_WRITES, PEERS_WRITES / 10) }
+    Contestant {
+        name: peer.name,
+        process: peer.process(),
+        scene,
+        writes: size::of(PEERS_WRITES, PEERS_WRITES / 10),
+    }
 }

@@ -44,6 +44,7 @@ mod rules;
 mod scale;
 mod scene;
 mod size;
+mod wire;
 
 use std::process::exit;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -64,7 +65,12 @@ pub struct Part {
 
 pub const PARTS: &[Part] = &[
     Part { name: "api", title: "Requests and answers", about: api::ABOUT, run: api::run },
-    Part { name: "rules", title: "A change of a rule, until packets meet it", about: rules::ABOUT, run: rules::run },
+    Part {
+        name: "rules",
+        title: "A change of a rule, until packets meet it",
+        about: rules::ABOUT,
+        run: rules::run,
+    },
     Part { name: "packets", title: "What rules cost a packet", about: packets::ABOUT, run: packets::run },
     Part { name: "agent", title: "An agent's start and resync", about: agent::ABOUT, run: agent::run },
     Part { name: "scale", title: "A server with many instances", about: scale::ABOUT, run: scale::run },
@@ -139,7 +145,8 @@ fn clear_when_interrupted() {
     std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut signals = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).unwrap());
+            let mut signals =
+                [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).unwrap());
             let [interrupt, terminate] = &mut signals;
             tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
         });

@@ -73,7 +73,8 @@ pub fn run() -> Vec<Figure> {
                     .note(format!("{} us with rules, {} us without", number(with), number(without))),
             );
             figures.push(
-                Figure::new(format!("{what}: rate"), 1e6 / with, "/s").beside("plain forwarding", 1e6 / without),
+                Figure::new(format!("{what}: rate"), 1e6 / with, "/s")
+                    .beside("plain forwarding", 1e6 / without),
             );
             if first[at] == 0.0 {
                 first[at] = with - without;

@@ -1,29 +1,29 @@
 //! How soon a change of a rule is what packets meet.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::JoinHandle;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use fogbank::agent::kernel::inspect;
 
 use crate::figure::{Figure, Target};
 use crate::lab::{Lab, Ns, within};
 use crate::report::number;
 use crate::server::{Credentials, Folder, Reply, Server, Settings, signed};
+use crate::wire::Wire;
 use crate::{leave, machine, size};
 
 pub const ABOUT: &str = "A real `fogbank serve` on a host of network namespaces, with 200 instances that run there, each in 5 groups of 60 rules; the group whose \
     rule changes lets its own members in, too, of which others run on a host that is not there. Each change is a signed request on a connection of its own that \
     allows a port; the time is from its first byte to the first of the datagrams, sent from the internet's side every 0.15 ms or so, that leaves by the instance's \
     port. Then the rule is revoked, and the time is to the last datagram that leaves; the next change begins when none has left for a while. The answer waits for \
-    no host but where that is said. The baseline is a process of `nft` that writes the same table whole in a network namespace of its own.";
+    no host but where that is said. At last another program flushes all rules of the host, some times. The baseline is a process of `nft` that writes the same table whole in a network namespace of its own.";
 
 const INSTANCES: usize = 200;
 const INSTANCES_OF_A_TRIAL: usize = 10;
@@ -32,14 +32,14 @@ const RULES: usize = 60;
 const MEMBERS: [usize; 3] = [10, 1_000, 10_000];
 const MEMBERS_OF_A_TRIAL: [usize; 3] = [10, 20, 50];
 const CHANGES: u16 = 100;
+const REPAIRS: usize = 5;
 const FIRST_PORT: u16 = 20_000;
 /// After so long no more datagrams will leave, and the host has nothing left to do.
 const QUIET: Duration = Duration::from_millis(20);
 /// What a change may take with the most members, as a part of what it takes with the fewest.
 const FLAT: f64 = 1.25;
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 const LAUNCHED: Duration = Duration::from_secs(240);
-const ETH_P_ALL: u16 = 3;
 
 fn instances() -> usize {
     size::of(INSTANCES, INSTANCES_OF_A_TRIAL)
@@ -67,6 +67,15 @@ pub fn run() -> Vec<Figure> {
             .target(Target::TimesAtMost(FLAT)),
     );
     let whole = scene.whole_table();
+    let repaired = scene.repaired();
+    figures.push(
+        Figure::new(
+            format!("all rules flushed by another program until ours are back, {} members", counts[2]),
+            repaired,
+            "ms",
+        )
+        .beside("nft writes the table", whole),
+    );
     let waited = scene.waited();
     figures.extend(waited.figures(&format!("{} members, answers wait for hosts", counts[2]), whole));
     figures.push(
@@ -104,6 +113,17 @@ impl Took {
 
 fn millis(from: Instant, to: Instant) -> f64 {
     to.saturating_duration_since(from).as_secs_f64() * 1e3
+}
+
+/// Waits without a pause.
+fn within_all_the_time(bound: Duration, condition: impl Fn() -> bool) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < bound {
+        if condition() {
+            return true;
+        }
+    }
+    false
 }
 
 /// When the first datagram to a port left.
@@ -251,30 +271,30 @@ impl Scene {
     fn changes(&self, round: u16) -> Took {
         let wire = Wire::open(&self.lab.internet, &self.lab.host, self.public, self.mac);
         let (api, key, group) = (self.server.borrow().api, self.key.clone(), self.groups[0].clone());
-        let (port, seen, last) = (wire.port.clone(), wire.seen, wire.last.clone());
+        let (port, last) = (wire.port.clone(), wire.last.clone());
         let run = self.lab.host.spawn(move || {
             let (mut allowed, mut answered, mut revoked) = (Vec::new(), Vec::new(), Vec::new());
-            let first = FIRST_PORT + round * CHANGES;
-            for number in first..first + changes() {
+            let first = FIRST_PORT + round * (CHANGES + 1);
+            // Of the first, nothing is kept: it waits for what was launched before.
+            for number in first..=first + changes() {
                 port.store(number, Ordering::Relaxed);
                 let rule = |action| owned(&allow(action, &group, &number.to_string(), "0.0.0.0/0"));
                 let begun = Instant::now();
                 call(api, &key, &rule("AuthorizeSecurityGroupIngress"));
                 answered.push(millis(begun, Instant::now()));
-                allowed.push(millis(begun, first_of(number, &seen)));
+                allowed.push(millis(begun, first_of(number, &wire.seen)));
                 let begun = Instant::now();
                 call(api, &key, &rule("RevokeSecurityGroupIngress"));
                 revoked.push(millis(begun, quiet_since(&last)));
             }
             for took in [&mut allowed, &mut answered, &mut revoked] {
+                took.remove(0);
                 took.sort_by(f64::total_cmp);
             }
+            wire.close();
             Took { allowed, answered, revoked }
         });
-        let took = run.join().unwrap();
-        wire.done.store(true, Ordering::Relaxed);
-        wire.threads.into_iter().for_each(|thread| thread.join().unwrap());
-        took
+        run.join().unwrap()
     }
 
     /// The same by a server whose answers wait.
@@ -285,6 +305,34 @@ impl Scene {
         let describe = [("Action", "DescribeAddresses")];
         assert!(within(SOON, || self.call(&describe).status == 200));
         self.changes(MEMBERS.len() as u16)
+    }
+
+    /// How long the host is without rules after somebody has flushed them, by the generation that the kernel counts: the
+    /// median, in milliseconds.
+    fn repaired(&self) -> f64 {
+        let host = self.lab.host.name().to_owned();
+        let once = move || {
+            let before = inspect::generation().unwrap();
+            let flush = Command::new("ip").args(["netns", "exec", &host, "nft", "flush", "ruleset"]).spawn();
+            let since = |more| {
+                let there = || inspect::generation().unwrap() >= before + more;
+                assert!(within_all_the_time(SOON, there), "the rules are not back");
+                Instant::now()
+            };
+            let (flushed, back) = (since(1), since(2));
+            assert!(flush.unwrap().wait().unwrap().success());
+            millis(flushed, back)
+        };
+        let mut took: Vec<_> = (0..REPAIRS)
+            .map(|_| {
+                let took = self.lab.host.run(once.clone());
+                // The pass that repaired has looked at everything.
+                std::thread::sleep(Duration::from_millis(500));
+                took
+            })
+            .collect();
+        took.sort_by(f64::total_cmp);
+        quantile(&took, 0.5)
     }
 
     /// What a process of `nft` takes for the whole table, in milliseconds.
@@ -351,62 +399,4 @@ fn allow<'a>(action: &'a str, group: &'a str, port: &'a str, cidr: &'a str) -> [
         ("IpPermissions.1.ToPort", port),
         ("IpPermissions.1.IpRanges.1.CidrIp", cidr),
     ]
-}
-
-/// Datagrams to an address; the first of each port that leaves by an instance's port, and when the last one did.
-struct Wire {
-    port: Arc<AtomicU16>,
-    seen: Receiver<(u16, Instant)>,
-    last: Arc<Mutex<Instant>>,
-    done: Arc<AtomicBool>,
-    threads: [JoinHandle<()>; 2],
-}
-
-impl Wire {
-    fn open(internet: &Ns, host: &Ns, to: Ipv4Addr, mac: [u8; 6]) -> Self {
-        let (port, done) = (Arc::new(AtomicU16::new(0)), Arc::new(AtomicBool::new(false)));
-        let (sender, seen) = channel();
-        let (ports, ends) = (port.clone(), done.clone());
-        let send = internet.spawn(move || send(to, &ports, &ends));
-        let ends = done.clone();
-        let last = Arc::new(Mutex::new(Instant::now()));
-        let heard = last.clone();
-        let hear = host.spawn(move || hear(mac, &sender, &heard, &ends));
-        Self { port, seen, last, done, threads: [send, hear] }
-    }
-}
-
-fn send(to: Ipv4Addr, port: &AtomicU16, done: &AtomicBool) {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    while !done.load(Ordering::Relaxed) {
-        let port = port.load(Ordering::Relaxed);
-        if port != 0 {
-            // What comes back of an error is of the datagram before.
-            let _ = socket.send_to(b"x", (to, port));
-        }
-        std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-fn hear(mac: [u8; 6], seen: &Sender<(u16, Instant)>, heard: &Mutex<Instant>, done: &AtomicBool) {
-    let protocol = Protocol::from(i32::from(ETH_P_ALL.to_be()));
-    let mut socket = Socket::new(Domain::PACKET, Type::RAW, Some(protocol)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let (mut frame, mut last) = ([0; 128], 0);
-    while !done.load(Ordering::Relaxed) {
-        match socket.read(&mut frame) {
-            // Ethernet, IPv4 without options, UDP.
-            Ok(length) if length > 38 && frame[..6] == mac && frame[12..14] == [8, 0] && frame[23] == 17 => {
-                let (port, now) = (u16::from_be_bytes([frame[36], frame[37]]), Instant::now());
-                *heard.lock().unwrap() = now;
-                if port != last {
-                    last = port;
-                    let _ = seen.send((port, now));
-                }
-            }
-            Ok(_) => {}
-            Err(error) if [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&error.kind()) => {}
-            Err(error) => panic!("{error}"),
-        }
-    }
 }

@@ -43,7 +43,8 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
         let up = message.header.flags.contains(LinkFlags::Up);
         let carrier = message.header.flags.contains(LinkFlags::LowerUp);
         let index = message.header.index;
-        let mut link = Link { index, up, carrier, mtu: 0, mac: Vec::new(), alias: None, told: Told::default() };
+        let mut link =
+            Link { index, up, carrier, mtu: 0, mac: Vec::new(), alias: None, told: Told::default() };
         let mut name = None;
         for attribute in message.attributes {
             match attribute {
