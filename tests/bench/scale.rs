@@ -1,6 +1,5 @@
 //! The server with many instances and many hosts.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::agents::Agents;
@@ -34,13 +33,16 @@ fn hosts() -> usize {
 
 pub fn run() -> Vec<Figure> {
     let folder = Folder(machine::folder("scale"));
-    let mut server = start(&folder.0);
+    let head = "quotas.network_interfaces = 1000000\n";
+    let mut server = Server::start(&folder.0, None, &Settings { head, ..Settings::default() });
+    let idle = resident_kib(&server);
+    add_hosts(&server);
     let key = server.account("main");
     let image = server.operate(&["image", "register", "--name", "stock", "--location", "stock"]);
     let image = image["id"].as_str().unwrap().to_owned();
     let (mut figures, mut resident, mut made) = (Vec::new(), Vec::new(), 0);
-    server.restart(&[]);
-    figures.push(Figure::new("memory without instances", mib(resident_kib(&server)), "MiB"));
+    figures.push(Figure::new("the program", mib(program_kib()), "MiB"));
+    figures.push(Figure::new("memory with nothing", mib(idle), "MiB"));
     let (hosts, sizes) = (hosts(), size::of(SIZES, SIZES_OF_A_TRIAL));
     for size in sizes {
         let begun = Instant::now();
@@ -65,14 +67,15 @@ pub fn run() -> Vec<Figure> {
     figures
 }
 
-fn start(folder: &Path) -> Server {
-    let head = "quotas.network_interfaces = 1000000\n";
-    let server = Server::start(folder, None, &Settings { head, ..Settings::default() });
+fn add_hosts(server: &Server) {
     for number in 0..hosts() {
         server.operate(&["host", "add", &format!("host{number}")]);
     }
     server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/14"]);
-    server
+}
+
+fn program_kib() -> f64 {
+    std::fs::metadata(env!("CARGO_BIN_EXE_fogbank")).unwrap().len() as f64 / 1024.0
 }
 
 fn launch(server: &Server, key: &Credentials, image: &str, count: usize) {
