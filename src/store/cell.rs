@@ -104,11 +104,16 @@ impl Reader<'_> {
 
     /// A shared string.
     pub fn str(&self, column: &'static str) -> Result<Arc<str>, ReadError> {
-        self.get::<String>(column).map(|text| one(&self.shared.texts, &text))
+        self.get::<String>(column).map(|text| self.text(&text))
     }
 
     pub fn maybe_str(&self, column: &'static str) -> Result<Option<Arc<str>>, ReadError> {
-        self.maybe::<String>(column).map(|text| text.map(|text| one(&self.shared.texts, &text)))
+        self.maybe::<String>(column).map(|text| text.map(|text| self.text(&text)))
+    }
+
+    /// A shared string of one's own.
+    pub fn text(&self, text: &str) -> Arc<str> {
+        one(&self.shared.texts, text)
     }
 
     /// Shared bytes.
