@@ -19,7 +19,8 @@ use crate::server::Folder;
 use crate::size;
 
 pub const ABOUT: &str = "An agent's reconciler in a network namespace with the interfaces of 1,000 instances, in groups of 10 rules. A cold start begins with a \
-    kernel that has nothing of ours, and ends when everything is in it: rules, routes, neighbours, proxy entries, switches, announcements. The rules alone are \
+    kernel that has nothing of ours, and ends when everything is in it: rules, routes, neighbours, proxy entries, switches, announcements; some 35 ms of it the agent hears whether somebody else has the one elastic address that is to \
+    be here. The rules alone are \
     what a host without the interfaces is given. The baseline is one process of `nft` that writes the same rules. A resync looks at everything and finds \
     nothing to do; that no rules are written is read off the generation that the kernel counts.";
 
