@@ -32,12 +32,16 @@ pub fn at_once() {
     lab::remove_all(&format!("{}{own}-", lab::PREFIX));
 }
 
-/// Ends what has something mounted from a folder: instances, which outlive their host's agent.
+/// Ends what was started with a folder, and what has something mounted from it: instances, which outlive their host's agent.
 pub fn end_instances(folder: &Path) {
     let folder = format!("{}/", folder.display());
     let own = Pid::this();
     let within = |process: &Pid| {
-        fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap_or_default().contains(&folder)
+        let named = |file: &str| {
+            let text = fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&text).contains(&folder)
+        };
+        named("cmdline") || named("mountinfo")
     };
     for process in processes().filter(|process| *process != own && within(process)) {
         let _ = kill(process, Signal::SIGKILL);
