@@ -289,9 +289,8 @@ impl<'a> Pass<'a> {
             self.fail(subject, format!("interface {name} belongs to {alias}; remove it"));
             return false;
         }
-        let mut switches = sysctl::port(&sysctl::Port::of(port));
-        switches.retain(|switch| !link.told.holds(switch));
-        self.switches(&subject, &switches);
+        let others = link.told.not_so(sysctl::port(&sysctl::Port::of(port)));
+        self.switches(&subject, &others);
         if link.mac != PORT_MAC.0 {
             let set = links::set_mac(self.handle, link.index, PORT_MAC).await;
             self.check(|| subject.clone(), set);

@@ -123,8 +123,13 @@ impl Told {
         told
     }
 
-    /// Whether a switch of the interface stood as it must; not where that was not said.
-    pub fn holds(&self, (path, value): &Switch) -> bool {
+    /// Those of an interface's switches that did not stand as they must, or of which nothing was said.
+    pub fn not_so(&self, mut switches: Vec<Switch>) -> Vec<Switch> {
+        switches.retain(|switch| !self.holds(switch));
+        switches
+    }
+
+    fn holds(&self, (path, value): &Switch) -> bool {
         let mut steps = path.split('/');
         let (Some(family), Some("conf"), Some(_), Some(key)) =
             (steps.next(), steps.next(), steps.next(), steps.next())
