@@ -26,11 +26,9 @@ test: deps ## every test
 soak: deps ## the random tests for longer (FOGBANK_SOAK=N: as long as N runs of `make test`, 10 by default)
 	@tests/soak.sh
 
-bench: deps ## figures beside their baselines, into docs/BENCHMARKS.md (ARGS=api: one part), then size, memory and repair of a lab
+bench: deps ## figures beside their baselines, into docs/BENCHMARKS.md (ARGS=api: one part; FOGBANK_BENCH_SMALL=1: only to try it)
 	@tests/bench/peers.sh
 	cargo bench --locked --bench fogbank -- $(ARGS)
-	cargo build --release --locked
-	FOGBANK=target/release/fogbank .venv/bin/python tests/measure.py
 
 lint: deps-lint ## formatting, clippy with warnings denied, licences and sources
 	cargo fmt --check

@@ -1,7 +1,11 @@
 //! Values as columns hold them, and rows as they come back.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt::Display;
+use std::hash::Hash;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::connection::DbRow;
 use crate::types::Micros;
@@ -50,6 +54,28 @@ pub struct ReadError {
 pub(super) struct Reader<'a> {
     pub table: &'static str,
     pub row: &'a DbRow,
+    pub shared: &'a Shared,
+}
+
+/// What rows that are read together have in common is there once, as it is where they were made: the name of a region, a zone or
+/// a host, user data.
+#[derive(Default)]
+pub(super) struct Shared {
+    texts: RefCell<HashSet<Arc<str>>>,
+    bytes: RefCell<HashSet<Arc<[u8]>>>,
+}
+
+/// One for all that are equal.
+fn one<T: ?Sized + Eq + Hash>(known: &RefCell<HashSet<Arc<T>>>, value: &T) -> Arc<T>
+where
+    Arc<T>: for<'a> From<&'a T>,
+{
+    if let Some(known) = known.borrow().get(value) {
+        return known.clone();
+    }
+    let new: Arc<T> = value.into();
+    known.borrow_mut().insert(new.clone());
+    new
 }
 
 impl Reader<'_> {
@@ -77,12 +103,22 @@ impl Reader<'_> {
     }
 
     /// A shared string.
-    pub fn str(&self, column: &'static str) -> Result<std::sync::Arc<str>, ReadError> {
-        self.get::<String>(column).map(Into::into)
+    pub fn str(&self, column: &'static str) -> Result<Arc<str>, ReadError> {
+        self.get::<String>(column).map(|text| self.text(&text))
     }
 
-    pub fn maybe_str(&self, column: &'static str) -> Result<Option<std::sync::Arc<str>>, ReadError> {
-        self.maybe::<String>(column).map(|text| text.map(Into::into))
+    pub fn maybe_str(&self, column: &'static str) -> Result<Option<Arc<str>>, ReadError> {
+        self.maybe::<String>(column).map(|text| text.map(|text| self.text(&text)))
+    }
+
+    /// A shared string of one's own.
+    pub fn text(&self, text: &str) -> Arc<str> {
+        one(&self.shared.texts, text)
+    }
+
+    /// Shared bytes.
+    pub fn bytes(&self, bytes: &[u8]) -> Arc<[u8]> {
+        one(&self.shared.bytes, bytes)
     }
 
     pub fn maybe_int(&self, column: &'static str) -> Result<Option<i64>, ReadError> {
@@ -112,8 +148,8 @@ impl Reader<'_> {
     }
 
     pub fn owner(&self) -> Result<crate::types::Owner, ReadError> {
-        let region: String = self.get("region")?;
-        Ok(crate::types::Owner { account: self.get("account")?, region: region.as_str().into() })
+        let region = crate::types::Region(self.str("region")?);
+        Ok(crate::types::Owner { account: self.get("account")?, region })
     }
 
     pub fn range(&self) -> Result<crate::types::Range4, ReadError> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::cell::{ReadError, Reader, count};
-use super::connection::Connection;
+use super::cell::{ReadError, Reader, Shared, count};
+use super::connection::{Connection, DbRow};
 use super::publish::Dated;
 use super::table::Table;
 use super::tables::every_table;
@@ -75,17 +75,19 @@ async fn table<T: Table>(
     bad: &mut Vec<ReadError>,
 ) -> Result<Vec<(u64, T)>, StoreError> {
     let select = format!("SELECT {}, generation FROM {}", T::COLUMNS.join(", "), T::NAME);
-    let rows = match newer {
-        Some(than) => connection.rows(&format!("{select} WHERE generation > $1"), &[&count(than)]).await?,
-        None => connection.rows(&select, &[]).await?,
+    let (sql, than) = match newer {
+        Some(than) => (format!("{select} WHERE generation > $1"), vec![count(than)]),
+        None => (select, Vec::new()),
     };
-    let mut read = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let reader = Reader { table: T::NAME, row };
+    let mut read = Vec::new();
+    let (rows, shared) = (&mut read, Shared::default());
+    let take = move |row: &DbRow| {
+        let reader = Reader { table: T::NAME, row, shared: &shared };
         match T::read(&reader).and_then(|made| Ok((reader.number("generation")?, made))) {
-            Ok(row) => read.push(row),
+            Ok(row) => rows.push(row),
             Err(error) => bad.push(error),
         }
-    }
+    };
+    connection.each(&sql, &than.iter().collect::<Vec<_>>(), take).await?;
     Ok(read)
 }

@@ -13,6 +13,7 @@ use crate::peers::Peer;
 use crate::report::number;
 use crate::scene::{Scene, Tenant};
 use crate::server::{Credentials, Folder, Server, Settings};
+use crate::size;
 
 pub const ABOUT: &str = "A real `fogbank server`, a release build: every signature verified, every write committed to SQLite with \
     `synchronous=FULL` on the disk of the working folder before it is answered, throttling off. Requests are signed beforehand and sent by one \
@@ -23,6 +24,7 @@ pub const ABOUT: &str = "A real `fogbank server`, a release build: every signatu
 
 /// How long each rate is measured.
 const DURING: Duration = Duration::from_secs(2);
+const DURING_A_TRIAL: Duration = Duration::from_millis(300);
 /// Half of how long the disk is.
 const DISK: Duration = Duration::from_millis(500);
 const CONNECTIONS: [usize; 2] = [1, 16];
@@ -36,6 +38,10 @@ const OF_MINISTACK: f64 = 5.0;
 const OF_BARE: f64 = 0.6;
 const OF_DISK_ALONE: f64 = 0.6;
 const OF_DISK_TOGETHER: f64 = 1.0;
+
+fn during() -> Duration {
+    size::of(DURING, DURING_A_TRIAL)
+}
 
 /// A server with its scene.
 struct Contestant {
@@ -145,7 +151,7 @@ fn measure(case: &Case, to: &Contestant, turn: usize, connections: usize) -> Res
         requests: &requests,
         again: !case.writes,
         connections,
-        during: DURING,
+        during: during(),
         server: to.process,
     };
     let run = load::run(&plan).map_err(|error| format!("{}: {error}", to.name))?;
@@ -160,13 +166,13 @@ fn bare(case: &Case, ours: &Contestant, size: usize, connections: usize) -> Run 
     let bare = Bare::start(size);
     let requests = case.requests(&ours.scene, 0, ours.writes).unwrap();
     let (to, server) = (bare.api, bare.process());
-    load::run(&Plan { to, requests: &requests, again: true, connections, during: DURING, server }).unwrap()
+    load::run(&Plan { to, requests: &requests, again: true, connections, during: during(), server }).unwrap()
 }
 
 fn start(folder: &Path) -> Server {
     // Groups have more rules in the end than EC2 allows.
-    let api = "[quotas]\nrules_per_security_group = 100000\n";
-    let server = Server::start(folder, None, &Settings { api, ..Settings::default() });
+    let head = "quotas.rules_per_security_group = 100000\n";
+    let server = Server::start(folder, None, &Settings { head, ..Settings::default() });
     server.operate(&["host", "add", "one"]);
     server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);
     // RFC 2544's range for benchmarks; nothing is sent there.
@@ -183,7 +189,12 @@ fn ours(server: &Server) -> Contestant {
     };
     let scene =
         Scene::lay(["ten", "thousand", "hundred", "writer"].map(tenant), image["id"].as_str().unwrap());
-    Contestant { name: "fogbank", process: server.process(), scene, writes: OUR_WRITES }
+    Contestant {
+        name: "fogbank",
+        process: server.process(),
+        scene,
+        writes: size::of(OUR_WRITES, OUR_WRITES / 10),
+    }
 }
 
 /// Accounts are hard to have there; regions see nothing of each other either.
@@ -196,5 +207,10 @@ fn theirs(peer: &Peer) -> Contestant {
     let regions = ["us-west-1", "us-west-2", "us-east-1", "eu-west-1"];
     // An image that moto knows.
     let scene = Scene::lay(regions.map(tenant), "ami-12c6146b");
-    Contestant { name: peer.name, process: peer.process(), scene, writes: PEERS_WRITES }
+    Contestant {
+        name: peer.name,
+        process: peer.process(),
+        scene,
+        writes: size::of(PEERS_WRITES, PEERS_WRITES / 10),
+    }
 }

@@ -9,6 +9,8 @@ use fogbank::types::*;
 /// Instances of a group, and rules in it.
 const OF_A_GROUP: usize = 20;
 pub const RULES: usize = 10;
+/// The first instance; the others follow.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 4);
 /// What leads to the first instance.
 pub const ELASTIC: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 100);
 
@@ -28,7 +30,7 @@ fn port(n: usize) -> PortSection {
         device_index: 0,
         network: "flat".into(),
         mac: MacAddr([2, 0, 0, 1, (n >> 8) as u8, n as u8]),
-        private_ip: Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 1, 0).to_bits() + n as u32),
+        private_ip: Ipv4Addr::from_bits(FIRST.to_bits() + n as u32),
         secondary_ips: [].into(),
         ipv6: [].into(),
         groups: groups.into(),

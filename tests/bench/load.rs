@@ -54,7 +54,7 @@ impl Run {
 
     /// In microseconds.
     pub fn quantile(&self, part: f64) -> f64 {
-        let at = ((self.count() as f64 * part) as usize).min(self.count().saturating_sub(1));
+        let at = ((self.count() as f64 * part).ceil() as usize).saturating_sub(1);
         self.latencies.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
     }
 

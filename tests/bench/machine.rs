@@ -4,14 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
+}
+
 /// A folder for what is measured, on the disk of the working folder.
 pub fn folder(of: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
-    let path = target.join(format!("bench-{of}-{}", std::process::id()));
+    let path = target().join(format!("bench-{of}-{}", std::process::id()));
     fs::create_dir_all(&path).unwrap();
     let (device, kind) = mount(&path);
     assert!(kind != "tmpfs" && kind != "ramfs", "{} is in memory ({device}, {kind})", path.display());
@@ -25,6 +31,14 @@ fn mount(path: &Path) -> (String, String) {
     let fit = fields.filter(|fields| fields.len() > 2 && path.starts_with(fields[1]));
     let best = fit.max_by_key(|fields| fields[1].len());
     best.map(|fields| (fields[0].to_owned(), fields[2].to_owned())).unwrap_or_default()
+}
+
+/// What the thread that asks has used, in microseconds. The kernel counts it at ticks and when it schedules (kernel/sched/fair.c, `update_curr`), so it
+/// is made to.
+pub fn processor_time() -> f64 {
+    std::thread::yield_now();
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as f64
 }
 
 /// One line: day, commit, processor, kernel, disk.

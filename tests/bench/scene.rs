@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::server::{Credentials, Reply, send};
 use crate::sign::Signer;
+use crate::size;
 
 /// Instances of the account that has some.
 pub const INSTANCES: usize = 100;
@@ -105,7 +106,7 @@ impl Scene {
             (0..count).map(|_| tenant.made(&allocate(), "allocationId")).collect::<Result<Vec<_>, _>>()
         };
         let addresses = allocate(&ten, 10)
-            .and_then(|_| allocate(&thousand, 1000))
+            .and_then(|_| allocate(&thousand, size::of(1000, 100)))
             .and_then(|_| allocate(&hundred, INSTANCES));
         let count = INSTANCES.to_string();
         let run = [("ImageId", image), ("MinCount", &count), ("MaxCount", &count)];

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use fogbank::agent::kernel::sysctl;
+use fogbank::agent::names::port_name;
+
 use crate::lab::*;
 use crate::probe::{Kind::*, Server, open, shut};
 use crate::state::*;
@@ -49,4 +52,21 @@ fn a_foreign_chain_that_drops_us_is_named_and_its_own_rules_let_us_pass() {
         lab.host.sh(&format!("nft insert rule ip filter FORWARD {way} \"fbp*\" accept"));
     }
     open(&lab.internet, ELASTIC[0], Tcp(80));
+}
+
+#[test]
+fn a_switch_of_a_port_that_others_turn_is_turned_back() {
+    let mut lab = Lab::new();
+    let one = port(1, &[1]);
+    lab.instance(&one);
+    lab.apply(&with_ports(empty(), std::slice::from_ref(&one)));
+    let switches = sysctl::port(&sysctl::Port::of(&one));
+    assert!(switches.iter().all(|(switch, _)| switch.contains(&port_name(one.eni))));
+    for (switch, value) in switches {
+        let path = format!("/proc/sys/net/{switch}");
+        let other = if value == "0" { "1" } else { "0" };
+        lab.host.sh(&format!("echo {other} > {path}"));
+        let back = || lab.host.sh(&format!("cat {path}")).trim() == value;
+        assert!(within(Duration::from_secs(5), back), "{switch} stays {other}");
+    }
 }

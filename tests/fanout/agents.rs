@@ -16,6 +16,7 @@ use super::servers::Deployment;
 
 /// Joins at one time.
 const AT_ONCE: usize = 32;
+const TRIES: usize = 5;
 
 pub struct Agents {
     states: Vec<watch::Receiver<Arc<HostState>>>,
@@ -79,7 +80,15 @@ impl Agents {
 async fn join(host: &str, feeds: &[String], state_dir: &Path, folder: &Path) -> Link {
     fs::create_dir_all(folder).unwrap();
     let token = operate(state_dir, &["host", "add", host]).await["join_token"].as_str().unwrap().to_owned();
-    agent::join_with(&token, host, feeds, folder).await.unwrap();
+    let mut joined = agent::join_with(&token, host, feeds, folder).await;
+    for _ in 1..TRIES {
+        // Hundreds at once are more than a busy machine takes in a second. A token that was not heard of is still good.
+        if joined.is_err() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            joined = agent::join_with(&token, host, feeds, folder).await;
+        }
+    }
+    joined.unwrap();
     Enrolment::read(folder).unwrap().link(feeds).unwrap()
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -45,7 +46,12 @@ const LATE: Duration = Duration::from_millis(200);
 
 /// Announces addresses, and repeats it for as long as they are ours.
 #[derive(Default)]
-pub struct Announcer(BTreeMap<(Ipv4Addr, u32), AbortOnDrop>);
+pub struct Announcer {
+    repeats: BTreeMap<(Ipv4Addr, u32), AbortOnDrop>,
+    /// One for all: closing it waits until no processor uses it (net/packet/af_packet.c, `packet_release`), some 10 ms. With one
+    /// for each address, an agent that had announced a thousand stood still for ten seconds.
+    socket: Option<Arc<Socket>>,
+}
 
 struct AbortOnDrop(JoinHandle<()>);
 
@@ -61,7 +67,7 @@ impl Announcer {
     /// # Errors
     /// Why no packet could be sent; without CAP_NET_RAW, for one.
     pub fn announce(&mut self, address: Ipv4Addr, interface: u32, mac: MacAddr) -> io::Result<()> {
-        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
+        let socket = self.socket()?;
         let to = link_address(interface)?;
         let frame = frame(address, mac);
         socket.send_to(&frame, &to)?;
@@ -77,13 +83,23 @@ impl Announcer {
                 }
             }
         });
-        self.0.insert((address, interface), AbortOnDrop(repeat));
+        self.repeats.insert((address, interface), AbortOnDrop(repeat));
         Ok(())
+    }
+
+    /// Hears nothing; says by which interface each time.
+    fn socket(&mut self) -> io::Result<Arc<Socket>> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.clone());
+        }
+        let socket = Arc::new(Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?);
+        self.socket = Some(socket.clone());
+        Ok(socket)
     }
 
     /// An address that is not ours any more is not announced again: the new owner would be called a liar.
     pub fn retain(&mut self, ours: impl Fn(Ipv4Addr) -> bool) {
-        self.0.retain(|(address, _), task| ours(*address) && !task.0.is_finished());
+        self.repeats.retain(|(address, _), task| ours(*address) && !task.0.is_finished());
     }
 }
 

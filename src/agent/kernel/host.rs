@@ -289,7 +289,8 @@ impl<'a> Pass<'a> {
             self.fail(subject, format!("interface {name} belongs to {alias}; remove it"));
             return false;
         }
-        self.switches(&subject, &sysctl::port(&sysctl::Port::of(port)));
+        let others = link.told.not_so(sysctl::port(&sysctl::Port::of(port)));
+        self.switches(&subject, &others);
         if link.mac != PORT_MAC.0 {
             let set = links::set_mac(self.handle, link.index, PORT_MAC).await;
             self.check(|| subject.clone(), set);

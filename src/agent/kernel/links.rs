@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags};
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags};
 use rtnetlink::{Error, Handle, LinkBridge, LinkUnspec};
 
+use super::sysctl::Told;
 use crate::agent::names::GATEWAY_BRIDGE;
 use crate::types::MacAddr;
 
@@ -23,6 +25,8 @@ pub struct Link {
     pub mac: Vec<u8>,
     /// The full id of the network interface, on ports.
     pub alias: Option<String>,
+    /// How some of its switches stood when it was listed.
+    pub told: Told,
 }
 
 /// All interfaces, by name.
@@ -30,13 +34,17 @@ pub struct Link {
 /// # Errors
 /// What netlink says.
 pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
-    let messages: Vec<_> = handle.link().get().execute().try_collect().await?;
+    // Counters are a third of what a list says, and nobody here reads them.
+    let unread = vec![LinkExtentMask::SkipStats];
+    let list = handle.link().get().set_filter_mask(AddressFamily::Unspec, unread);
+    let messages: Vec<_> = list.execute().try_collect().await?;
     let mut links = BTreeMap::new();
     for message in messages {
         let up = message.header.flags.contains(LinkFlags::Up);
         let carrier = message.header.flags.contains(LinkFlags::LowerUp);
         let index = message.header.index;
-        let mut link = Link { index, up, carrier, mtu: 0, mac: Vec::new(), alias: None };
+        let mut link =
+            Link { index, up, carrier, mtu: 0, mac: Vec::new(), alias: None, told: Told::default() };
         let mut name = None;
         for attribute in message.attributes {
             match attribute {
@@ -44,6 +52,7 @@ pub async fn list(handle: &Handle) -> Result<BTreeMap<String, Link>, Error> {
                 LinkAttribute::Address(bytes) => link.mac = bytes,
                 LinkAttribute::Mtu(mtu) => link.mtu = mtu,
                 LinkAttribute::IfAlias(text) => link.alias = Some(text),
+                LinkAttribute::AfSpecUnspec(specs) => link.told = Told::of(&specs),
                 _ => {}
             }
         }

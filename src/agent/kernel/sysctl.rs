@@ -1,8 +1,10 @@
 //! Switches under /proc/sys/net, each for one interface and never for `all`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::PathBuf;
+
+use netlink_packet_route::link::{AfSpecInet, AfSpecInet6, AfSpecUnspec};
 
 use super::ipv6;
 use crate::agent::names::port_name;
@@ -99,6 +101,66 @@ pub fn flat(name: &str, relays: bool) -> Vec<Switch> {
     switches
 }
 
+/// What a list of interfaces says of one's switches (`IFLA_INET_CONF`, `IFLA_INET6_CONF`; include/uapi/linux/if_link.h), beside
+/// which their files need not be read: eight files of each of a thousand ports would be most of what a pass with nothing to do takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    v4: Option<[(&'static str, i32); 5]>,
+    v6: Option<[(&'static str, i32); 2]>,
+}
+
+impl Told {
+    /// From an interface's attributes.
+    pub fn of(specs: &[AfSpecUnspec]) -> Self {
+        let mut told = Self::default();
+        for spec in specs {
+            match spec {
+                AfSpecUnspec::Inet(list) => told.v4 = list.iter().find_map(v4_told),
+                AfSpecUnspec::Inet6(list) => told.v6 = list.iter().find_map(v6_told),
+                _ => {}
+            }
+        }
+        told
+    }
+
+    /// Those of an interface's switches that did not stand as they must, or of which nothing was said.
+    pub fn not_so(&self, mut switches: Vec<Switch>) -> Vec<Switch> {
+        switches.retain(|switch| !self.holds(switch));
+        switches
+    }
+
+    fn holds(&self, (path, value): &Switch) -> bool {
+        let mut steps = path.split('/');
+        let (Some(family), Some("conf"), Some(_), Some(key)) =
+            (steps.next(), steps.next(), steps.next(), steps.next())
+        else {
+            return false;
+        };
+        let told = match family {
+            "ipv4" => self.v4.as_ref().map(|told| &told[..]),
+            _ => self.v6.as_ref().map(|told| &told[..]),
+        };
+        let told = told.into_iter().flatten().find(|(name, _)| *name == key);
+        told.is_some_and(|(_, stood)| value.parse() == Ok(*stood))
+    }
+}
+
+fn v4_told(spec: &AfSpecInet) -> Option<[(&'static str, i32); 5]> {
+    let AfSpecInet::DevConf(conf) = spec else { return None };
+    Some([
+        ("rp_filter", conf.rp_filter),
+        ("accept_redirects", conf.accept_redirects),
+        ("send_redirects", conf.send_redirects),
+        ("proxy_arp", conf.proxy_arp),
+        ("forwarding", conf.forwarding),
+    ])
+}
+
+fn v6_told(spec: &AfSpecInet6) -> Option<[(&'static str, i32); 2]> {
+    let AfSpecInet6::DevConf(conf) = spec else { return None };
+    Some([("disable_ipv6", conf.disable_ipv6), ("accept_ra", conf.accept_ra)])
+}
+
 /// Whether the host forwards for everybody (`net.ipv4.ip_forward`).
 pub fn is_router() -> bool {
     read("ipv4/conf/all/forwarding").is_ok_and(|value| value.trim() == "1")
@@ -108,8 +170,11 @@ fn path(switch: &str) -> PathBuf {
     PathBuf::from("/proc/sys/net").join(switch)
 }
 
+/// A switch is a number: one read is all of it, and there are thousands of them.
 fn read(switch: &str) -> io::Result<String> {
-    fs::read_to_string(path(switch))
+    let mut text = [0; 32];
+    let length = File::open(path(switch))?.read(&mut text)?;
+    Ok(String::from_utf8_lossy(&text[..length]).into_owned())
 }
 
 /// Whether there is such a switch now; its interface may be gone.

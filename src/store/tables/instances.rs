@@ -50,7 +50,7 @@ table! { Instance, "instances", 1;
             .maybe::<String>("user_data")?
             .map(|text| STANDARD.decode(text).map_err(|error| row.bad("user_data", error)))
             .transpose()?
-            .map(Into::into),
+            .map(|data| row.bytes(&data)),
         host: row.str("host")?,
         zone: row.str("zone")?,
         state: state(row)?,

@@ -90,6 +90,10 @@ where
     T::Err: std::fmt::Display,
 {
     let text: String = row.get(column)?;
+    if text.is_empty() {
+        // All of these are one.
+        return Ok(Arc::default());
+    }
     let parse = |word: &str| word.parse().map_err(|error| row.bad(column, error));
     text.split_whitespace().map(parse).collect()
 }

@@ -117,7 +117,11 @@ pub(in crate::store) fn parse_space(word: &str) -> Result<Space, String> {
 }
 
 fn read_space(row: &Reader<'_>) -> Result<Space, ReadError> {
-    parse_space(&row.get::<String>("space")?).map_err(|error| row.bad("space", error))
+    let space = parse_space(&row.get::<String>("space")?).map_err(|error| row.bad("space", error))?;
+    Ok(match space {
+        Space::Network(name) => Space::Network(row.text(&name)),
+        pool @ Space::Pool(_) => pool,
+    })
 }
 
 table! { Freed, "freed", 2;
