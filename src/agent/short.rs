@@ -38,7 +38,9 @@ impl Reconciler {
     async fn regroup(&mut self, state: &Arc<HostState>) -> Option<Applied> {
         let last = self.last.take().filter(|_| self.config.rules_by == RulesBy::Netlink)?;
         let (state, withheld) = self.hold.of(state, Instant::now());
-        if !withheld.is_empty() || !last.state.differs_in_groups_alone(&state) {
+        // Who tells the same again wants a look.
+        let again = (&last.state.epoch, last.state.generation) == (&state.epoch, state.generation);
+        if again || !withheld.is_empty() || !last.state.differs_in_groups_alone(&state) {
             return None;
         }
         let part = regroup::part(&last.state, &state, &last.facts, self.nft.written()?);
