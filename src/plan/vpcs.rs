@@ -27,8 +27,9 @@ pub fn add(world: &World, state: &mut HostState) {
     // host's business: it is not woken when anything becomes of them.
     let here = state.vpcs.clone();
     for vpc in here.values() {
-        let routes = vpc.tables.values().flatten();
-        let over = routes.filter_map(|route| match route.to {
+        let routes = vpc.tables.values().flatten().map(|route| route.to);
+        let routes = routes.chain(vpc.tables6.values().flatten().map(|route| route.to));
+        let over = routes.filter_map(|to| match to {
             RouteTo::Peering(id) => vpc.peerings.get(&id),
             _ => None,
         });
@@ -78,7 +79,7 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
         id: vpc.id,
         vni: vpc.vni?,
         cidrs: vpc.cidrs().collect(),
-        cidrs6: vpc.blocks6.iter().map(|block| block.cidr).collect(),
+        cidrs6: cidrs6(vpc),
         dns_support: vpc.dns_support,
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
@@ -180,12 +181,20 @@ fn route6(world: &World, row: &Ipv6Route) -> Route6Section {
             let there = world.egress_gateways.get(&id).is_some_and(|gateway| Some(gateway.vpc) == vpc);
             if there { RouteTo::EgressOnly } else { RouteTo::Nowhere }
         }
+        Ipv6NextHop::Peering(id) => {
+            let peer = vpc.and_then(|vpc| world.peer_over(id, vpc));
+            peer.map_or(RouteTo::Nowhere, |_| RouteTo::Peering(id))
+        }
         Ipv6NextHop::Interface(id) => {
             let eni = world.enis.get(&id).filter(|eni| Some(eni.vpc) == vpc);
             eni.map_or(RouteTo::Nowhere, |eni| RouteTo::Interface(eni.id))
         }
     };
     Route6Section { destination: row.destination, to }
+}
+
+fn cidrs6(vpc: &Vpc) -> Arc<[Cidr6]> {
+    vpc.blocks6.iter().map(|block| block.cidr).collect()
 }
 
 /// A subnet's block of IPv6.
@@ -229,7 +238,7 @@ fn peering(world: &World, row: &Peering, peer: VpcId) -> Option<(VpcPeeringConne
     let vpc = world.vpcs.get(&peer).filter(|vpc| vpc.vni.is_some())?;
     let resolves = row.ends().iter().any(|end| end.vpc == peer && end.resolves);
     let names = if resolves { names(world, peer) } else { BTreeMap::new() };
-    Some((row.id, PeeringSection { vpc: peer, cidrs: vpc.cidrs().collect(), names }))
+    Some((row.id, PeeringSection { vpc: peer, cidrs: vpc.cidrs().collect(), cidrs6: cidrs6(vpc), names }))
 }
 
 /// The elastic addresses that lead into a VPC, and what they lead to there.

@@ -40,6 +40,7 @@ impl From<Ipv6NextHop> for Leads {
         match to {
             Ipv6NextHop::InternetGateway(id) => Self::InternetGateway(id),
             Ipv6NextHop::EgressGateway(id) => Self::EgressGateway(id),
+            Ipv6NextHop::Peering(id) => Self::Peering(id),
             Ipv6NextHop::Interface(id) => Self::Interface(id),
         }
     }

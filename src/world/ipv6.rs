@@ -62,6 +62,8 @@ pub struct EgressGateway {
 pub enum Ipv6NextHop {
     InternetGateway(InternetGatewayId),
     EgressGateway(EgressGatewayId),
+    /// To the VPC at the other end of a peering connection.
+    Peering(VpcPeeringConnectionId),
     Interface(EniId),
 }
 
@@ -70,6 +72,7 @@ impl fmt::Display for Ipv6NextHop {
         match self {
             Self::InternetGateway(id) => id.fmt(f),
             Self::EgressGateway(id) => id.fmt(f),
+            Self::Peering(id) => id.fmt(f),
             Self::Interface(id) => id.fmt(f),
         }
     }
@@ -80,7 +83,8 @@ impl FromStr for Ipv6NextHop {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let gateway = text.parse().map(Self::InternetGateway);
         let gateway = gateway.or_else(|_| text.parse().map(Self::EgressGateway));
-        gateway.or_else(|_| text.parse().map(Self::Interface))
+        let beyond = gateway.or_else(|_| text.parse().map(Self::Peering));
+        beyond.or_else(|_| text.parse().map(Self::Interface))
     }
 }
 

@@ -120,9 +120,7 @@ fn next_hop(view: &View, table: &RouteTable, target: &Target<'_>) -> Result<Ipv6
     match made::next_hop(view, table, target)? {
         NextHop::InternetGateway(id) => Ok(Ipv6NextHop::InternetGateway(id)),
         NextHop::Interface(id) => Ok(Ipv6NextHop::Interface(id)),
-        NextHop::Peering(id) => Err(FaultCode::UnsupportedOperation.with(format!(
-            "Peering connections carry IPv4 only: a route of IPv6 cannot lead to {id}"
-        ))),
+        NextHop::Peering(id) => Ok(Ipv6NextHop::Peering(id)),
         // EC2's do from 64:ff9b::/96 (NAT64).
         NextHop::NatGateway(id) => Err(FaultCode::UnsupportedOperation.with(format!(
             "NAT gateways translate IPv4 only: a route of IPv6 cannot lead to {id}. Use an egress-only internet gateway"
@@ -141,6 +139,10 @@ pub fn route(world: &World, vpc: VpcId, row: &Ipv6Route) -> output::Route {
         Ipv6NextHop::EgressGateway(id) => {
             let leads = world.egress_gateways.get(&id).is_some_and(|gateway| gateway.vpc == vpc);
             output::Route { egress_only_internet_gateway_id: Some(id), ..told(leads) }
+        }
+        Ipv6NextHop::Peering(id) => {
+            let leads = shape::leads(world, vpc, NextHop::Peering(id));
+            output::Route { vpc_peering_connection_id: Some(id), ..told(leads) }
         }
         Ipv6NextHop::Interface(id) => {
             let mut told = told(shape::leads(world, vpc, NextHop::Interface(id)));
