@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use fogbank::types::{RuleId, RuleTarget};
 use fogbank::verdict::{Origin, Outcome, Packet, Place, Trace, Transport, verdict};
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
+use crate::over::is_over;
 use crate::returns::{Ends, nat_gateway, way_back};
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
@@ -39,8 +41,12 @@ fn a_million_packets_are_judged_alike() {
     println!("{packets} packets in {} worlds, {passed} of them arrived", seeds.len());
     assert!(passed * 10 > packets, "too few arrive for the test to mean anything");
     let endings = endings.into_inner().unwrap();
-    let missing: Vec<_> =
-        ENDINGS.iter().chain(&BY_NAT).filter(|ending| !endings.contains(**ending)).collect();
+    let missing: Vec<_> = ENDINGS
+        .iter()
+        .chain(&BY_NAT)
+        .chain(&BETWEEN_PEERS)
+        .filter(|ending| !endings.contains(**ending))
+        .collect();
     assert!(seeds.len() == 1 || missing.is_empty(), "no packet ended as {missing:?}, only as {endings:?}");
 }
 
@@ -57,6 +63,7 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
         let trace = agrees(seed, &made, &mut segments, &case);
         let arrives = matches!(trace.outcome, Outcome::Reaches(..));
         passed += u64::from(arrives);
+        here.extend(between_peers(&made, &trace).into_iter().map(String::from));
         here.insert(ending(&trace.outcome));
         if arrives && let Some(id) = nat_gateway(&trace) {
             let gateway = &made.world.nat_gateways[&id];
@@ -82,6 +89,19 @@ const BY_NAT: [&str; 5] = [
     "a private NAT gateway there",
     "a private NAT gateway, to a peer",
 ];
+
+/// Of IPv6: to a peer on the sender's host and on another one, and as nobody but a member of a group of the peer.
+const BETWEEN_PEERS: [&str; 3] = ["IPv6 to a peer here", "IPv6 to a peer there", "IPv6 of a peer's group"];
+
+fn between_peers(made: &Made, trace: &Trace) -> Vec<&'static str> {
+    let arrives = matches!(trace.outcome, Outcome::Reaches(..)) && is_over(trace);
+    let there = trace.hops.first().map(|hop| &hop.host) != trace.hops.last().map(|hop| &hop.host);
+    let decision = trace.hops.last().and_then(|hop| hop.ingress.as_ref());
+    let by_group = |rule: &RuleId| matches!(made.world.rules[rule].target, RuleTarget::Group { .. });
+    let member = decision.is_some_and(|decision| decision.allowed_by.iter().all(|(_, rule)| by_group(rule)));
+    let found = [(!there, 0), (there, 1), (member, 2)].into_iter().filter(|(is, _)| arrives && *is);
+    found.map(|(_, which)| BETWEEN_PEERS[which]).collect()
+}
 
 /// Every way to end: a run in which one is missing proves less than it says.
 const ENDINGS: [&str; 31] = [

@@ -61,9 +61,10 @@ impl Maker<'_> {
     }
 
     /// Where a route of IPv6 may lead.
-    pub fn way6(&mut self, vpc: usize, enis: &[EniId]) -> Ipv6NextHop {
-        let gateway = vpc as u64;
-        match self.dice.below(9) {
+    pub fn way6(&mut self, vpc: &MadeVpc, enis: &[EniId]) -> Ipv6NextHop {
+        let gateway = vpc.number as u64;
+        match self.dice.below(10) {
+            9 if !vpc.peerings.is_empty() => Ipv6NextHop::Peering(self.dice.pick(&vpc.peerings).0),
             0 => Ipv6NextHop::InternetGateway(InternetGatewayId::from_random(GONE)),
             1 => Ipv6NextHop::EgressGateway(EgressGatewayId::from_random(GONE)),
             2 => Ipv6NextHop::Interface(EniId::from_random(GONE)),
@@ -85,9 +86,30 @@ impl Maker<'_> {
                 if n > 0 && !self.dice.once_in(4) {
                     continue;
                 }
-                let (to, destination) = (self.way6(made.number, enis), cidr(at, length));
-                let (owner, created) = (made.owner.clone(), Micros(0));
-                self.put(Ipv6Route { table, owner, destination, to, created });
+                let (to, destination) = (self.way6(made, enis), cidr(at, length));
+                self.route6(made, table, destination, to);
+            }
+            self.routes6_to_peers(made, table);
+        }
+    }
+
+    pub fn route6(&mut self, made: &MadeVpc, table: RouteTableId, destination: Cidr6, to: Ipv6NextHop) {
+        let (owner, created) = (made.owner.clone(), Micros(0));
+        self.put(Ipv6Route { table, owner, destination, to, created });
+    }
+
+    /// Most of what peers have, and sometimes much more than that.
+    fn routes6_to_peers(&mut self, made: &MadeVpc, table: RouteTableId) {
+        for (id, _) in &made.peerings {
+            let peer = self.world.peerings[id].peer_of(made.id).unwrap().vpc;
+            let theirs: Vec<_> = self.world.vpcs[&peer].blocks6.iter().map(|block| block.cidr).collect();
+            for block in theirs {
+                if !self.dice.once_in(4) {
+                    self.route6(made, table, block, Ipv6NextHop::Peering(*id));
+                }
+            }
+            if self.dice.once_in(6) {
+                self.route6(made, table, cidr(block(0, 0), 36), Ipv6NextHop::Peering(*id));
             }
         }
     }
@@ -163,8 +185,9 @@ impl Maker<'_> {
         let to = self.choose(|world| {
             let open = world.internet_gateways.keys().map(|id| Ipv6NextHop::InternetGateway(*id));
             let egress = world.egress_gateways.keys().map(|id| Ipv6NextHop::EgressGateway(*id));
+            let peers = world.peerings_of(vpc).map(|row| Ipv6NextHop::Peering(row.id));
             let enis = world.enis.values().filter(|eni| eni.vpc == vpc);
-            open.chain(egress).chain(enis.map(|eni| Ipv6NextHop::Interface(eni.id))).collect()
+            open.chain(egress).chain(peers).chain(enis.map(|eni| Ipv6NextHop::Interface(eni.id))).collect()
         })?;
         self.put(Ipv6Route { to, ..(*row).clone() });
         Some(())
@@ -187,7 +210,7 @@ impl Maker<'_> {
         if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress }
     }
 
-    fn rule6(
+    pub fn rule6(
         &mut self,
         made: &MadeVpc,
         n: usize,

@@ -329,8 +329,13 @@ mod tests {
         ]);
         let actions: Vec<_> = rules.into_iter().map(|rule| (rule.action, rule.matches.len())).collect();
         let answers = Verdict::Goto("answers".into());
-        let wanted =
-            [(Verdict::Accept, 1), (Verdict::Drop, 1), (answers, 1), (Verdict::Accept, 0), (Verdict::Drop, 0)];
+        let wanted = [
+            (Verdict::Accept, 1),
+            (Verdict::Drop, 1),
+            (answers, 1),
+            (Verdict::Accept, 0),
+            (Verdict::Drop, 0),
+        ];
         assert_eq!(actions, wanted.map(|(verdict, matches)| (Action::Verdict(verdict), matches)));
     }
 }

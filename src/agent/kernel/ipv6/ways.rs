@@ -200,9 +200,7 @@ impl Pass<'_> {
                 Some(by(self.index(ROUTER_OUT)?, Some(next_hop(TRANSIT_GATEWAY))))
             }
             RouteTo::Interface(eni) => self.to_interface6(eni),
-            RouteTo::Peering(id) => {
-                Some(by(self.index(&peering_name(id))?, Some(next_hop(PEERING_GATEWAY))))
-            }
+            RouteTo::Peering(id) => Some(by(self.index(&peering_name(id))?, Some(next_hop(PEERING_GATEWAY)))),
             // EC2 has NAT gateways for IPv6 only where they translate to IPv4.
             RouteTo::Nat(_) | RouteTo::Nowhere => None,
         }
