@@ -232,7 +232,7 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
     let rules = vec![
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_open".into())),
-        Rule::drop(vec![]),
+        Rule::goto(vec![], "answers"),
     ];
     table.chains.insert("from_public".into(), Chain::of(rules));
     let answers = vec![Match::is(Field::CtDirection, Value::Word("reply"))];
@@ -253,8 +253,8 @@ fn open_chain(table: u16) -> String {
 }
 
 /// Who comes in from outside: with what begins there, to whom a route table leads through an internet gateway, and only for as
-/// long as it does; with answers, to whom it leads through an egress-only one. What it leads to a peer is answered by the peer,
-/// and by nobody outside who has taken a peer's address. The longest route counts.
+/// long as it does; with answers, and what is said about them on the way, anybody. But what it leads to a peer is answered by
+/// the peer, and by nobody outside who has taken a peer's address. The longest route counts.
 fn open(routes: &[Route6Section]) -> Vec<Rule> {
     let mut routes: Vec<_> = routes.iter().collect();
     routes.sort_by_key(|route| std::cmp::Reverse((route.destination.prefix_len(), route.destination)));
@@ -264,12 +264,12 @@ fn open(routes: &[Route6Section]) -> Vec<Rule> {
             let from = within(Field::Source6, route.destination);
             match route.to {
                 RouteTo::Internet => Rule::accept(from),
-                RouteTo::EgressOnly => Rule::goto(from, "answers"),
-                _ => Rule::drop(from),
+                RouteTo::Peering(_) => Rule::drop(from),
+                _ => Rule::goto(from, "answers"),
             }
         })
         .collect();
-    rules.push(Rule::drop(vec![]));
+    rules.push(Rule::goto(vec![], "answers"));
     rules
 }
 
@@ -328,14 +328,9 @@ mod tests {
             route("2001:db8:2::/56", RouteTo::Peering(VpcPeeringConnectionId::from_random(1))),
         ]);
         let actions: Vec<_> = rules.into_iter().map(|rule| (rule.action, rule.matches.len())).collect();
-        let answers = Verdict::Goto("answers".into());
-        let wanted = [
-            (Verdict::Accept, 1),
-            (Verdict::Drop, 1),
-            (answers, 1),
-            (Verdict::Accept, 0),
-            (Verdict::Drop, 0),
-        ];
+        let answers = || Verdict::Goto("answers".into());
+        let wanted =
+            [(Verdict::Accept, 1), (Verdict::Drop, 1), (answers(), 1), (Verdict::Accept, 0), (answers(), 0)];
         assert_eq!(actions, wanted.map(|(verdict, matches)| (Action::Verdict(verdict), matches)));
     }
 }
