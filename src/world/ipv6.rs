@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Destination;
 use crate::types::*;
 
 /// A prefix of the operator's, of which each VPC that wants IPv6 gets blocks of [`Ipv6Pool::BLOCK`].
@@ -93,7 +94,7 @@ impl FromStr for Ipv6NextHop {
 pub struct Ipv6Route {
     pub table: RouteTableId,
     pub owner: Owner,
-    pub destination: Cidr6,
+    pub destination: Destination<Cidr6>,
     /// May be gone: then the route is a black hole.
     pub to: Ipv6NextHop,
     pub created: Micros,

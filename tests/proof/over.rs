@@ -44,6 +44,18 @@ pub fn over(made: &Made) -> Vec<Case> {
     cases
 }
 
+/// Packets from outside under addresses that instances of other VPCs have.
+pub fn pretended(made: &Made) -> Vec<Case> {
+    let inside = || made.world.enis.values().flat_map(|eni| eni.ipv6.iter().map(|ip| (eni.vpc, *ip)));
+    let pairs = inside().flat_map(|to| inside().map(move |from| (from, to)));
+    let others = pairs.filter(|(from, to)| from.0 != to.0).map(|((_, source), (_, destination))| {
+        let transport = Transport::Udp { from: 40_000, to: 80 };
+        Packet { source: source.into(), destination: destination.into(), transport }
+    });
+    let case = |packet| Case { origin: Origin::Outside, packet, entry: None, fragmented: false };
+    others.map(case).take(MOST).collect()
+}
+
 impl Maker<'_> {
     /// At both ends of each active connection: an open instance with routes to what the other end has, that lets in the
     /// members of the other one's group, or everybody.
@@ -76,6 +88,12 @@ impl Maker<'_> {
         let blocks = self.world.vpcs[&theirs.vpc].blocks6.clone();
         for block in blocks.iter() {
             self.route6(vpc, table, block.cidr, Ipv6NextHop::Peering(peering));
+        }
+        if !self.with_open_ways && self.dice.once_in(3) {
+            // One of them is to be outside: who says from there that he is it, comes in, and is no member.
+            let only = Cidr6::new(theirs.ipv6[0], 128).unwrap();
+            let gateway = InternetGatewayId::from_random(vpc.number as u64);
+            self.route6(vpc, table, only, Ipv6NextHop::InternetGateway(gateway));
         }
         let all = RuleTarget::Cidr6(Cidr6::new(CLIENT6, 0).unwrap());
         let member = RuleTarget::Group { group: theirs.groups[0], account: theirs.owner.account };
