@@ -56,12 +56,15 @@ fn is_doubtful(world: &World, of: GroupId, named: GroupId) -> bool {
     let vpc = |id| world.groups.get(&id).map(|group| group.vpc);
     let (Some(own), Some(theirs)) = (vpc(of), vpc(named)) else { return true };
     let thirds = world.peers_of(own).map(|(_, peer)| peer).filter(|peer| own != theirs && *peer != theirs);
-    let mut blocks = thirds.filter_map(|peer| world.vpcs.get(&peer)).flat_map(|vpc| vpc.cidrs()).peekable();
-    if blocks.peek().is_none() {
+    let thirds: Vec<_> = thirds.filter_map(|peer| world.vpcs.get(&peer)).collect();
+    if thirds.is_empty() {
         return false;
     }
-    let members = members(world, named, |eni| eni.private_ips().collect());
-    blocks.any(|block| members.iter().any(|ip| block.contains(*ip)))
+    let members = members_section(world, named);
+    let mut blocks = thirds.iter().flat_map(|vpc| vpc.cidrs());
+    let mut blocks6 = thirds.iter().flat_map(|vpc| vpc.blocks6.iter());
+    blocks.any(|block| members.ipv4.iter().any(|ip| block.contains(*ip)))
+        || blocks6.any(|block| members.ipv6.iter().any(|ip| block.cidr.contains(*ip)))
 }
 
 /// Addresses of the interfaces in the group, sorted. Default VPCs on one flat network

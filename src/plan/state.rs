@@ -256,6 +256,8 @@ pub struct PeeringSection {
     /// The VPC at the other end, and its blocks: nothing else comes from there.
     pub vpc: VpcId,
     pub cidrs: Arc<[Cidr4]>,
+    #[serde(default)]
+    pub cidrs6: Arc<[Cidr6]>,
     /// The elastic addresses of that VPC whose names stand for private addresses here, with these.
     pub names: BTreeMap<Ipv4Addr, Ipv4Addr>,
 }

@@ -27,8 +27,9 @@ pub fn add(world: &World, state: &mut HostState) {
     // host's business: it is not woken when anything becomes of them.
     let here = state.vpcs.clone();
     for vpc in here.values() {
-        let routes = vpc.tables.values().flatten();
-        let over = routes.filter_map(|route| match route.to {
+        let routes = vpc.tables.values().flatten().map(|route| route.to);
+        let routes = routes.chain(vpc.tables6.values().flatten().map(|route| route.to));
+        let over = routes.filter_map(|to| match to {
             RouteTo::Peering(id) => vpc.peerings.get(&id),
             _ => None,
         });
@@ -71,14 +72,15 @@ fn vpc_section(world: &World, vpc: &Vpc) -> Option<VpcSection> {
     let tables = world.route_tables_of(vpc.id);
     let tables: BTreeMap<_, _> =
         tables.map(|table| (table.number, rows[&table.id].iter().map(section).collect())).collect();
-    let tables6 = world
-        .route_tables_of(vpc.id)
-        .map(|table| (table.number, world.ipv6_routes_of(table.id).map(|row| route6(world, row)).collect()));
+    let tables6 = world.route_tables_of(vpc.id).map(|table| {
+        let chosen = chosen6(world, vpc, table.id).into_iter();
+        (table.number, chosen.map(|(block, row)| route6(world, row, block)).collect())
+    });
     Some(VpcSection {
         id: vpc.id,
         vni: vpc.vni?,
         cidrs: vpc.cidrs().collect(),
-        cidrs6: vpc.blocks6.iter().map(|block| block.cidr).collect(),
+        cidrs6: cidrs6(vpc),
         dns_support: vpc.dns_support,
         dns_hostnames: vpc.dns_hostnames,
         dhcp: dhcp(world, vpc),
@@ -116,18 +118,30 @@ type Chosen<'w> = BTreeMap<RouteTableId, BTreeMap<Cidr4, &'w Route>>;
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html#route-tables-priority-propagated-routes>).
 /// Within the VPC everything is local, and link-local addresses are each host's own, whatever a list says.
 fn chosen<'w>(world: &'w World, vpc: &Vpc, table: RouteTableId) -> BTreeMap<Cidr4, &'w Route> {
+    let rows = world.routes_of(table).map(|row| (row.destination, &**row));
+    by_block(world, rows, |block| block.v4().filter(|block| !vpc.keeps(*block)))
+}
+
+/// The same for IPv6.
+fn chosen6<'w>(world: &'w World, vpc: &Vpc, table: RouteTableId) -> BTreeMap<Cidr6, &'w Ipv6Route> {
+    let rows = world.ipv6_routes_of(table).map(|row| (row.destination, &**row));
+    by_block(world, rows, |block| block.v6().filter(|block| !vpc.keeps6(*block)))
+}
+
+/// The rows by block, of which those to blocks come before those to lists; `leads` are a list's blocks that are of the family,
+/// and that a route may lead away.
+fn by_block<'w, C: Ord, R>(
+    world: &World,
+    rows: impl Iterator<Item = (Destination<C>, &'w R)>,
+    leads: impl Fn(Cidr) -> Option<C>,
+) -> BTreeMap<C, &'w R> {
     let mut by_block = BTreeMap::new();
-    // Blocks come before lists.
-    for row in world.routes_of(table) {
-        match row.destination {
-            Destination::Cidr4(block) => drop(by_block.insert(block, &**row)),
+    for (destination, row) in rows {
+        match destination {
+            Destination::Block(block) => drop(by_block.insert(block, row)),
             Destination::PrefixList(list) => {
-                for entry in world.entries_of(list).iter() {
-                    if let Cidr::V4(block) = entry.block
-                        && !vpc.keeps(block)
-                    {
-                        by_block.entry(block).or_insert(row);
-                    }
+                for block in world.entries_of(list).iter().filter_map(|entry| leads(entry.block)) {
+                    by_block.entry(block).or_insert(row);
                 }
             }
         }
@@ -168,7 +182,7 @@ pub fn rests(world: &World, vpc: VpcId, eni: EniId) -> bool {
     gateways.any(|row| nat(world, row).is_none())
 }
 
-fn route6(world: &World, row: &Ipv6Route) -> Route6Section {
+fn route6(world: &World, row: &Ipv6Route, destination: Cidr6) -> Route6Section {
     let vpc = world.route_tables.get(&row.table).map(|table| table.vpc);
     let to = match row.to {
         Ipv6NextHop::InternetGateway(id) => {
@@ -180,12 +194,20 @@ fn route6(world: &World, row: &Ipv6Route) -> Route6Section {
             let there = world.egress_gateways.get(&id).is_some_and(|gateway| Some(gateway.vpc) == vpc);
             if there { RouteTo::EgressOnly } else { RouteTo::Nowhere }
         }
+        Ipv6NextHop::Peering(id) => {
+            let peer = vpc.and_then(|vpc| world.peer_over(id, vpc));
+            peer.map_or(RouteTo::Nowhere, |_| RouteTo::Peering(id))
+        }
         Ipv6NextHop::Interface(id) => {
             let eni = world.enis.get(&id).filter(|eni| Some(eni.vpc) == vpc);
             eni.map_or(RouteTo::Nowhere, |eni| RouteTo::Interface(eni.id))
         }
     };
-    Route6Section { destination: row.destination, to }
+    Route6Section { destination, to }
+}
+
+fn cidrs6(vpc: &Vpc) -> Arc<[Cidr6]> {
+    vpc.blocks6.iter().map(|block| block.cidr).collect()
 }
 
 /// A subnet's block of IPv6.
@@ -229,7 +251,7 @@ fn peering(world: &World, row: &Peering, peer: VpcId) -> Option<(VpcPeeringConne
     let vpc = world.vpcs.get(&peer).filter(|vpc| vpc.vni.is_some())?;
     let resolves = row.ends().iter().any(|end| end.vpc == peer && end.resolves);
     let names = if resolves { names(world, peer) } else { BTreeMap::new() };
-    Some((row.id, PeeringSection { vpc: peer, cidrs: vpc.cidrs().collect(), names }))
+    Some((row.id, PeeringSection { vpc: peer, cidrs: vpc.cidrs().collect(), cidrs6: cidrs6(vpc), names }))
 }
 
 /// The elastic addresses that lead into a VPC, and what they lead to there.

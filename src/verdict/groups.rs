@@ -56,7 +56,7 @@ fn allows(world: &World, rule: &Rule, peer: IpAddr, transport: Transport) -> boo
         // "Allows traffic based on the private IP addresses of the network interfaces that are associated with it."
         RuleTarget::Group { group, .. } => {
             let has = |eni: &Eni| addresses(eni).any(|ip| ip == peer);
-            is_meant(world, rule.group, *group, peer)
+            is_meant(world, rule.group, *group)
                 && world.enis.values().any(|eni| eni.groups.contains(group) && has(eni))
         }
     };

@@ -129,16 +129,16 @@ pub fn at_other_end(world: &World, id: VpcPeeringConnectionId, vpc: VpcId) -> Op
 }
 
 /// Whether the members of a group are whom a rule of another one means: both are in one VPC, in two that are peers, or on the
-/// flat networks. Not where a third VPC that is a peer, too, has an address of theirs in its blocks. Between peers goes no IPv6.
-pub fn is_meant(world: &World, of: GroupId, named: GroupId, member: IpAddr) -> bool {
+/// flat networks. Not where a third VPC that is a peer, too, has an address of theirs in its blocks.
+pub fn is_meant(world: &World, of: GroupId, named: GroupId) -> bool {
     let (Some(of), Some(named)) = (world.groups.get(&of), world.groups.get(&named)) else { return false };
     let flat = |id: VpcId| world.vpcs.get(&id).is_some_and(|vpc| vpc.vni.is_none());
     let peers: Vec<_> = world.peerings.keys().filter_map(|id| at_other_end(world, *id, of.vpc)).collect();
-    let others = || peers.iter().filter(|peer| peer.id != named.vpc).flat_map(|peer| peer.cidrs());
-    let has_also = |ip: Ipv4Addr| others().any(|block| covers(block, ip));
+    let others = || peers.iter().filter(|peer| peer.id != named.vpc).flat_map(|peer| blocks(peer));
+    let has_also = |ip: IpAddr| others().any(|block| covers(block, ip));
     let members = || world.enis.values().filter(|eni| eni.groups.contains(&named.id));
-    let is_clear = || !members().any(|eni| eni.private_ips().any(has_also));
-    let joined = member.is_ipv4() && peers.iter().any(|peer| peer.id == named.vpc);
+    let is_clear = || !members().any(|eni| addresses(eni).any(has_also));
+    let joined = peers.iter().any(|peer| peer.id == named.vpc);
     of.vpc == named.vpc || (flat(of.vpc) && flat(named.vpc)) || (joined && is_clear())
 }
 

@@ -104,11 +104,11 @@ impl Walk<'_> {
         let peer = places::at_other_end(self.world, id, vpc.id).ok_or(Blocked::BlackHole)?;
         self.leave(Interface::Peering(id));
         self.enter_part(here, Some(peer.id), Interface::Peering(id));
-        if !vpc.cidrs().any(|block| covers(block, self.packet.source)) {
+        if !places::blocks(vpc).any(|block| covers(block, self.packet.source)) {
             return Err(Blocked::ForgedSource);
         }
         let to = self.packet.destination;
-        if !peer.cidrs().any(|block| covers(block, to)) {
+        if !places::blocks(&peer).any(|block| covers(block, to)) {
             return Err(Blocked::BeyondThePeer);
         }
         let target = places::at(self.world, Some(peer.id), to).ok_or(Blocked::NobodyHasIt)?;

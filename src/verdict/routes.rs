@@ -2,12 +2,12 @@
 //! (<https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Route_Tables.html>).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::groups::{self, covers};
 use super::places;
 use crate::types::{
-    Cidr, Cidr4, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, RouteTableId, SubnetId,
+    Cidr, Cidr4, Cidr6, EgressGatewayId, EniId, InternetGatewayId, NatGatewayId, RouteTableId, SubnetId,
     VpcPeeringConnectionId,
 };
 use crate::world::{Destination, Ipv6NextHop, NextHop, Vpc, World};
@@ -40,6 +40,7 @@ impl From<Ipv6NextHop> for Leads {
         match to {
             Ipv6NextHop::InternetGateway(id) => Self::InternetGateway(id),
             Ipv6NextHop::EgressGateway(id) => Self::EgressGateway(id),
+            Ipv6NextHop::Peering(id) => Self::Peering(id),
             Ipv6NextHop::Interface(id) => Self::Interface(id),
         }
     }
@@ -79,23 +80,30 @@ fn made(world: &World, vpc: &Vpc, table: RouteTableId) -> Vec<(Cidr, Leads)> {
     let (mut plain, mut listed) = (Vec::new(), Vec::new());
     for row in world.routes.values().filter(|row| row.table == table) {
         match row.destination {
-            Destination::Cidr4(block) => plain.push((block.into(), row.to.into())),
-            Destination::PrefixList(list) => {
-                let blocks = groups::listed(world, list).into_iter();
-                let lead = blocks.filter(|block| block.v4().is_some() && !is_kept(vpc, *block));
-                listed.extend(lead.map(|block| (block, row.to.into())));
-            }
+            Destination::Block(block) => plain.push((block.into(), row.to.into())),
+            Destination::PrefixList(list) => listed.push((list, false, row.to.into())),
         }
     }
-    let six = world.ipv6_routes.values().filter(|row| row.table == table);
-    plain.extend(six.map(|row| (row.destination.into(), row.to.into())));
-    plain.extend(listed);
+    for row in world.ipv6_routes.values().filter(|row| row.table == table) {
+        match row.destination {
+            Destination::Block(block) => plain.push((block.into(), row.to.into())),
+            Destination::PrefixList(list) => listed.push((list, true, row.to.into())),
+        }
+    }
+    for (list, six, to) in listed {
+        let blocks = groups::listed(world, list).into_iter();
+        let lead = blocks.filter(|block| block.v6().is_some() == six && !is_kept(vpc, *block));
+        plain.extend(lead.map(|block| (block, to)));
+    }
     plain
 }
 
 fn is_kept(vpc: &Vpc, block: Cidr) -> bool {
     let link_local = Cidr4::new(Ipv4Addr::new(169, 254, 0, 0), 16).map(Cidr::V4);
-    places::blocks(vpc).chain(link_local).any(|own| holds(own, block))
+    let six =
+        [(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10), (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)];
+    let six = six.into_iter().filter_map(|(address, length)| Cidr6::new(address, length)).map(Cidr::V6);
+    places::blocks(vpc).chain(link_local).chain(six).any(|own| holds(own, block))
 }
 
 /// Whether all of a block is in the other one.

@@ -34,7 +34,6 @@ impl World {
             Row::PrefixListVersion(row) => {
                 drop(self.prefix_list_versions.insert((row.list, row.number), row.clone()))
             }
-            Row::Ipv6Route(row) => drop(self.ipv6_routes.insert((row.table, row.destination), row.clone())),
             Row::AclEntry(row) => {
                 drop(self.acl_entries.insert((row.acl, row.direction, row.number), row.clone()))
             }
@@ -56,6 +55,7 @@ impl World {
                 keep!(self.subnet_cidr_reservations, row.id, row, reservation)
             }
             Row::Route(row) => keep!(self.routes, (row.table, row.destination), row, route),
+            Row::Ipv6Route(row) => keep!(self.ipv6_routes, (row.table, row.destination), row, ipv6_route),
             Row::NetworkAcl(row) => keep!(self.network_acls, row.id, row, network_acl),
             Row::AclAssociation(row) => keep!(self.acl_associations, row.id, row, acl_association),
             Row::Group(row) => keep!(self.groups, row.id, row, group),
@@ -90,7 +90,6 @@ impl World {
             Key::DhcpOptions(key) => drop(self.dhcp_options.remove(key)),
             Key::PrefixList(key) => drop(self.prefix_lists.remove(key)),
             Key::PrefixListVersion(key) => drop(self.prefix_list_versions.remove(key)),
-            Key::Ipv6Route(key) => drop(self.ipv6_routes.remove(key)),
             Key::AclEntry(key) => drop(self.acl_entries.remove(key)),
             Key::LaunchTemplateVersion(key) => drop(self.launch_template_versions.remove(key)),
             Key::Deployment(()) => self.deployment = None,
@@ -112,6 +111,7 @@ impl World {
                 self.index.reservation(self.subnet_cidr_reservations.remove(key).as_deref(), None)
             }
             Key::Route(key) => self.index.route(self.routes.remove(key).as_deref(), None),
+            Key::Ipv6Route(key) => self.index.ipv6_route(self.ipv6_routes.remove(key).as_deref(), None),
             Key::NetworkAcl(key) => self.index.network_acl(self.network_acls.remove(key).as_deref(), None),
             Key::AclAssociation(key) => {
                 self.index.acl_association(self.acl_associations.remove(key).as_deref(), None)
@@ -394,14 +394,26 @@ impl Index {
         reindex!(old, new, |row| self.reservations_by_subnet => (row.subnet, row.id));
     }
 
-    /// A table has one route to a list at most: the list is its key.
+    /// A table has one route to a list at most, which is of one family: the list is its key.
     fn route(&mut self, old: Option<&Route>, new: Option<&Route>) {
-        if let Some((list, table)) = old.and_then(|row| Some((list_of(row.destination)?, row.table))) {
-            self.tables_by_prefix_list.remove(&(list, table));
+        let list = |row: &Route| Some((row.destination.list()?, row.table));
+        self.listed(old.and_then(list), new.and_then(list));
+    }
+
+    fn ipv6_route(&mut self, old: Option<&Ipv6Route>, new: Option<&Ipv6Route>) {
+        let list = |row: &Ipv6Route| Some((row.destination.list()?, row.table));
+        self.listed(old.and_then(list), new.and_then(list));
+    }
+
+    fn listed(
+        &mut self,
+        old: Option<(PrefixListId, RouteTableId)>,
+        new: Option<(PrefixListId, RouteTableId)>,
+    ) {
+        if let Some(key) = old {
+            self.tables_by_prefix_list.remove(&key);
         }
-        if let Some((list, table)) = new.and_then(|row| Some((list_of(row.destination)?, row.table))) {
-            self.tables_by_prefix_list.insert((list, table));
-        }
+        self.tables_by_prefix_list.extend(new);
     }
 
     fn claim(&mut self, old: Option<&Claim>, new: Option<&Claim>) {
@@ -425,12 +437,5 @@ fn names_group(rule: &Rule) -> Option<(GroupId, RuleId)> {
     match rule.target {
         RuleTarget::Group { group, .. } => Some((group, rule.id)),
         RuleTarget::Cidr4(_) | RuleTarget::Cidr6(_) | RuleTarget::PrefixList(_) => None,
-    }
-}
-
-const fn list_of(destination: Destination) -> Option<PrefixListId> {
-    match destination {
-        Destination::PrefixList(list) => Some(list),
-        Destination::Cidr4(_) => None,
     }
 }

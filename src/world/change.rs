@@ -49,8 +49,8 @@ tables! {
     Peering: Peering, VpcPeeringConnectionId, |row| row.id;
     RouteTable: RouteTable, RouteTableId, |row| row.id;
     RouteTableAssociation: RouteTableAssociation, RouteTableAssociationId, |row| row.id;
-    Route: Route, (RouteTableId, Destination), |row| (row.table, row.destination);
-    Ipv6Route: Ipv6Route, (RouteTableId, Cidr6), |row| (row.table, row.destination);
+    Route: Route, (RouteTableId, Destination<Cidr4>), |row| (row.table, row.destination);
+    Ipv6Route: Ipv6Route, (RouteTableId, Destination<Cidr6>), |row| (row.table, row.destination);
     SubnetCidrReservation: SubnetCidrReservation, SubnetCidrReservationId, |row| row.id;
     PrefixList: PrefixList, PrefixListId, |row| row.id;
     PrefixListVersion: PrefixListVersion, (PrefixListId, u64), |row| (row.list, row.number);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Destination;
 use crate::types::*;
 
 /// A prefix of the operator's, of which each VPC that wants IPv6 gets blocks of [`Ipv6Pool::BLOCK`].
@@ -62,6 +63,8 @@ pub struct EgressGateway {
 pub enum Ipv6NextHop {
     InternetGateway(InternetGatewayId),
     EgressGateway(EgressGatewayId),
+    /// To the VPC at the other end of a peering connection.
+    Peering(VpcPeeringConnectionId),
     Interface(EniId),
 }
 
@@ -70,6 +73,7 @@ impl fmt::Display for Ipv6NextHop {
         match self {
             Self::InternetGateway(id) => id.fmt(f),
             Self::EgressGateway(id) => id.fmt(f),
+            Self::Peering(id) => id.fmt(f),
             Self::Interface(id) => id.fmt(f),
         }
     }
@@ -80,7 +84,8 @@ impl FromStr for Ipv6NextHop {
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let gateway = text.parse().map(Self::InternetGateway);
         let gateway = gateway.or_else(|_| text.parse().map(Self::EgressGateway));
-        gateway.or_else(|_| text.parse().map(Self::Interface))
+        let beyond = gateway.or_else(|_| text.parse().map(Self::Peering));
+        beyond.or_else(|_| text.parse().map(Self::Interface))
     }
 }
 
@@ -89,7 +94,7 @@ impl FromStr for Ipv6NextHop {
 pub struct Ipv6Route {
     pub table: RouteTableId,
     pub owner: Owner,
-    pub destination: Cidr6,
+    pub destination: Destination<Cidr6>,
     /// May be gone: then the route is a black hole.
     pub to: Ipv6NextHop,
     pub created: Micros,

@@ -123,15 +123,15 @@ impl World {
 
     /// The routes that were made in a table, by destination.
     pub fn routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Route>> {
-        let first = Destination::Cidr4(ipnet::Ipv4Net::default().into());
+        let first = Destination::Block(ipnet::Ipv4Net::default().into());
         self.routes.range((table, first)..).take_while(move |((of, _), _)| *of == table).map(|(_, row)| row)
     }
 
     /// The routes of IPv6 that were made in a table, by destination.
     pub fn ipv6_routes_of(&self, table: RouteTableId) -> impl Iterator<Item = &Arc<Ipv6Route>> {
-        let everything = Cidr6::from(ipnet::Ipv6Net::default());
+        let first = Destination::Block(ipnet::Ipv6Net::default().into());
         self.ipv6_routes
-            .range((table, everything)..)
+            .range((table, first)..)
             .take_while(move |((of, _), _)| *of == table)
             .map(|(_, row)| row)
     }

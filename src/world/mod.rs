@@ -62,8 +62,8 @@ pub struct World {
     pub peerings: OrdMap<VpcPeeringConnectionId, Arc<Peering>>,
     pub route_tables: OrdMap<RouteTableId, Arc<RouteTable>>,
     pub route_table_associations: OrdMap<RouteTableAssociationId, Arc<RouteTableAssociation>>,
-    pub routes: OrdMap<(RouteTableId, Destination), Arc<Route>>,
-    pub ipv6_routes: OrdMap<(RouteTableId, Cidr6), Arc<Ipv6Route>>,
+    pub routes: OrdMap<(RouteTableId, Destination<Cidr4>), Arc<Route>>,
+    pub ipv6_routes: OrdMap<(RouteTableId, Destination<Cidr6>), Arc<Ipv6Route>>,
     pub subnet_cidr_reservations: OrdMap<SubnetCidrReservationId, Arc<SubnetCidrReservation>>,
     pub prefix_lists: OrdMap<PrefixListId, Arc<PrefixList>>,
     /// By list and number.

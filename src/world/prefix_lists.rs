@@ -50,31 +50,41 @@ pub struct PrefixListEntry {
 
 /// What packets a route is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Destination {
-    Cidr4(Cidr4),
+pub enum Destination<C> {
+    Block(C),
     /// Those to the blocks that are in the list now.
     PrefixList(PrefixListId),
 }
 
-impl fmt::Display for Destination {
+impl<C: fmt::Display> fmt::Display for Destination<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cidr4(block) => block.fmt(f),
+            Self::Block(block) => block.fmt(f),
             Self::PrefixList(id) => id.fmt(f),
         }
     }
 }
 
-impl FromStr for Destination {
-    type Err = ParseCidrError;
-    fn from_str(text: &str) -> Result<Self, ParseCidrError> {
-        text.parse().map(Self::PrefixList).or_else(|_| text.parse().map(Self::Cidr4))
+impl<C: FromStr> FromStr for Destination<C> {
+    type Err = C::Err;
+    fn from_str(text: &str) -> Result<Self, C::Err> {
+        text.parse().map(Self::PrefixList).or_else(|_| text.parse().map(Self::Block))
     }
 }
 
-impl From<Cidr4> for Destination {
-    fn from(block: Cidr4) -> Self {
-        Self::Cidr4(block)
+impl<C> From<C> for Destination<C> {
+    fn from(block: C) -> Self {
+        Self::Block(block)
+    }
+}
+
+impl<C> Destination<C> {
+    /// The list that it is.
+    pub const fn list(&self) -> Option<PrefixListId> {
+        match self {
+            Self::PrefixList(list) => Some(*list),
+            Self::Block(_) => None,
+        }
     }
 }
 

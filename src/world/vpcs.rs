@@ -1,12 +1,16 @@
 //! The rows of VPCs: subnets, route tables, gateways, network ACLs, DHCP options.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Destination, SubnetBlock6, VpcBlock6};
 use crate::types::*;
+
+/// What no route leads anywhere: link-local addresses (RFC 4291, 2.5.6) and groups (2.7).
+pub const UNROUTED6: [(Ipv6Addr, u8); 2] =
+    [(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10), (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)];
 
 /// A VPC.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,6 +67,13 @@ impl Vpc {
         let link_local = Cidr4::new(Ipv4Addr::new(169, 254, 0, 0), 16);
         let holds = |own: Cidr4| own.contains(block.network()) && own.contains(block.last());
         self.cidrs().chain(link_local).any(holds)
+    }
+
+    /// The same for IPv6, where multicast leads nowhere, too.
+    pub fn keeps6(&self, block: Cidr6) -> bool {
+        let own = self.blocks6.iter().map(|own| own.cidr);
+        own.chain(UNROUTED6.into_iter().filter_map(|(address, length)| Cidr6::new(address, length)))
+            .any(|own| own.holds(&block))
     }
 }
 
@@ -150,7 +161,7 @@ pub enum NextHop {
 pub struct Route {
     pub table: RouteTableId,
     pub owner: Owner,
-    pub destination: Destination,
+    pub destination: Destination<Cidr4>,
     /// May be gone: then the route is a black hole.
     pub to: NextHop,
     pub created: Micros,

@@ -2,6 +2,7 @@
 no way on through a peer, and what is left when a connection is deleted."""
 
 import concurrent.futures
+import ipaddress
 import os
 import re
 
@@ -53,13 +54,35 @@ class Peers(Vpcs):
 class Place:
     def __init__(self, ec2, vpc, block, table, group, instances):
         self.ec2, self.vpc, self.block, self.table, self.group, self.made = ec2, vpc, block, table, group, instances
+        self.six = None
 
     def route(self, other, pcx):
         self.ec2.create_route(RouteTableId=self.table, DestinationCidrBlock=other.block, VpcPeeringConnectionId=pcx)
 
     def state(self, other):
         routes = self.ec2.describe_route_tables(RouteTableIds=[self.table])["RouteTables"][0]["Routes"]
-        return [route["State"] for route in routes if route["DestinationCidrBlock"] == other.block]
+        to = (other.block, other.six) if other.six else (other.block,)
+        found = [(route.get("DestinationCidrBlock") or route["DestinationIpv6CidrBlock"], route["State"]) for route in routes]
+        return [state for destination, state in found if destination in to]
+
+    def give_six(self, lab):
+        """A block of IPv6, and an address of it for each instance."""
+        made = self.ec2.associate_vpc_cidr_block(VpcId=self.vpc, AmazonProvidedIpv6CidrBlock=True)
+        self.six = made["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"]
+        subnet = self.instances[0]["SubnetId"]
+        own = str(next(ipaddress.ip_network(self.six).subnets(new_prefix=64)))
+        self.ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=own)
+        self.addresses6 = []
+        for instance in self.instances:
+            eni = instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
+            made = self.ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6AddressCount=1)
+            self.addresses6 += made["AssignedIpv6Addresses"]
+        for instance, address in zip(self.instances, self.addresses6):
+            shown = lambda: lab.exec(instance["InstanceId"], "ip", "-6", "addr", "show", "dev", "eth0").stdout
+            until(lambda: address in shown(), 20)
+
+    def route_six(self, other, pcx):
+        self.ec2.create_route(RouteTableId=self.table, DestinationIpv6CidrBlock=other.six, VpcPeeringConnectionId=pcx)
 
     def running(self):
         for instance in self.made:
@@ -226,6 +249,48 @@ def test_a_peers_group_is_a_source(peers, places, joined):
             second.ec2.modify_network_interface_attribute(NetworkInterfaceId=eni, Groups=[second.group])
 
 
+def none_reach_six(lab, *pairs):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pages = pool.map(lambda pair: page(lab, pair[0]["InstanceId"], f"[{pair[1]}]", seconds=1), pairs)
+        assert list(pages) == [None] * len(pairs)
+
+
+def test_peers_reach_each_other_by_ipv6_as_their_routes_and_groups_say(peers, places, joined):
+    first, second, _ = places
+    (a,), (b1, b2) = first.instances, second.instances
+    for place in (first, second):
+        place.give_six(peers)
+    (told,) = first.ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[joined])["VpcPeeringConnections"]
+    for side, place in (("RequesterVpcInfo", first), ("AccepterVpcInfo", second)):
+        assert told[side]["Ipv6CidrBlockSet"] == [{"Ipv6CidrBlock": place.six}]
+    # By the peer's group on the one side, by its block on the other; what IPv4 is let in for is nothing to IPv6.
+    owner = first.ec2.describe_vpcs(VpcIds=[first.vpc])["Vpcs"][0]["OwnerId"]
+    web = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
+    by_block = [{**web, "Ipv6Ranges": [{"CidrIpv6": second.six}]}]
+    first.ec2.authorize_security_group_ingress(GroupId=first.group, IpPermissions=by_block)
+    first.route_six(second, joined)
+    second.route_six(first, joined)
+    (at_a,), (at_b1, at_b2) = first.addresses6, second.addresses6
+    get = lambda where, at, port=80: page(peers, where["InstanceId"], f"[{at}]", port=port, seconds=1)
+    for where in (b1, b2):
+        until(lambda: get(where, at_a) == name(a), 10)
+    none_reach_six(peers, (a, at_b1), (a, at_b2))
+    by_group = [{**web, "UserIdGroupPairs": [{"GroupId": first.group, "UserId": owner}]}]
+    second.ec2.authorize_security_group_ingress(GroupId=second.group, IpPermissions=by_group)
+    for at, there in ((at_b1, b1), (at_b2, b2)):
+        until(lambda: get(a, at) == name(there), 10)
+        assert get(a, at, port=8080) is None
+        traced = peers.operator("trace", "--from", a["InstanceId"], "--to", f"[{at}]:80")
+        assert traced["passes"] and any(hop["leaves"] == f"fbx{joined[-12:]}" for hop in traced["hops"])
+    # Without its route back no answer comes.
+    second.ec2.delete_route(RouteTableId=second.table, DestinationIpv6CidrBlock=first.six)
+    peers.settle()
+    none_reach_six(peers, (a, at_b1), (a, at_b2))
+    second.route_six(first, joined)
+    for at, there in ((at_b1, b1), (at_b2, b2)):
+        until(lambda: get(a, at) == name(there), 10)
+
+
 def test_public_names_of_a_peer_stand_for_its_private_addresses_where_it_says_so(peers, places, joined):
     first, second, _ = places
     (a,), (_, b2) = first.instances, second.instances
@@ -290,10 +355,12 @@ def test_a_deleted_connection_leads_nowhere(peers, places, joined):
     refused("DependencyViolation", first.ec2.delete_vpc, VpcId=first.vpc)
     first.ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=joined)
     first.ec2.get_waiter("vpc_peering_connection_deleted").wait(VpcPeeringConnectionIds=[joined], WaiterConfig={"Delay": 1})
-    assert first.state(second) == second.state(first) == ["blackhole"]
+    assert first.state(second) == second.state(first) == ["blackhole", "blackhole"]
     peers.settle()
     none_reach(peers, (a, b1), (a, b2), (b2, a))
+    none_reach_six(peers, (a, second.addresses6[0]), (a, second.addresses6[1]), (b2, first.addresses6[0]))
     until(lambda: cables(peers, joined) == {}, 10)
-    (stale,) = second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"]
-    (pair,) = stale["StaleIpPermissions"][0]["UserIdGroupPairs"]
-    assert (pair["GroupId"], pair["PeeringStatus"]) == (first.group, "deleted")
+    # The group for itself, and the one that everybody is in.
+    sets = second.ec2.describe_stale_security_groups(VpcId=second.vpc)["StaleSecurityGroupSet"]
+    pairs = [pair for stale in sets for rule in stale["StaleIpPermissions"] for pair in rule["UserIdGroupPairs"]]
+    assert [(pair["GroupId"], pair["PeeringStatus"]) for pair in pairs] == [(first.group, "deleted")] * 2

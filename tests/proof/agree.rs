@@ -1,14 +1,16 @@
 //! The verdict that is read off the World is the one that the hosts' rules give.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fogbank::verdict::{Origin, Outcome, Packet, Place, Trace, Transport, verdict};
+use fogbank::types::{Direction, GroupId, RuleId, RuleTarget, Traffic};
+use fogbank::verdict::{Blocked, Origin, Outcome, Packet, Place, Trace, Transport, verdict};
 
 use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
+use crate::over::{is_over, pretended};
 use crate::returns::{Ends, nat_gateway, way_back};
 use crate::tracer::Parcel;
 use crate::tracer::{Arrival, Segments, reversed};
@@ -39,8 +41,12 @@ fn a_million_packets_are_judged_alike() {
     println!("{packets} packets in {} worlds, {passed} of them arrived", seeds.len());
     assert!(passed * 10 > packets, "too few arrive for the test to mean anything");
     let endings = endings.into_inner().unwrap();
-    let missing: Vec<_> =
-        ENDINGS.iter().chain(&BY_NAT).filter(|ending| !endings.contains(**ending)).collect();
+    let missing: Vec<_> = ENDINGS
+        .iter()
+        .chain(&BY_NAT)
+        .chain(&BETWEEN_PEERS)
+        .filter(|ending| !endings.contains(**ending))
+        .collect();
     assert!(seeds.len() == 1 || missing.is_empty(), "no packet ended as {missing:?}, only as {endings:?}");
 }
 
@@ -51,12 +57,14 @@ fn one_world(seed: u64, endings: &Mutex<BTreeSet<String>>) -> (u64, u64) {
     let palette = Palette::new(&made.world);
     let mut segments = Segments::new(&made);
     let (mut passed, mut here) = (0, BTreeSet::new());
-    for _ in 0..PACKETS {
-        let case = palette.case(&mut dice, &made);
+    let mut cases = pretended(&made);
+    cases.extend((cases.len()..PACKETS).map(|_| palette.case(&mut dice, &made)));
+    for case in cases {
         segments.forget();
         let trace = agrees(seed, &made, &mut segments, &case);
         let arrives = matches!(trace.outcome, Outcome::Reaches(..));
         passed += u64::from(arrives);
+        here.extend(between_peers(&made, &trace).into_iter().map(String::from));
         here.insert(ending(&trace.outcome));
         if arrives && let Some(id) = nat_gateway(&trace) {
             let gateway = &made.world.nat_gateways[&id];
@@ -82,6 +90,38 @@ const BY_NAT: [&str; 5] = [
     "a private NAT gateway there",
     "a private NAT gateway, to a peer",
 ];
+
+/// Of IPv6: to a peer on the sender's host and on another one, and as nobody but a member of a group of the peer; and from
+/// outside with such a member's address, which helps nobody in.
+const BETWEEN_PEERS: [&str; 4] =
+    ["IPv6 to a peer here", "IPv6 to a peer there", "IPv6 of a peer's group", "IPv6 of a false member"];
+
+fn between_peers(made: &Made, trace: &Trace) -> Vec<&'static str> {
+    let arrives = matches!(trace.outcome, Outcome::Reaches(..)) && is_over(trace);
+    let there = trace.hops.first().map(|hop| &hop.host) != trace.hops.last().map(|hop| &hop.host);
+    let decision = trace.hops.last().and_then(|hop| hop.ingress.as_ref());
+    let by_group = |rule: &RuleId| matches!(made.world.rules[rule].target, RuleTarget::Group { .. });
+    let member = decision.is_some_and(|decision| decision.allowed_by.iter().all(|(_, rule)| by_group(rule)));
+    let false_member = trace.origin == Origin::Outside
+        && trace.outcome == Outcome::Blocked(Blocked::Ingress)
+        && decision.is_some_and(|decision| is_named(made, &decision.groups, trace.packet.source));
+    let found = [!there && arrives, there && arrives, member && arrives, false_member];
+    BETWEEN_PEERS.into_iter().zip(found).filter(|(_, is)| *is).map(|(way, _)| way).collect()
+}
+
+/// Whether the groups would let in whoever has the address of IPv6, as another group's member.
+fn is_named(made: &Made, groups: &[GroupId], address: IpAddr) -> bool {
+    let rules = made.world.rules.values().filter(|rule| groups.contains(&rule.group));
+    let open = rules.filter(|rule| (rule.direction, rule.traffic) == (Direction::Ingress, Traffic::All));
+    open.into_iter().any(|rule| match rule.target {
+        RuleTarget::Group { group, .. } => {
+            let members = made.world.enis.values().filter(|eni| eni.groups.contains(&group));
+            let peers = made.world.may_name(rule.group, group);
+            peers && members.flat_map(|eni| eni.ipv6.iter()).any(|ip| address == *ip)
+        }
+        _ => false,
+    })
+}
 
 /// Every way to end: a run in which one is missing proves less than it says.
 const ENDINGS: [&str; 31] = [

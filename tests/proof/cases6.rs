@@ -65,6 +65,10 @@ impl Palette6 {
             }
             transports.extend(edges(&rule.traffic));
         }
+        let listed = world.prefix_list_versions.values().flat_map(|version| version.entries.iter());
+        let listed = listed.filter_map(|entry| entry.block.v6());
+        let ends = listed.flat_map(|block| [block.network(), block.last()]);
+        addresses.extend(ends.filter(|ip| is_plain(*ip)));
         transports.retain(|transport| match transport {
             Transport::Icmp { .. } => false,
             // Headers of IPv6 itself (RFC 8200, 4; RFC 4302; RFC 6275, 6.1).

@@ -61,9 +61,10 @@ impl Maker<'_> {
     }
 
     /// Where a route of IPv6 may lead.
-    pub fn way6(&mut self, vpc: usize, enis: &[EniId]) -> Ipv6NextHop {
-        let gateway = vpc as u64;
-        match self.dice.below(9) {
+    pub fn way6(&mut self, vpc: &MadeVpc, enis: &[EniId]) -> Ipv6NextHop {
+        let gateway = vpc.number as u64;
+        match self.dice.below(10) {
+            9 if !vpc.peerings.is_empty() => Ipv6NextHop::Peering(self.dice.pick(&vpc.peerings).0),
             0 => Ipv6NextHop::InternetGateway(InternetGatewayId::from_random(GONE)),
             1 => Ipv6NextHop::EgressGateway(EgressGatewayId::from_random(GONE)),
             2 => Ipv6NextHop::Interface(EniId::from_random(GONE)),
@@ -77,7 +78,7 @@ impl Maker<'_> {
     pub fn routes6(&mut self, made: &MadeVpc, all: &[MadeVpc], enis: &[EniId]) {
         let tables: Vec<_> = self.world.route_tables_of(made.id).map(|table| table.id).collect();
         let others: Vec<_> = all.iter().map(|vpc| vpc.number).filter(|other| *other != made.number).collect();
-        for table in tables {
+        for (n, table) in tables.into_iter().enumerate() {
             let mut places =
                 vec![(CLIENT6, 0), (CLIENT6, 0), (CLIENT6, 64), (CLIENT6, 128), (block(0, 0), 36)];
             places.extend(others.iter().map(|other| (block(*other, 0), 56)));
@@ -85,9 +86,50 @@ impl Maker<'_> {
                 if n > 0 && !self.dice.once_in(4) {
                     continue;
                 }
-                let (to, destination) = (self.way6(made.number, enis), cidr(at, length));
-                let (owner, created) = (made.owner.clone(), Micros(0));
-                self.put(Ipv6Route { table, owner, destination, to, created });
+                let (to, destination) = (self.way6(made, enis), cidr(at, length));
+                self.route6(made, table, destination, to);
+            }
+            self.routes6_to_peers(made, table);
+            if self.dice.once_in(3) {
+                let list = PrefixListId::from_random(0x600 + made.seed(n));
+                self.route6_to_list(made, table, list, enis);
+            }
+        }
+    }
+
+    pub fn route6(&mut self, made: &MadeVpc, table: RouteTableId, destination: Cidr6, to: Ipv6NextHop) {
+        let (owner, created) = (made.owner.clone(), Micros(0));
+        self.put(Ipv6Route { table, owner, destination: destination.into(), to, created });
+    }
+
+    /// To a list: beside blocks in it that have routes of their own, and within the VPC's own.
+    fn route6_to_list(&mut self, made: &MadeVpc, table: RouteTableId, list: PrefixListId, enis: &[EniId]) {
+        let own = self.world.vpcs[&made.id].blocks6.iter().map(|block| block.cidr).collect::<Vec<_>>();
+        let within = own.iter().filter_map(|block| Cidr6::new(block.network(), 64)).collect::<Vec<_>>();
+        let theirs =
+            made.peerings.iter().map(|(id, _)| self.world.peerings[id].peer_of(made.id).unwrap().vpc);
+        let theirs: Vec<_> = theirs.flat_map(|vpc| self.world.vpcs[&vpc].blocks6.to_vec()).collect();
+        let theirs: Vec<_> = theirs.iter().map(|block| block.cidr).collect();
+        let rest = [(CLIENT6, 128), (CLIENT6, 64), (CLIENT6, 0), (block(0, 0), 36)];
+        let rest = rest.map(|(at, length)| cidr(at, length));
+        self.list6(list, &[&own[..], &within, &theirs, &rest].concat());
+        let (to, owner) = (self.way6(made, enis), made.owner.clone());
+        let destination = Destination::PrefixList(list);
+        self.put(Ipv6Route { table, owner, destination, to, created: Micros(0) });
+    }
+
+    /// Most of what peers have, and sometimes much more than that.
+    fn routes6_to_peers(&mut self, made: &MadeVpc, table: RouteTableId) {
+        for (id, _) in &made.peerings {
+            let peer = self.world.peerings[id].peer_of(made.id).unwrap().vpc;
+            let theirs: Vec<_> = self.world.vpcs[&peer].blocks6.iter().map(|block| block.cidr).collect();
+            for block in theirs {
+                if !self.dice.once_in(4) {
+                    self.route6(made, table, block, Ipv6NextHop::Peering(*id));
+                }
+            }
+            if self.dice.once_in(6) {
+                self.route6(made, table, cidr(block(0, 0), 36), Ipv6NextHop::Peering(*id));
             }
         }
     }
@@ -116,7 +158,11 @@ impl Maker<'_> {
         let first = 1000 * made.number + 500;
         for n in 0..self.dice.below(8) {
             let length = *self.dice.pick(&[128, 128, 127, 124, 64, 63, 56, 32, 1]);
-            let target = RuleTarget::Cidr6(cidr(*self.dice.pick(&interesting), length));
+            let block = RuleTarget::Cidr6(cidr(*self.dice.pick(&interesting), length));
+            let lists = self.world.prefix_lists.values().filter(|row| row.is_ipv6).map(|row| row.id);
+            let lists: Vec<_> = lists.collect();
+            let listed = !lists.is_empty() && self.dice.once_in(4);
+            let target = if listed { RuleTarget::PrefixList(*self.dice.pick(&lists)) } else { block };
             let (direction, traffic) = (self.direction(), traffic(self.dice));
             let group = self.dice.pick(&made.groups).1;
             self.rule6(made, first + n, group, direction, traffic, target);
@@ -133,7 +179,8 @@ impl Maker<'_> {
 
     /// Changes something of a VPC's IPv6; `None` where there is no such thing.
     pub fn change6(&mut self) -> Option<()> {
-        match self.dice.below(4) {
+        match self.dice.below(5) {
+            4 => self.list6_changes(),
             0 => self.egress_gateway_comes_or_goes(),
             1 | 2 => self.route6_goes_or_leads_elsewhere(),
             _ => self.address6_comes_or_goes(),
@@ -163,10 +210,18 @@ impl Maker<'_> {
         let to = self.choose(|world| {
             let open = world.internet_gateways.keys().map(|id| Ipv6NextHop::InternetGateway(*id));
             let egress = world.egress_gateways.keys().map(|id| Ipv6NextHop::EgressGateway(*id));
+            let peers = world.peerings_of(vpc).map(|row| Ipv6NextHop::Peering(row.id));
             let enis = world.enis.values().filter(|eni| eni.vpc == vpc);
-            open.chain(egress).chain(enis.map(|eni| Ipv6NextHop::Interface(eni.id))).collect()
+            open.chain(egress).chain(peers).chain(enis.map(|eni| Ipv6NextHop::Interface(eni.id))).collect()
         })?;
         self.put(Ipv6Route { to, ..(*row).clone() });
+        Some(())
+    }
+
+    fn list6_changes(&mut self) -> Option<()> {
+        let lists = |world: &World| world.prefix_lists.values().filter(|row| row.is_ipv6).cloned().collect();
+        let row = self.choose(lists)?;
+        self.list6(row.id, &[cidr(CLIENT6, 64), cidr(CLIENT6, 0)]);
         Some(())
     }
 
@@ -187,7 +242,7 @@ impl Maker<'_> {
         if self.dice.once_in(3) { Direction::Egress } else { Direction::Ingress }
     }
 
-    fn rule6(
+    pub fn rule6(
         &mut self,
         made: &MadeVpc,
         n: usize,

@@ -12,6 +12,7 @@ use crate::cases::{Case, Palette};
 use crate::dice::{Dice, seeds};
 use crate::frames::frames;
 use crate::lab::within;
+use crate::over::{is_over, over};
 use crate::returns::{Ends, way_back};
 use crate::through::{is_through, through};
 use crate::tracer::reversed;
@@ -42,12 +43,18 @@ fn real_packets_are_judged_like_the_world_says() {
     let one = std::env::var("FOGBANK_SEED").is_ok();
     let missing = ANSWERED.iter().find(|way| !total.ways.contains_key(*way));
     assert!(one || missing.is_none(), "nothing went {missing:?}");
+    let six = total.ways.get(SIX_OVER).copied().unwrap_or_default();
+    let back = total.ways.get(SIX_BACK).copied().unwrap_or_default();
+    assert!(one || (six > 3 && back > 1), "hardly anything of IPv6 went over a peering connection");
     assert!(total.arrived * 20 > total.packets, "too few arrive for the test to mean anything");
     assert!(total.answers * 3 > total.arrived, "too few are answered for the test to mean anything");
 }
 
 const BY_NAT: [&str; 2] = ["a NAT gateway", "a private NAT gateway"];
 const ANSWERED: [&str; 2] = ["back by a NAT gateway", "back by a private NAT gateway"];
+
+const SIX_OVER: &str = "IPv6 over a peering connection";
+const SIX_BACK: &str = "IPv6 back over a peering connection";
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -74,7 +81,7 @@ fn parts(made: &Made, trace: &Trace) -> BTreeSet<&'static str> {
         _ => None,
     };
     let six = trace.packet.source.is_ipv6().then_some("IPv6");
-    routers.filter_map(by).chain(six).collect()
+    routers.filter_map(by).chain(six).chain(is_over(trace).then_some(SIX_OVER)).collect()
 }
 
 struct Sent {
@@ -130,6 +137,8 @@ impl World {
         {
             *ways.entry(if part == BY_NAT[0] { ANSWERED[0] } else { ANSWERED[1] }).or_default() += 1;
         }
+        let back = sent.iter().filter(|sent| sent.answer == Some(true) && is_over(&sent.trace));
+        *ways.entry(SIX_BACK).or_default() += back.count();
         Tally { packets: sent.len(), arrived: marks.len(), answers: self.answer(&sent, &heard), ways }
     }
 
@@ -144,7 +153,8 @@ impl World {
         let through = [true, false].into_iter().flat_map(|public| through(&self.made, public));
         let through: Vec<_> = through.collect();
         let random = (0..PACKETS).map(|_| palette.case(&mut self.dice, &self.made));
-        for mut case in through.into_iter().chain(random) {
+        let over = over(&self.made);
+        for mut case in through.into_iter().chain(over).chain(random) {
             own_flow(&mut case.packet, sent.len());
             let made = &self.made;
             let Some(way) = Way::of(made, &self.wires, &case) else { continue };

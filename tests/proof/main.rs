@@ -20,6 +20,7 @@ mod history;
 mod ipv6;
 mod kernel;
 mod nat;
+mod over;
 mod parts;
 mod replay;
 mod returns;

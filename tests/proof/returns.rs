@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use fogbank::types::{Cidr, Cidr4, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
+use fogbank::types::{Cidr, Cidr4, Cidr6, Direction, EniId, IcmpMatch, NatGatewayId, PrefixListId, Traffic};
 use fogbank::verdict::{Interface, Leads, Origin, Packet, Place, Trace, Transport};
-use fogbank::world::{AclEntry, Destination, Eni, PrefixListEntry, Space, Vpc, World};
+use fogbank::world::{AclEntry, Destination, Eni, Space, Vpc, World};
 
 use crate::worlds::Made;
 
@@ -20,6 +20,15 @@ pub fn nat_gateway(trace: &Trace) -> Option<NatGatewayId> {
         Leads::NatGateway(id) => Some(id),
         _ => None,
     })
+}
+
+/// A block that has a route already keeps it.
+fn add(made: &mut Vec<(Cidr, Leads)>, blocks: Vec<Cidr>, to: Leads) {
+    for block in blocks {
+        if made.iter().all(|(other, _)| *other != block) {
+            made.push((block, to));
+        }
+    }
 }
 
 /// Both ends of a question that has arrived.
@@ -98,15 +107,18 @@ impl Ends<'_> {
         let mut made: Vec<(Cidr, Leads)> = Vec::new();
         for route in self.world.routes_of(table.id) {
             let blocks = match route.destination {
-                Destination::Cidr4(block) => vec![block.into()],
-                Destination::PrefixList(list) => self.listed(vpc, list).into_iter().map(Cidr::V4).collect(),
+                Destination::Block(block) => vec![block.into()],
+                Destination::PrefixList(list) => self.listed(vpc, list, true),
             };
-            // A block that has a route already keeps it.
-            let new = blocks.into_iter().filter(|block| made.iter().all(|(other, _)| other != block));
-            made.extend(new.collect::<Vec<_>>().into_iter().map(|block| (block, route.to.into())));
+            add(&mut made, blocks, route.to.into());
         }
-        let six = self.world.ipv6_routes_of(table.id);
-        made.extend(six.map(|route| (route.destination.into(), route.to.into())));
+        for route in self.world.ipv6_routes_of(table.id) {
+            let blocks = match route.destination {
+                Destination::Block(block) => vec![block.into()],
+                Destination::PrefixList(list) => self.listed(vpc, list, false),
+            };
+            add(&mut made, blocks, route.to.into());
+        }
         let fits = local.chain(made).filter(|(block, _)| block.contains(to));
         match fits.max_by_key(|(block, _)| block.prefix_len()).map(|(_, leads)| leads) {
             Some(Leads::Local) => !through_gateway && over.is_none(),
@@ -124,18 +136,20 @@ impl Ends<'_> {
     }
 
     /// The blocks in a prefix list, without those that no route leads away.
-    fn listed(&self, vpc: &Vpc, list: PrefixListId) -> Vec<Cidr4> {
-        let block = |entry: &PrefixListEntry| match entry.block {
-            Cidr::V4(block) => Some(block),
-            Cidr::V6(_) => None,
-        };
-        let link_local: Cidr4 = "169.254.0.0/16".parse().unwrap();
-        let inside = |block: &Cidr4| {
+    fn listed(&self, vpc: &Vpc, list: PrefixListId, four: bool) -> Vec<Cidr> {
+        let kept4 = |block: Cidr4| {
             let has = |own: Cidr4| own.contains(block.network()) && own.contains(block.last());
-            vpc.cidrs().any(has) || has(link_local)
+            vpc.cidrs().any(has) || has("169.254.0.0/16".parse().unwrap())
         };
-        let blocks = self.world.entries_of(list).iter().filter_map(block).collect::<Vec<_>>();
-        blocks.into_iter().filter(|block| !inside(block)).collect()
+        let kept6 = |block: Cidr6| {
+            let of_links = ["fe80::/10", "ff00::/8"].map(|text| text.parse::<Cidr6>().unwrap());
+            vpc.blocks6.iter().map(|own| own.cidr).chain(of_links).any(|own| own.holds(&block))
+        };
+        let leads = |block: &Cidr| match *block {
+            Cidr::V4(block) => four && !kept4(block),
+            Cidr::V6(block) => !four && !kept6(block),
+        };
+        self.world.entries_of(list).iter().map(|entry| entry.block).filter(leads).collect()
     }
 
     fn acl(&self, eni: &Eni, direction: Direction, packet: &Packet) -> bool {

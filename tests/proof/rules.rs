@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use fogbank::types::*;
 use fogbank::world::*;
 
+use crate::ipv6::interesting6;
 use crate::worlds::{CLIENT, Maker, interesting, owner, traffic};
 
 /// Lists that rules name; a few name one more, which there is not.
@@ -17,20 +18,48 @@ impl Maker<'_> {
         }
     }
 
-    /// A list at some version: what earlier ones had in them means nothing. `more`: blocks that are worth a try.
+    /// A list of IPv4 at some version, with some of `more`: blocks that are worth a try.
     pub fn list(&mut self, n: u64, more: &[Cidr4]) {
-        let (id, interesting) = (PrefixListId::from_random(n), interesting(&self.world));
+        let interesting = interesting(&self.world);
+        let odd = Cidr::V6("::/0".parse().unwrap());
+        self.versions(
+            PrefixListId::from_random(n),
+            false,
+            odd,
+            more.iter().map(|block| Cidr::V4(*block)).collect(),
+            |maker| {
+                let length = *maker.dice.pick(&[32, 32, 31, 30, 28, 26, 24, 16, 8, 1, 0]);
+                Cidr::V4(Cidr4::new(*maker.dice.pick(&interesting), length).unwrap())
+            },
+        );
+    }
+
+    /// One of IPv6.
+    pub fn list6(&mut self, id: PrefixListId, more: &[Cidr6]) {
+        let interesting = interesting6(&self.world);
+        let odd = Cidr::V4("0.0.0.0/0".parse().unwrap());
+        self.versions(id, true, odd, more.iter().map(|block| Cidr::V6(*block)).collect(), |maker| {
+            let length = *maker.dice.pick(&[128, 128, 127, 124, 64, 63, 56, 48, 32, 1, 0]);
+            Cidr::V6(Cidr6::new(*maker.dice.pick(&interesting), length).unwrap())
+        });
+    }
+
+    /// What earlier versions had in them means nothing. Seldom one has what none of its family can.
+    fn versions(
+        &mut self,
+        id: PrefixListId,
+        is_ipv6: bool,
+        odd: Cidr,
+        more: Vec<Cidr>,
+        any: impl Fn(&mut Self) -> Cidr,
+    ) {
         let version =
             self.world.prefix_lists.get(&id).map_or(1 + self.dice.below(2) as u64, |row| row.version + 1);
         for number in [version - 1, version] {
-            let mut blocks: Vec<Cidr> = Vec::new();
-            for _ in 0..self.dice.below(5) {
-                let length = *self.dice.pick(&[32, 32, 31, 30, 28, 26, 24, 16, 8, 1, 0]);
-                blocks.push(Cidr::V4(Cidr4::new(*self.dice.pick(&interesting), length).unwrap()));
-            }
-            blocks.extend(more.iter().filter(|_| self.dice.once_in(2)).map(|block| Cidr::V4(*block)));
+            let mut blocks: Vec<Cidr> = (0..self.dice.below(5)).map(|_| any(self)).collect();
+            blocks.extend(more.iter().filter(|_| self.dice.once_in(2)).copied());
             if self.dice.once_in(8) {
-                blocks.push(Cidr::V6("::/0".parse().unwrap()));
+                blocks.push(odd);
             }
             blocks.sort();
             blocks.dedup();
@@ -41,7 +70,7 @@ impl Maker<'_> {
             id,
             owner: owner(0),
             name: "l".into(),
-            is_ipv6: false,
+            is_ipv6,
             max_entries: 20,
             version,
             state: PrefixListState::Created,

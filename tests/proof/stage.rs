@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use fogbank::agent::kernel::ipv6;
 use fogbank::agent::kernel::sysctl::{self, Switch};
-use fogbank::agent::names::{PORT_MAC, PORT_PREFIX, ROUTER_OUT, ROUTER_VXLAN, port_name, transit_name};
+use fogbank::agent::names::{
+    PORT_MAC, PORT_PREFIX, ROUTER_OUT, ROUTER_VXLAN, peering_name, port_name, transit_name,
+};
 use fogbank::agent::routers::split;
 use fogbank::plan::{Exit, Failure, HostState};
 use fogbank::types::VpcId;
@@ -171,7 +173,10 @@ impl Stage {
             let mut switches: Vec<_> = ports.flat_map(|port| sysctl::port(&sysctl::Port::of(port))).collect();
             if ipv6::is_carried(&router.kernel) {
                 switches.push(ipv6::switches::router());
-                switches.extend([ROUTER_OUT, ROUTER_VXLAN].into_iter().flat_map(ipv6::switches::ours));
+                let vpcs = router.kernel.vpcs.values();
+                let cables = vpcs.flat_map(|vpc| vpc.peerings.keys().map(|id| peering_name(*id)));
+                let cables = cables.chain([ROUTER_OUT, ROUTER_VXLAN].map(str::to_owned));
+                switches.extend(cables.flat_map(|name| ipv6::switches::ours(&name)));
             }
             let part = self.part(&name, &router.kernel, switches);
             dump.extend(part.into_iter().map(|(key, text)| (format!("{vpc} {key}"), text)));

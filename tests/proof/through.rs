@@ -138,7 +138,7 @@ impl Maker<'_> {
     }
 
     /// It runs, and its groups and its subnet let everything pass.
-    fn open_instance(&mut self, vpc: &MadeVpc, eni: EniId, number: usize) {
+    pub fn open_instance(&mut self, vpc: &MadeVpc, eni: EniId, number: usize) {
         let eni = (*self.world.enis[&eni]).clone();
         let instance = (*self.world.instances[&eni.attachment.unwrap().instance]).clone();
         let (space, address, host) =

@@ -59,6 +59,9 @@ impl Maker<'_> {
         if self.with_open_ways || self.dice.once_in(8) {
             self.open_ways(&mut made, &enis);
         }
+        if self.with_open_ways || self.dice.once_in(3) {
+            self.open_ways6(&made);
+        }
         self.elastic(&enis);
         for vpc in &made {
             self.rules_of(vpc);

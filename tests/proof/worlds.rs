@@ -10,6 +10,7 @@ use fogbank::verdict::{Facts, HostFacts};
 use fogbank::world::*;
 
 use crate::dice::Dice;
+use crate::over::over;
 use crate::through::through;
 
 /// A machine of the outside, and one on the flat segment.
@@ -78,13 +79,12 @@ fn with_vpcs(dice: &mut Dice, with_open_ways: bool) -> Made {
 }
 
 /// Makes one in which two isolated VPCs have the same block, and instances on the same two hosts; in which packets go
-/// through NAT gateways, public and private; and in which there is IPv6.
+/// through NAT gateways, public and private, and those of IPv6 over a peering connection.
 pub fn make_with_twins(dice: &mut Dice) -> Made {
     loop {
         let made = with_vpcs(dice, true);
-        let six = made.world.enis.values().filter(|eni| !eni.ipv6.is_empty()).count();
         let nat = || [true, false].iter().all(|public| !through(&made, *public).is_empty());
-        if has_twins(&made.world) && six > 2 && nat() {
+        if has_twins(&made.world) && nat() && !over(&made).is_empty() {
             return made;
         }
     }

@@ -13,23 +13,23 @@ use std::collections::BTreeMap;
 use super::host::Pass;
 use super::model::*;
 use super::render::{Host, any_port, no_port, range};
-use super::{links, sysctl};
+use super::{ipv6, links, sysctl};
 use crate::agent::names::*;
 use crate::plan::{HostState, PeeringSection};
 use crate::types::{Cidr4, MacAddr, Range4, VpcPeeringConnectionId};
 
 use super::neighbours;
 
-fn any_peering(field: Field) -> Match {
+pub(super) fn any_peering(field: Field) -> Match {
     Match::is(field, Value::Interface(format!("{PEERING_PREFIX}*")))
 }
 
 /// The peering connections of the VPC whose router it is.
-fn all(state: &HostState) -> impl Iterator<Item = (VpcPeeringConnectionId, &PeeringSection)> {
+pub(super) fn all(state: &HostState) -> impl Iterator<Item = (VpcPeeringConnectionId, &PeeringSection)> {
     state.vpcs.values().flat_map(|vpc| vpc.peerings.iter().map(|(id, peering)| (*id, peering)))
 }
 
-fn chain(id: VpcPeeringConnectionId) -> String {
+pub(super) fn chain(id: VpcPeeringConnectionId) -> String {
     format!("{id}.from")
 }
 
@@ -86,7 +86,7 @@ pub fn forward() -> [Rule; 2] {
 
 impl Pass<'_> {
     /// The cables that are there, by their interfaces' names.
-    fn peering_cables(&self) -> impl Iterator<Item = (String, &links::Link)> {
+    pub(super) fn peering_cables(&self) -> impl Iterator<Item = (String, &links::Link)> {
         let names = all(self.state).map(|(id, _)| peering_name(id));
         names.filter_map(|name| self.links.get(&name).map(|link| (name, link)))
     }
@@ -101,8 +101,9 @@ impl Pass<'_> {
     /// Switches the cables on. What is too long for the other hosts' ways is told to its sender ahead of them.
     pub(super) async fn peering_links(&mut self) {
         let cables: Vec<_> = self.peering_cables().map(|(name, link)| (name, link.clone())).collect();
+        let carried = ipv6::is_carried(self.state);
         for (name, link) in cables {
-            self.raise(&name, PEERING_MAC, &sysctl::transit(&name, false)).await;
+            self.raise(&name, PEERING_MAC, &sysctl::transit(&name, carried)).await;
             if let Some(mtu) = self.state.vxlan_mtu().filter(|mtu| *mtu != link.mtu) {
                 let set = links::set_mtu(self.handle, link.index, mtu).await;
                 self.check(|| format!("interface {name}"), set);

@@ -43,7 +43,7 @@ pub fn part(before: &HostState, after: &HostState, host: &Host, have: &Ruleset) 
             if used(Family::Ip6) {
                 let rules = |section: &GroupSection| {
                     let mut named = BTreeSet::new();
-                    (ipv6::groups::group(after, section, direction, &mut named), named)
+                    (ipv6::groups::group(after, host, section, direction, &mut named), named)
                 };
                 let (rules, named) = (rules(section), rules(old).1);
                 if rules.1 != named {
@@ -61,7 +61,7 @@ pub fn part(before: &HostState, after: &HostState, host: &Host, have: &Ruleset) 
             inet.sets.insert(name.clone(), groups::members_of(section));
         }
         if named(Family::Ip6) {
-            ip6.sets.insert(name.clone(), ipv6::groups::members_of(after, section));
+            ip6.sets.insert(name.clone(), ipv6::groups::members_of(section));
         }
         part.names.0.insert(name);
     }

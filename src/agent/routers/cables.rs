@@ -70,7 +70,13 @@ impl<'a> Cables<'a> {
     /// # Errors
     /// What netlink says.
     pub async fn vxlan(&self, state: &HostState, vpc: &VpcSection, known: bool) -> Result<(), String> {
-        let Some(own) = state.hosts.get(&state.host) else { return Ok(()) };
+        let Some(own) = state.hosts.get(&state.host) else {
+            // A host that the others do not know has no part in it.
+            if self.has(ROUTER_VXLAN) {
+                namespaces::delete_link(&self.namespace.name, ROUTER_VXLAN);
+            }
+            return Ok(());
+        };
         if self.has(ROUTER_VXLAN) {
             let is =
                 || namespaces::vxlan_is(&self.namespace.name, vpc.vni, own.next_hop, self.config.vxlan_port);

@@ -68,12 +68,16 @@ pub fn shape(view: &View, row: &Peering) -> output::VpcPeeringConnection {
 fn info(world: &World, end: &PeeringEnd, full: bool) -> output::VpcPeeringConnectionVpcInfo {
     let vpc = world.vpcs.get(&end.vpc).filter(|_| full);
     let blocks = vpc.into_iter().flat_map(|vpc| vpc.cidrs());
+    let six = vpc.into_iter().flat_map(|vpc| vpc.blocks6.iter().map(|block| block.cidr));
     output::VpcPeeringConnectionVpcInfo {
         owner_id: end.owner.account,
         vpc_id: end.vpc,
         region: end.owner.region.to_string(),
         cidr_block: vpc.map(|vpc| vpc.cidr),
         cidr_block_set: blocks.map(|cidr_block| output::PeeringCidrBlock { cidr_block }).collect(),
+        ipv6_cidr_block_set: six
+            .map(|ipv6_cidr_block| output::PeeringIpv6CidrBlock { ipv6_cidr_block })
+            .collect(),
         peering_options: full.then(|| options::shape(end.resolves)),
     }
 }

@@ -50,8 +50,12 @@ fn wrong_state(row: &Peering, to: &str) -> Fault {
     ))
 }
 
+/// "You can't create a VPC peering connection between VPCs that have matching or overlapping IPv4 or IPv6 CIDR blocks"
+/// (<https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-limitations>).
 fn overlap(one: &Vpc, other: &Vpc) -> bool {
+    let six = |own: Cidr6| other.blocks6.iter().any(|theirs| theirs.cidr.overlaps(&own));
     one.cidrs().any(|block| other.cidrs().any(|theirs| theirs.overlaps(&block)))
+        || one.blocks6.iter().any(|block| six(block.cidr))
 }
 
 /// Puts an end to a connection, in this state, as the caller wants it or by itself.

@@ -8,6 +8,7 @@ use crate::world::NextHop;
 use FaultCode::*;
 
 mod others;
+mod six;
 
 /// Two accounts with a VPC each.
 struct Two {

@@ -229,6 +229,119 @@ fn a_route_to_a_list_leads_what_is_in_it_but_nothing_of_the_vpcs_own() {
     bench.call("DeleteManagedPrefixList", &[("PrefixListId", &id)]).unwrap();
 }
 
+/// A VPC with a block of IPv6, gateways of both kinds, its table, and what its table leads where on the host.
+struct Six {
+    bench: Bench,
+    vpc: String,
+    own: String,
+    internet: String,
+    egress: String,
+    table: String,
+}
+
+impl Six {
+    fn new() -> Self {
+        let mut bench = Bench::small();
+        let prefix = "2001:db8:f0::/52".parse().unwrap();
+        bench.attempt(|decision| crate::control::ipv6::add(decision, prefix)).unwrap();
+        let vpc = vpc(&mut bench, "10.0.0.0/16");
+        let six = [("VpcId", &*vpc), ("AmazonProvidedIpv6CidrBlock", "true")];
+        let own = texts(&bench.call("AssociateVpcCidrBlock", &six).unwrap(), "ipv6CidrBlock")[0].clone();
+        let subnet = subnet(&mut bench, &vpc, "10.0.1.0/24");
+        let internet = gateway(&mut bench, &vpc);
+        let egress = "CreateEgressOnlyInternetGateway";
+        let egress = bench.told("egressOnlyInternetGatewayId", egress, &[("VpcId", &vpc)]);
+        instance(&mut bench, &subnet);
+        report(&mut bench, Phase::Running);
+        let of_vpc = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &*vpc)];
+        let table = bench.told("routeTableId", "DescribeRouteTables", &of_vpc);
+        Self { bench, vpc, own, internet, egress, table }
+    }
+
+    fn list(&mut self, max: &str, blocks: &[&str]) -> String {
+        let names: Vec<_> = (1..=blocks.len()).map(|n| format!("Entry.{n}.Cidr")).collect();
+        let mut given: Given =
+            vec![("PrefixListName", "six"), ("AddressFamily", "IPv6"), ("MaxEntries", max)];
+        given.extend(names.iter().map(String::as_str).zip(blocks.iter().copied()));
+        self.bench.told("prefixListId", "CreateManagedPrefixList", &given)
+    }
+
+    fn routes(&self) -> Vec<(String, RouteTo)> {
+        let state = host_state(&self.bench.world, "node1");
+        let tables = &state.vpcs.values().next().unwrap().tables6;
+        let routes = tables.values().next().unwrap().iter();
+        routes.map(|row| (row.destination.to_string(), row.to)).collect()
+    }
+}
+
+fn by(block: &str, to: RouteTo) -> (String, RouteTo) {
+    (block.to_owned(), to)
+}
+
+#[test]
+fn a_route_to_a_list_of_ipv6_leads_what_is_in_it_but_nothing_of_the_vpcs_own() {
+    let mut six = Six::new();
+    let (own, inside) = (six.own.clone(), six.own.replace("::/56", "::/64"));
+    let id = six.list("30", &["2001:db8:a::/48", &own, &inside, "fe80::/64", "ff02::/16", "2001:db8::/32"]);
+    let (table, internet, egress) = (six.table.clone(), six.internet.clone(), six.egress.clone());
+    let to = [("RouteTableId", &*table), ("DestinationPrefixListId", &*id)];
+    let out = [&to[..], &[("EgressOnlyInternetGatewayId", &*egress)]].concat();
+    six.bench.call("CreateRoute", &out).unwrap();
+    assert_eq!(six.bench.refused("CreateRoute", &out), RouteAlreadyExists);
+    let xml = six.bench.call("DescribeRouteTables", &[("RouteTableId.1", &table)]).unwrap();
+    assert_eq!(texts(&xml, "destinationPrefixListId"), [&*id]);
+    let associated = six.bench.call("GetManagedPrefixListAssociations", &[("PrefixListId", &id)]).unwrap();
+    assert_eq!(texts(&associated, "resourceId"), [&*table]);
+    let only = RouteTo::EgressOnly;
+    assert_eq!(six.routes(), [by("2001:db8::/32", only), by("2001:db8:a::/48", only)]);
+    // A block's own route counts before the list's.
+    let block = ("DestinationIpv6CidrBlock", "2001:db8:a::/48");
+    six.bench.call("CreateRoute", &[to[0], block, ("GatewayId", &internet)]).unwrap();
+    assert_eq!(six.routes(), [by("2001:db8::/32", only), by("2001:db8:a::/48", RouteTo::Internet)]);
+    let before = six.bench.world.clone();
+    six.bench.changes.clear();
+    modify(&mut six.bench, &id, &[("AddEntry.1.Cidr", "2001:db8:b::/48")]).unwrap();
+    assert_eq!(six.routes().len(), 3);
+    assert_eq!(
+        concern(&before, &six.bench.world, &six.bench.changes),
+        Concern::Hosts(["node1".into()].into())
+    );
+    six.bench.call("ReplaceRoute", &[to[0], to[1], ("GatewayId", &internet)]).unwrap();
+    assert_eq!(six.routes()[0], by("2001:db8::/32", RouteTo::Internet));
+}
+
+#[test]
+fn a_route_to_a_list_of_ipv6_counts_as_all_that_it_may_have_and_keeps_it() {
+    let mut six = Six::new();
+    let (id, many) = (six.list("30", &[]), six.list("30", &[]));
+    let (table, internet) = (six.table.clone(), six.internet.clone());
+    let bench = &mut six.bench;
+    let to = |id| [("RouteTableId", &*table), ("GatewayId", &*internet), ("DestinationPrefixListId", id)];
+    bench.call("CreateRoute", &to(&*id)).unwrap();
+    assert_eq!(bench.refused("CreateRoute", &to(&*many)), RouteLimitExceeded);
+    assert_eq!(modify(bench, &id, &[("MaxEntries", "51")]), Err(RouteLimitExceeded));
+    // Those of IPv4 are counted by themselves.
+    let four = list(bench, "50", &[]);
+    bench.call("CreateRoute", &to(&*four)).unwrap();
+    assert_eq!(bench.refused("DeleteManagedPrefixList", &[("PrefixListId", &id)]), DependencyViolation);
+    let route = [to(&*id)[0], to(&*id)[2]];
+    bench.call("DeleteRoute", &route).unwrap();
+    assert_eq!(bench.refused("DeleteRoute", &route), InvalidRouteNotFound);
+    bench.call("DeleteManagedPrefixList", &[("PrefixListId", &id)]).unwrap();
+}
+
+#[test]
+fn a_block_of_ipv6_that_a_route_leads_away_is_not_given() {
+    let mut six = Six::new();
+    let next = ("DestinationIpv6CidrBlock", "2001:db8:f0:100::/64");
+    let given = [("RouteTableId", &*six.table), next, ("GatewayId", &*six.internet)];
+    six.bench.call("CreateRoute", &given).unwrap();
+    let more = [("VpcId", &*six.vpc), ("AmazonProvidedIpv6CidrBlock", "true")];
+    assert_eq!(six.bench.refused("AssociateVpcCidrBlock", &more), InvalidVpcRange);
+    six.bench.call("DeleteRoute", &given[..2]).unwrap();
+    six.bench.call("AssociateVpcCidrBlock", &more).unwrap();
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut bench = Bench::small();
@@ -246,12 +359,6 @@ fn what_does_not_fit_is_refused() {
     let again = bench.told("prefixListId", "CreateManagedPrefixList", &[&base[..], &once].concat());
     assert_eq!((id.clone(), bench.world.prefix_lists.len()), (again, 1));
     assert_eq!(code(&mut bench, &[("ClientToken", "t")]), Err(IdempotentParameterMismatch));
-    let table = bench.isolated();
-    let table = bench.world.route_tables_of(table.0).next().unwrap().id.to_string();
-    let gateway = ("GatewayId", "igw-0123456789abcdef0");
-    let given = [("RouteTableId", &*table), ("DestinationPrefixListId", &*id), gateway];
-    let fault = bench.call("CreateRoute", &given).unwrap_err();
-    assert_eq!(fault.code, InvalidParameterValue, "routes are for IPv4");
     assert_eq!(bench.refused("DescribePrefixLists", &[("PrefixListId.1", &id)]), InvalidPrefixListIDNotFound);
     assert!(texts(&bench.call("DescribePrefixLists", &[]).unwrap(), "prefixListId").is_empty());
     let owner = Owner { account: "444455556666".parse().unwrap(), ..bench.caller.owner.clone() };

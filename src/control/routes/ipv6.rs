@@ -1,6 +1,5 @@
 //! Routes of IPv6: create, replace, delete, and how they look in answers.
 
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use super::made::{self, Target};
@@ -9,29 +8,27 @@ use crate::control::{Decision, View, egress_gateways};
 use crate::query::api::output;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Ipv6NextHop, Ipv6Route, Key, NextHop, RouteTable, Vpc, World};
-
-/// What no route leads anywhere: link-local addresses (RFC 4291, 2.5.6) and groups (2.7).
-const UNROUTED: [(Ipv6Addr, u8); 2] =
-    [(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10), (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)];
+use crate::world::{Destination, Ipv6NextHop, Ipv6Route, Key, NextHop, RouteTable, UNROUTED6, Vpc, World};
 
 /// The table and the next hop of a route that may be made or replaced.
 fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
-    destination: Cidr6,
+    destination: Destination<Cidr6>,
     target: &Target,
 ) -> Result<(&'w Arc<RouteTable>, Ipv6NextHop), Fault> {
     let (table, vpc) = made::table(view, id)?;
     let to = next_hop(view, table, target)?;
-    check_destination(vpc, destination, to)?;
+    if let Destination::Block(block) = destination {
+        check_destination(vpc, block, to)?;
+    }
     Ok((table, to))
 }
 
 pub fn create(
     decision: &mut Decision,
     id: RouteTableId,
-    destination: Cidr6,
+    destination: Destination<Cidr6>,
     target: &Target,
 ) -> Result<(), Fault> {
     let view = decision.view();
@@ -40,21 +37,15 @@ pub fn create(
         return Err(FaultCode::RouteAlreadyExists
             .with(format!("The route identified by {destination} already exists.")));
     }
-    if view.world.ipv6_routes_of(id).count() >= view.caller.quotas.routes_per_table {
-        return Err(FaultCode::RouteLimitExceeded.with(format!(
-            "The maximum number of IPv6 routes in {id} has been reached: {}",
-            view.caller.quotas.routes_per_table
-        )));
-    }
     let (table, owner, created) = (table.id, table.owner.clone(), decision.env.now);
     decision.put(Ipv6Route { table, owner, destination, to, created });
-    Ok(())
+    made::check_count(&decision.view(), id)
 }
 
 pub fn replace(
     decision: &mut Decision,
     id: RouteTableId,
-    destination: Cidr6,
+    destination: Destination<Cidr6>,
     target: &Target,
 ) -> Result<(), Fault> {
     let view = decision.view();
@@ -70,16 +61,19 @@ pub fn replace(
     Ok(())
 }
 
-pub fn delete(decision: &mut Decision, id: RouteTableId, destination: Cidr6) -> Result<(), Fault> {
+pub fn delete(
+    decision: &mut Decision,
+    id: RouteTableId,
+    destination: Destination<Cidr6>,
+) -> Result<(), Fault> {
     let view = decision.view();
     let (_, vpc) = made::table(&view, id)?;
-    if vpc.blocks6.iter().any(|block| block.cidr == destination) {
+    if vpc.blocks6.iter().any(|block| destination == block.cidr.into()) {
         return Err(FaultCode::InvalidParameterValue
             .with(format!("cannot remove local route {destination} in route table {id}")));
     }
     if !view.world.ipv6_routes.contains_key(&(id, destination)) {
-        return Err(FaultCode::InvalidRouteNotFound
-            .with(format!("no route with destination-ipv6-cidr-block {destination} in route table {id}")));
+        return Err(made::no_route(id, destination, "destination-ipv6-cidr-block"));
     }
     decision.delete(Key::Ipv6Route((id, destination)));
     Ok(())
@@ -87,7 +81,7 @@ pub fn delete(decision: &mut Decision, id: RouteTableId, destination: Cidr6) -> 
 
 /// As for IPv4: within the VPC everything is local.
 fn check_destination(vpc: &Vpc, destination: Cidr6, to: Ipv6NextHop) -> Result<(), Fault> {
-    let unrouted = UNROUTED.iter().filter_map(|(address, length)| Cidr6::new(*address, *length));
+    let unrouted = UNROUTED6.iter().filter_map(|(address, length)| Cidr6::new(*address, *length));
     if unrouted.into_iter().any(|block| block.holds(&destination)) {
         return Err(FaultCode::InvalidParameterValue.with(format!(
             "Value ({destination}) for parameter destinationIpv6CidrBlock is invalid. Link-local and multicast addresses \
@@ -120,9 +114,7 @@ fn next_hop(view: &View, table: &RouteTable, target: &Target<'_>) -> Result<Ipv6
     match made::next_hop(view, table, target)? {
         NextHop::InternetGateway(id) => Ok(Ipv6NextHop::InternetGateway(id)),
         NextHop::Interface(id) => Ok(Ipv6NextHop::Interface(id)),
-        NextHop::Peering(id) => Err(FaultCode::UnsupportedOperation.with(format!(
-            "Peering connections carry IPv4 only: a route of IPv6 cannot lead to {id}"
-        ))),
+        NextHop::Peering(id) => Ok(Ipv6NextHop::Peering(id)),
         // EC2's do from 64:ff9b::/96 (NAT64).
         NextHop::NatGateway(id) => Err(FaultCode::UnsupportedOperation.with(format!(
             "NAT gateways translate IPv4 only: a route of IPv6 cannot lead to {id}. Use an egress-only internet gateway"
@@ -132,7 +124,7 @@ fn next_hop(view: &View, table: &RouteTable, target: &Target<'_>) -> Result<Ipv6
 
 /// The route as the wire tells it.
 pub fn route(world: &World, vpc: VpcId, row: &Ipv6Route) -> output::Route {
-    let told = |leads| shape::to(Some(row.destination.into()), leads);
+    let told = |leads| shape::made(row.destination, leads);
     match row.to {
         Ipv6NextHop::InternetGateway(id) => {
             let leads = shape::leads(world, vpc, NextHop::InternetGateway(id));
@@ -141,6 +133,10 @@ pub fn route(world: &World, vpc: VpcId, row: &Ipv6Route) -> output::Route {
         Ipv6NextHop::EgressGateway(id) => {
             let leads = world.egress_gateways.get(&id).is_some_and(|gateway| gateway.vpc == vpc);
             output::Route { egress_only_internet_gateway_id: Some(id), ..told(leads) }
+        }
+        Ipv6NextHop::Peering(id) => {
+            let leads = shape::leads(world, vpc, NextHop::Peering(id));
+            output::Route { vpc_peering_connection_id: Some(id), ..told(leads) }
         }
         Ipv6NextHop::Interface(id) => {
             let mut told = told(shape::leads(world, vpc, NextHop::Interface(id)));

@@ -1,5 +1,6 @@
 //! The routes that somebody makes: create, replace, delete.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -39,8 +40,8 @@ macro_rules! target {
 
 /// What a route is for.
 enum For {
-    V4(Destination),
-    V6(Cidr6),
+    V4(Destination<Cidr4>),
+    V6(Destination<Cidr6>),
 }
 
 /// The one destination that is given.
@@ -50,7 +51,7 @@ macro_rules! destination {
             "destinationCidrBlock, destinationIpv6CidrBlock, destinationPrefixListId",
             [
                 $request.destination_cidr_block.map(|block| Ok(For::V4(block.into()))),
-                $request.destination_ipv6_cidr_block.map(|block| Ok(For::V6(block))),
+                $request.destination_ipv6_cidr_block.map(|block| Ok(For::V6(block.into()))),
                 $request.destination_prefix_list_id.map(|id| listed(&$view, id)),
             ],
         )??
@@ -71,8 +72,7 @@ fn one_of<T, const N: usize>(names: &str, given: [Option<T>; N]) -> Result<T, Fa
 fn listed(view: &View, id: PrefixListId) -> Result<For, Fault> {
     match prefix_lists::find(view, id)?.is_ipv6 {
         false => Ok(For::V4(Destination::PrefixList(id))),
-        true => Err(FaultCode::InvalidParameterValue
-            .with(format!("The prefix list {id} is of IPv6 blocks: routes to lists are for IPv4 here"))),
+        true => Ok(For::V6(Destination::PrefixList(id))),
     }
 }
 
@@ -91,12 +91,12 @@ pub(super) fn table<'w>(
 fn allowed<'w>(
     view: &View<'w>,
     id: RouteTableId,
-    destination: Destination,
+    destination: Destination<Cidr4>,
     target: &Target,
 ) -> Result<(&'w Arc<RouteTable>, NextHop), Fault> {
     let (table, vpc) = table(view, id)?;
     let to = next_hop(view, table, target)?;
-    if let Destination::Cidr4(block) = destination {
+    if let Destination::Block(block) = destination {
         check_destination(vpc, block, to)?;
     }
     Ok((table, to))
@@ -109,15 +109,16 @@ fn allowed<'w>(
 /// The table has more routes than it may.
 pub fn check_count(view: &View, table: RouteTableId) -> Result<(), Fault> {
     let (world, most) = (view.world, view.caller.quotas.routes_per_table);
-    let weight = |row: &Arc<Route>| match row.destination {
-        Destination::Cidr4(_) => 1,
-        Destination::PrefixList(list) => prefix_lists::weight(world, list),
-    };
-    match world.routes_of(table).map(weight).sum::<usize>() <= most {
-        true => Ok(()),
-        false => Err(FaultCode::RouteLimitExceeded
-            .with(format!("The maximum number of routes in {table} has been reached: {most}"))),
+    let weight = |list: Option<PrefixListId>| list.map_or(1, |list| prefix_lists::weight(world, list));
+    let four = world.routes_of(table).map(|row| weight(row.destination.list())).sum::<usize>();
+    let six = world.ipv6_routes_of(table).map(|row| weight(row.destination.list())).sum::<usize>();
+    for (count, kind) in [(four, "routes"), (six, "IPv6 routes")] {
+        if count > most {
+            return Err(FaultCode::RouteLimitExceeded
+                .with(format!("The maximum number of {kind} in {table} has been reached: {most}")));
+        }
     }
+    Ok(())
 }
 
 pub fn create_route(
@@ -188,15 +189,16 @@ pub fn delete_route(
             .with(format!("cannot remove local route {destination} in route table {table}")));
     }
     if !view.world.routes.contains_key(&(table, destination)) {
-        let what = match destination {
-            Destination::Cidr4(_) => "destination-cidr-block",
-            Destination::PrefixList(_) => "destination-prefix-list-id",
-        };
-        return Err(FaultCode::InvalidRouteNotFound
-            .with(format!("no route with {what} {destination} in route table {table}")));
+        return Err(no_route(table, destination, "destination-cidr-block"));
     }
     decision.delete(Key::Route((table, destination)));
     Ok(DeleteRouteResponse { result: true })
+}
+
+/// No route has this destination, which is this if it is no list.
+pub(super) fn no_route<C: fmt::Display>(table: RouteTableId, to: Destination<C>, kind: &str) -> Fault {
+    let what = if to.list().is_some() { "destination-prefix-list-id" } else { kind };
+    FaultCode::InvalidRouteNotFound.with(format!("no route with {what} {to} in route table {table}"))
 }
 
 /// Within the VPC everything is local, and link-local addresses (metadata, resolver) are each host's own.

@@ -34,7 +34,7 @@ fn local(block: Cidr) -> output::Route {
 }
 
 /// A route that somebody made, with nothing said yet of what it leads to.
-pub fn to(destination: Option<Cidr>, leads: bool) -> output::Route {
+fn to(destination: Option<Cidr>, leads: bool) -> output::Route {
     output::Route {
         destination_cidr_block: destination.and_then(Cidr::v4),
         destination_ipv6_cidr_block: destination.and_then(Cidr::v6),
@@ -51,14 +51,19 @@ pub fn to(destination: Option<Cidr>, leads: bool) -> output::Route {
     }
 }
 
-fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
-    let leads = leads(world, vpc, row.to);
-    let mut shape = match row.destination {
-        Destination::Cidr4(block) => to(Some(block.into()), leads),
+/// The same for a block or a list.
+pub fn made<C: Into<Cidr>>(destination: Destination<C>, leads: bool) -> output::Route {
+    match destination {
+        Destination::Block(block) => to(Some(block.into()), leads),
         Destination::PrefixList(list) => {
             output::Route { destination_prefix_list_id: Some(list), ..to(None, leads) }
         }
-    };
+    }
+}
+
+fn route(world: &World, vpc: VpcId, row: &Route) -> output::Route {
+    let leads = leads(world, vpc, row.to);
+    let mut shape = made(row.destination, leads);
     match row.to {
         NextHop::InternetGateway(id) => shape.gateway_id = Some(id.to_string()),
         NextHop::NatGateway(id) => shape.nat_gateway_id = Some(id),

@@ -78,8 +78,8 @@ fn checked(view: &View, vpc: &Vpc, cidr: Cidr4) -> Result<Cidr4, Fault> {
     }
     // "The CIDR block must not be the same or larger than a destination CIDR range in a route in any of the VPC route
     // tables": such a route would lead away what is the VPC's own.
-    let inside = |destination: Destination| match destination {
-        Destination::Cidr4(block) => cidr.contains(block.network()) && cidr.contains(block.last()),
+    let inside = |destination: Destination<Cidr4>| match destination {
+        Destination::Block(block) => cidr.contains(block.network()) && cidr.contains(block.last()),
         // What is the VPC's own, no list leads away.
         Destination::PrefixList(_) => false,
     };

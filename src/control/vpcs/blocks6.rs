@@ -10,7 +10,7 @@ use crate::control::{Decision, View, defaults};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Block6, Subnet, SubnetBlock6, Vpc, VpcBlock6};
+use crate::world::{Block6, Destination, Subnet, SubnetBlock6, Vpc, VpcBlock6, World};
 
 /// A subnet's: hosts tell instances of the /64 that they are in (RFC 4291, 2.5.4).
 const OF_SUBNET: u8 = 64;
@@ -38,6 +38,7 @@ pub fn give(decision: &mut Decision, id: VpcId) -> Result<VpcBlock6, Fault> {
              PREFIX`",
         ),
     })?;
+    is_led_nowhere(&decision.world, id, cidr)?;
     let block = Block6 { id: decision.env.id(VpcCidrAssociationId::from_random), cidr };
     let blocks6: Arc<[VpcBlock6]> = vpc.blocks6.iter().copied().chain([block]).collect();
     decision.put(Vpc { blocks6, ..(*vpc).clone() });
@@ -45,6 +46,19 @@ pub fn give(decision: &mut Decision, id: VpcId) -> Result<VpcBlock6, Fault> {
         belongings::open_to_ipv6(decision, id);
     }
     Ok(block)
+}
+
+/// As for IPv4: a route within the block would lead away what is the VPC's own.
+fn is_led_nowhere(world: &World, vpc: VpcId, cidr: Cidr6) -> Result<(), Fault> {
+    let inside = |to: Destination<Cidr6>| matches!(to, Destination::Block(block) if cidr.holds(&block));
+    let mut routes = world.route_tables_of(vpc).flat_map(|table| world.ipv6_routes_of(table.id));
+    match routes.find(|route| inside(route.destination)) {
+        Some(route) => Err(FaultCode::InvalidVpcRange.with(format!(
+            "The CIDR '{cidr}' is the same as, or larger than, the destination {} of a route in {}.",
+            route.destination, route.table
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Takes the block with this id from the caller's VPC; `None` where it is no block of IPv6.

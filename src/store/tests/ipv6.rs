@@ -157,17 +157,23 @@ fn what_was_made_of_ipv6_is_what_is_loaded() {
     let route = [("RouteTableId", &*table), ("DestinationIpv6CidrBlock", "::/0")];
     let to = ("EgressOnlyInternetGatewayId", &*gateway);
     bench.call("CreateRoute", &[&route[..], &[to]].concat()).unwrap();
+    let peer = bench.told("vpcId", "CreateVpc", &[("CidrBlock", "10.1.0.0/16")]);
+    let asked = [("VpcId", &*vpc), ("PeerVpcId", &peer)];
+    let peering = bench.told("vpcPeeringConnectionId", "CreateVpcPeeringConnection", &asked);
+    let over = [("RouteTableId", &*table), ("DestinationIpv6CidrBlock", "2001:db8:f7::/56")];
+    bench.call("CreateRoute", &[&over[..], &[("VpcPeeringConnectionId", &peering)]].concat()).unwrap();
     let bed = Bed::sqlite();
     let mut store = runtime.block_on(bed.store());
     let generation = runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
     bench.world.generation = generation;
     let loaded = runtime.block_on(async { bed.store().await.load().await.unwrap() });
     assert_eq!(loaded, bench.world);
-    assert_eq!((loaded.freed_ipv6.len(), loaded.ipv6_routes.len(), loaded.egress_gateways.len()), (1, 1, 1));
+    assert_eq!((loaded.freed_ipv6.len(), loaded.ipv6_routes.len(), loaded.egress_gateways.len()), (1, 2, 1));
     assert!(loaded.acl_entries.values().any(|entry| entry.cidr.v6().is_some()));
     assert!(loaded.index.eni_by_ipv6.len() == 1 && loaded.subnets.values().any(|subnet| subnet.assign_ipv6));
     // And what is deleted is gone for a server that catches up.
     bench.call("DeleteRoute", &route).unwrap();
+    bench.call("DeleteRoute", &over).unwrap();
     bench.call("DeleteEgressOnlyInternetGateway", &[to]).unwrap();
     runtime.block_on(commit(&mut store, &std::mem::take(&mut bench.changes))).unwrap();
     let loaded = runtime.block_on(async { bed.store().await.load().await.unwrap() });

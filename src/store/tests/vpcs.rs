@@ -189,11 +189,9 @@ pub fn check(world: &World) {
             "a list is at its newest version"
         );
     }
-    let lists = |destination: &Destination| match destination {
-        Destination::PrefixList(list) => world.prefix_lists.contains_key(list),
-        Destination::Cidr4(_) => true,
-    };
-    assert!(world.routes.keys().all(|(_, destination)| lists(destination)), "a route to a list that is gone");
+    let lists = world.routes.keys().filter_map(|(_, destination)| destination.list());
+    let mut lists = lists.chain(world.ipv6_routes.keys().filter_map(|(_, destination)| destination.list()));
+    assert!(lists.all(|list| world.prefix_lists.contains_key(&list)), "a route to a list that is gone");
     for row in world.addresses.values().filter(|row| row.automatic) {
         let eni =
             row.association.map(|to| &world.enis[&to.eni]).expect("one that came by itself leads somewhere");

@@ -49,11 +49,14 @@ impl World {
 
     /// Whether a table has more routes than it may.
     pub fn is_crowded_table(&self, table: &str) -> bool {
-        let weight = |route: &Route| match &route.destination {
-            Destination::V4(_) => 1,
+        let is_six = |id: &str| self.lists.iter().any(|one| one.id == id && one.six);
+        let weight = |route: &Route, six: bool| match &route.destination {
+            Destination::V4(_) => i64::from(!six),
+            Destination::List(id) if is_six(id) != six => 0,
             Destination::List(id) => self.weight(id),
         };
-        self.routes.iter().filter(|one| one.table == table).map(weight).sum::<i64>() > ROUTES
+        let of: Vec<_> = self.routes.iter().filter(|one| one.table == table).collect();
+        [false, true].iter().any(|six| of.iter().map(|one| weight(one, *six)).sum::<i64>() > ROUTES)
     }
 
     /// Whether a group has more rules of a direction than it may.

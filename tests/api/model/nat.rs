@@ -1,6 +1,6 @@
 //! NAT gateways, by EC2's reference: CreateNatGateway, DeleteNatGateway.
 
-use super::call::{Call, Code, Faults, MISSING};
+use super::call::{COMBINATION, Call, Code, Faults, MISSING};
 use super::instances::NO_ROOM;
 use super::tree::{Tree, leaf, list, node, tag_set};
 use super::world::*;
@@ -52,7 +52,8 @@ pub fn create(world: &mut World, call: &Call, reply: &Tree) -> Outcome {
     let params = &call.params;
     let mut faults = Faults::default();
     let tags = faults.note_all(new_tags(params, &["natgateway"], "natgateway"));
-    faults.add_if(params.one("ConnectivityType") == Some("private"), "UnsupportedOperation");
+    // "You cannot associate an Elastic IP address with a private NAT gateway": calls here always name one.
+    faults.add_if(params.one("ConnectivityType") == Some("private"), COMBINATION);
     let subnet = faults.note(world.own_subnet(call.who, params.one("SubnetId"))).cloned();
     let id = params.one("AllocationId");
     faults.add_if(id.is_none(), MISSING);

@@ -87,9 +87,8 @@ fn only<'p>(params: &'p Params, names: &[&'static str]) -> Result<(&'static str,
 fn destination(world: &World, call: &Call) -> Result<Destination, Code> {
     let (name, value) = only(&call.params, &DESTINATIONS)?;
     if name == "DestinationPrefixListId" {
-        let at = world.own_list(call.who, Some(value))?;
-        // Routes to lists are for IPv4 here.
-        return if world.lists[at].six { Err(VALUE) } else { Ok(Destination::List(value.to_owned())) };
+        world.own_list(call.who, Some(value))?;
+        return Ok(Destination::List(value.to_owned()));
     }
     Ok(Destination::V4(Block::read(value).unwrap()))
 }
@@ -168,6 +167,11 @@ fn wanted(world: &World, call: &Call, faults: &mut Faults) -> Option<(Route, Opt
             // Within a VPC everything is local here.
             faults.add(if matches!(to, Target::Interface(_)) { "UnsupportedOperation" } else { VALUE });
         }
+    }
+    if let Destination::List(id) = &destination {
+        // NAT gateways translate IPv4 alone here.
+        let six = world.lists.iter().any(|one| one.id == *id && one.six);
+        faults.add_if(six && matches!(to, Target::Nat(_)), "UnsupportedOperation");
     }
     let same = |one: &Route| one.table == table.id && one.destination == destination;
     let there = world.routes.iter().position(same);

@@ -163,7 +163,7 @@ impl Host {
                 Ok(Route { interface, to: Exits::Public, next_hop: Some(TRANSIT_GATEWAY.into()) })
             }
             RouteTo::Interface(eni) => self.to_interface(eni, to),
-            RouteTo::Nat(_) | RouteTo::Peering(_) if to.is_ipv6() => black_hole,
+            RouteTo::Nat(_) if to.is_ipv6() => black_hole,
             RouteTo::Nat(id) => match section.nat_gateways.get(&id) {
                 Some(gateway) if gateway.host == self.state.host => {
                     let (interface, next_hop) = (self.facts.public.clone(), Some(gateway.transit.into()));

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{ports, rules};
 use crate::agent::kernel::groups::{chain_name, group_chain, icmp, members_set, number, ports as transport};
 use crate::agent::kernel::model::*;
+use crate::agent::kernel::render::Host;
 use crate::plan::{GroupSection, HostState, MembersSection};
 use crate::types::{Direction, GroupId, Traffic};
 
@@ -18,13 +19,13 @@ const fn peer(direction: Direction) -> Field {
 }
 
 /// Adds the chains that the ports' verdict maps name, and what those need.
-pub(super) fn render(state: &HostState, table: &mut Table) {
+pub(super) fn render(state: &HostState, host: &Host, table: &mut Table) {
     let used: BTreeSet<GroupId> = ports(state).flat_map(|port| port.groups.iter().copied()).collect();
     let combinations: BTreeSet<&[GroupId]> = ports(state).map(|port| &*port.groups).collect();
     let mut named = BTreeSet::new();
     for direction in [Direction::Ingress, Direction::Egress] {
         for section in used.iter().filter_map(|id| state.groups.get(id)) {
-            let rules = group(state, section, direction, &mut named);
+            let rules = group(state, host, section, direction, &mut named);
             table.chains.insert(group_chain(direction, section.id), Chain::of(rules));
         }
         for groups in &combinations {
@@ -35,19 +36,18 @@ pub(super) fn render(state: &HostState, table: &mut Table) {
         }
     }
     for (id, section) in named.into_iter().filter_map(|id| Some((id, state.members.get(&id)?))) {
-        table.sets.insert(members_set(id), members_of(state, section));
+        table.sets.insert(members_set(id), members_of(section));
     }
 }
 
-/// A group's members as a set. Between peers goes no IPv6: what has a peer's address came from outside, whoever sent it.
-pub(in crate::agent::kernel) fn members_of(state: &HostState, section: &MembersSection) -> Set {
-    let blocks = || state.vpcs.values().flat_map(|vpc| vpc.cidrs6.iter());
-    let own = section.ipv6.iter().filter(|ip| blocks().any(|block| block.contains(**ip)));
-    Set::keys(&["ipv6_addr"], own.map(|address| vec![Value::Address6(*address)]))
+/// A group's members as a set.
+pub(in crate::agent::kernel) fn members_of(section: &MembersSection) -> Set {
+    Set::keys(&["ipv6_addr"], section.ipv6.iter().map(|address| vec![Value::Address6(*address)]))
 }
 
 pub(in crate::agent::kernel) fn group(
     state: &HostState,
+    host: &Host,
     section: &GroupSection,
     direction: Direction,
     named: &mut BTreeSet<GroupId>,
@@ -60,6 +60,10 @@ pub(in crate::agent::kernel) fn group(
     for (source, traffic) in &set.groups {
         if let (true, Some(mut matches)) = (state.members.contains_key(source), traffic6(traffic)) {
             named.insert(*source);
+            // What has a peer's address and comes from outside may be anybody's; the VPC's own is known for forged there.
+            if direction == Direction::Ingress && host.side.is_router() {
+                matches.push(host.not_public(Field::InInterface));
+            }
             matches.push(Match::within(&[peer(direction)], members_set(*source)));
             rules.push(Rule::accept(matches));
         }

@@ -13,6 +13,7 @@ mod flows;
 pub(super) mod groups;
 mod host;
 mod netlink;
+mod peerings;
 mod rules;
 pub mod switches;
 mod ways;

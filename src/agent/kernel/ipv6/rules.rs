@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::{acls, by_mac, groups, host, link_local_block, ports};
+use super::{acls, by_mac, groups, host, link_local_block, peerings, ports};
 use crate::agent::kernel::groups::chain_name;
 use crate::agent::kernel::model::*;
 use crate::agent::kernel::render::{Host, Side, any_port, name, no_port, number};
@@ -37,11 +37,14 @@ const SERVICE_FIELDS: [Field; 3] = [Field::Destination6, Field::Protocol, Field:
 pub fn render(state: &HostState, host: &Host) -> Table {
     let mut table = Table::default();
     sets(state, &mut table);
-    groups::render(state, &mut table);
+    groups::render(state, host, &mut table);
     acls::render(state, &mut table);
     source(state, host, &mut table);
     leave(&mut table);
     input(host, &mut table);
+    if host.side.is_router() {
+        peerings::render(state, host, &mut table);
+    }
     forward(state, host, &mut table);
     enter(host, &mut table);
     table
@@ -113,6 +116,7 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     match host.side {
         Side::Host => rules.extend(host::source(host)),
         Side::Router(_) => {
+            rules.push(peerings::source());
             // What the VPC's blocks hold is within it, and nothing of a link comes from beyond it.
             let out = || host.public(Field::InInterface);
             let blocks = state.vpcs.values().flat_map(|vpc| vpc.cidrs6.iter());
@@ -200,7 +204,10 @@ fn input(host: &Host, table: &mut Table) {
     let mut rules = vec![Rule::goto(vec![any_port(Field::InInterface)], "to_host")];
     match host.side {
         Side::Host => rules.push(host::input()),
-        Side::Router(_) => rules.push(Rule::goto(vec![host.outside(Field::InInterface)], "asked")),
+        Side::Router(_) => {
+            rules.push(peerings::input());
+            rules.push(Rule::goto(vec![host.outside(Field::InInterface)], "asked"));
+        }
     }
     table.chains.insert("input".into(), Chain::base(("filter", "input", 0), rules));
     let mut rules = with_router();
@@ -215,21 +222,22 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     }
     // Connection tracking does not follow what is said on a link, and no router hands it on (RFC 4861, 6.1; RFC 3810, 5).
     let links = DISCOVERY.into_iter().chain(LISTENERS).chain([ADVERTISE_ROUTER, REDIRECT]);
-    let rules = vec![
-        Rule::drop(vec![icmp(links)]),
+    let mut rules = vec![Rule::drop(vec![icmp(links)])];
+    rules.extend(peerings::forward());
+    rules.extend([
         Rule::goto(vec![host.public(Field::InInterface), any_port(Field::OutInterface)], "from_public"),
         Rule::goto(vec![host.public(Field::OutInterface)], "to_public"),
         Rule::drop(vec![host.outside(Field::InInterface), no_port(Field::OutInterface)]),
-    ];
+    ]);
     table.chains.insert("forward".into(), Chain::base(("filter", "forward", 0), rules));
-    // Answers come in by whatever leads out; what began outside has its way in only for as long as one may begin by it.
-    let answers = vec![Match::is(Field::CtDirection, Value::Word("reply"))];
     let rules = vec![
-        Rule { matches: answers, ..Rule::by_state() },
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_open".into())),
-        Rule::drop(vec![]),
+        Rule::goto(vec![], "answers"),
     ];
     table.chains.insert("from_public".into(), Chain::of(rules));
+    let answers = vec![Match::is(Field::CtDirection, Value::Word("reply"))];
+    let rules = vec![Rule { matches: answers, ..Rule::by_state() }, Rule::drop(vec![])];
+    table.chains.insert("answers".into(), Chain::of(rules));
     // Whatever an instance hands on for others, outside it is itself.
     let own = Match::within(&[Field::InInterface, Field::Source6], "port_addresses");
     table.chains.insert("to_public".into(), Chain::of(vec![Rule::accept(vec![own]), Rule::drop(vec![])]));
@@ -244,7 +252,9 @@ fn open_chain(table: u16) -> String {
     format!("open.{table}")
 }
 
-/// Who may begin from outside: to whom a route table leads through an internet gateway. The longest route counts.
+/// Who comes in from outside: with what begins there, to whom a route table leads through an internet gateway, and only for as
+/// long as it does; with answers, and what is said about them on the way, anybody. But what it leads to a peer is answered by
+/// the peer, and by nobody outside who has taken a peer's address. The longest route counts.
 fn open(routes: &[Route6Section]) -> Vec<Rule> {
     let mut routes: Vec<_> = routes.iter().collect();
     routes.sort_by_key(|route| std::cmp::Reverse((route.destination.prefix_len(), route.destination)));
@@ -252,10 +262,14 @@ fn open(routes: &[Route6Section]) -> Vec<Rule> {
         .into_iter()
         .map(|route| {
             let from = within(Field::Source6, route.destination);
-            if route.to == RouteTo::Internet { Rule::accept(from) } else { Rule::drop(from) }
+            match route.to {
+                RouteTo::Internet => Rule::accept(from),
+                RouteTo::Peering(_) => Rule::drop(from),
+                _ => Rule::goto(from, "answers"),
+            }
         })
         .collect();
-    rules.push(Rule::drop(vec![]));
+    rules.push(Rule::goto(vec![], "answers"));
     rules
 }
 
@@ -302,6 +316,7 @@ fn not_for_it(from: Match) -> Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::VpcPeeringConnectionId;
 
     #[test]
     fn the_longest_route_decides_who_may_begin() {
@@ -310,10 +325,12 @@ mod tests {
             route("::/0", RouteTo::Internet),
             route("2001:db8:1::/48", RouteTo::EgressOnly),
             route("2001:db8:1:2::/64", RouteTo::Internet),
+            route("2001:db8:2::/56", RouteTo::Peering(VpcPeeringConnectionId::from_random(1))),
         ]);
-        let accepts: Vec<_> =
-            rules.iter().map(|rule| rule.action == Action::Verdict(Verdict::Accept)).collect();
-        assert_eq!(accepts, [true, false, true, false]);
-        assert_eq!(rules[2].matches, []);
+        let actions: Vec<_> = rules.into_iter().map(|rule| (rule.action, rule.matches.len())).collect();
+        let answers = || Verdict::Goto("answers".into());
+        let wanted =
+            [(Verdict::Accept, 1), (Verdict::Drop, 1), (answers(), 1), (Verdict::Accept, 0), (answers(), 0)];
+        assert_eq!(actions, wanted.map(|(verdict, matches)| (Action::Verdict(verdict), matches)));
     }
 }

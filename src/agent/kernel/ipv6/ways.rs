@@ -75,7 +75,8 @@ impl Pass<'_> {
         let public = self.config.public_interface.clone();
         if self.side.is_router() {
             self.switches("VPC", &[switches::router()]);
-            for name in [ROUTER_OUT, ROUTER_VXLAN] {
+            let cables: Vec<_> = self.peering_cables().map(|(name, _)| name).collect();
+            for name in [ROUTER_OUT, ROUTER_VXLAN].into_iter().chain(cables.iter().map(String::as_str)) {
                 if self.links.contains_key(name) {
                     self.switches(&format!("interface {name}"), &switches::ours(name));
                 }
@@ -154,6 +155,10 @@ impl Pass<'_> {
             let gateway = (next_hop(TRANSIT_GATEWAY), out);
             want.neighbours.insert(gateway, (TRANSIT_MAC, "internet gateway".into()));
         }
+        for (name, link) in self.peering_cables() {
+            let far = (next_hop(PEERING_GATEWAY), link.index);
+            want.neighbours.insert(far, (PEERING_MAC, format!("interface {name}")));
+        }
         let Some(vxlan) = self.flat() else { return };
         for peer in self.state.hosts.values().filter(|peer| peer.name != self.state.host) {
             let subject = format!("host {}", peer.name);
@@ -195,8 +200,9 @@ impl Pass<'_> {
                 Some(by(self.index(ROUTER_OUT)?, Some(next_hop(TRANSIT_GATEWAY))))
             }
             RouteTo::Interface(eni) => self.to_interface6(eni),
-            // EC2 has NAT gateways for IPv6 only where they translate to IPv4; peering connections carry IPv4 alone here.
-            RouteTo::Nat(_) | RouteTo::Peering(_) | RouteTo::Nowhere => None,
+            RouteTo::Peering(id) => Some(by(self.index(&peering_name(id))?, Some(next_hop(PEERING_GATEWAY)))),
+            // EC2 has NAT gateways for IPv6 only where they translate to IPv4.
+            RouteTo::Nat(_) | RouteTo::Nowhere => None,
         }
     }
 

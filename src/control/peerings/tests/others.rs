@@ -62,7 +62,7 @@ impl Joined {
 }
 
 /// A VPC's router, for which rules are.
-fn router(vpc: VpcId) -> Host {
+pub fn router(vpc: VpcId) -> Host {
     Host {
         public: ROUTER_OUT.into(),
         flat: ROUTER_VXLAN.into(),
@@ -164,26 +164,6 @@ fn a_third_peer_that_takes_a_members_address_does_not_pass_for_the_member() {
     let packet = Packet::new(source, destination, Transport::Udp { from: 4000, to: 53 });
     let trace = verdict(&bench.world, &Facts::default(), &Origin::Interface(liar.id), packet, None);
     assert_eq!(trace.outcome, Outcome::Blocked(Blocked::Ingress));
-}
-
-#[test]
-fn a_peers_group_is_nobody_in_ipv6_which_goes_between_no_peers() {
-    let mut joined = Joined::new();
-    joined.name_group();
-    let ours = "2001:db8:f0::1:4".parse().unwrap();
-    let ip = "2001:db8:f1::1:4".parse().unwrap();
-    let mut state = joined.state();
-    let (own, named) = (joined.own.groups[0], joined.theirs.groups[0]);
-    for (group, ip) in [(own, ours), (named, ip)] {
-        Arc::make_mut(state.members.entry(group).or_default()).ipv6 = vec![ip];
-    }
-    let own_port = state.ports.get_mut(&joined.own.id).unwrap();
-    Arc::make_mut(own_port).ipv6 = [ours].into();
-    let blocks = ["2001:db8:f0::/56".parse().unwrap()];
-    Arc::make_mut(state.vpcs.get_mut(&joined.own.vpc).unwrap()).cidrs6 = blocks.into();
-    let rules = render(&split::routers(&state)[&joined.own.vpc].kernel, &router(joined.own.vpc));
-    let members = |group| rules.tables[&Family::Ip6].sets[&format!("{group}.members")].elements.len();
-    assert_eq!((members(own), members(named)), (1, 0));
 }
 
 #[test]
