@@ -128,6 +128,15 @@ impl Stage {
         assert!(within(PATIENCE, || applied().generation == state.generation), "{:?}", applied());
     }
 
+    /// Has the agent look at everything there is, as it does by itself from time to time: told the same again, it takes no
+    /// short way.
+    pub fn look(&mut self, state: &HostState) {
+        let state = HostState { generation: self.told, ..state.clone() };
+        self.host.applied.mark_unchanged();
+        self.host.tell(&state);
+        assert!(within(PATIENCE, || self.host.applied.has_changed().unwrap()), "no look");
+    }
+
     /// Ends the agent; the next state is told to another one.
     pub fn stop(&mut self) {
         self.host.stop();

@@ -392,8 +392,8 @@ impl World {
         attached.sort();
         for at in attached.into_iter().rev() {
             if self.interfaces[at].attachment.take().is_some_and(|to| to.goes_with_it) {
-                let gone = self.interfaces.remove(at);
-                self.untag(&gone.id);
+                // An address may have come with a private one while it went.
+                self.forget_interface(at);
             }
         }
     }

@@ -139,8 +139,11 @@ impl Scene {
                 count(damage);
             }
             // Of a silent one nobody hears where the pass for the others was sooner.
-            if round % 2 == 0 || several.iter().any(Damage::is_silent) {
+            if round % 2 == 0 {
                 self.stage.tell(&self.state);
+            }
+            if several.iter().any(Damage::is_silent) {
+                self.stage.look(&self.state);
             }
             self.repaired(&several, &wanted);
         }
@@ -173,6 +176,7 @@ impl Scene {
         let _ = monitor.written();
         for _ in 0..5 {
             self.stage.tell(&state);
+            self.stage.look(&state);
         }
         assert_eq!(monitor.written(), Written::default(), "FOGBANK_SEED={}: nothing to do", self.seed);
         assert_eq!(monitor.transactions(), before, "FOGBANK_SEED={}: nothing to do", self.seed);
@@ -189,11 +193,11 @@ impl Scene {
                 self.stage.dump(&self.state) != *wanted
             };
             assert!((0..5).any(|_| seen()), "{damage:?} does no damage");
-            self.stage.tell(&self.state);
+            self.stage.look(&self.state);
         }
         self.repaired(std::slice::from_ref(damage), wanted);
         // One look more, which finds nothing to do.
-        self.stage.tell(&self.state);
+        self.stage.look(&self.state);
         let (written, transactions) = (monitor.written(), monitor.transactions() - before);
         let told =
             format!("FOGBANK_SEED={}, {damage:?}: {written:?}, {transactions} transactions", self.seed);
