@@ -138,7 +138,7 @@ fn netlink_and_nft_leave_the_same_in_a_kernel() {
         }
     }
     println!("{written} rulesets written twice, of {} parts: {seen:?}", seen.len());
-    assert!(written > 30);
+    assert!(written > 10);
 }
 
 fn router(vpc: VpcId, state: &HostState) -> Option<Ruleset> {
