@@ -302,6 +302,7 @@ impl Reconciler {
         // Far away: nothing is due before the first state.
         let mut due = Instant::now() + FULL;
         states.mark_changed();
+        let mut glancing = None;
         loop {
             tokio::select! {
                 () = self.hold.confirmed() => {
@@ -339,18 +340,25 @@ impl Reconciler {
                         due = Instant::now();
                     }
                 }
-                _ = glance.tick() => {
+                _ = glance.tick(), if glancing.is_none() => {
                     // What could not be set will be off until it is tried again, in its time.
-                    if (!self.nft.sound() || self.watched.off(&self.handle).await) && !self.failing {
+                    if !self.nft.sound() && !self.failing {
                         due = Instant::now();
                     }
-                    let shared = self.side == Side::Host && self.mapped.is_some();
-                    let needs = needs(&states, self.config.vxlan_port);
-                    if shared && self.obstacles.refresh(needs, FULL).await {
+                    glancing = Some(tokio::spawn(self.glance(needs(&states, self.config.vxlan_port))));
+                }
+                Some(found) = ended(&mut glancing) => {
+                    glancing = None;
+                    if (found.off && !self.failing) || found.obstacles.failures != self.obstacles.failures {
                         due = Instant::now();
                     }
+                    self.obstacles = found.obstacles;
                 }
                 () = sleep_until(due) => {
+                    // What it compares with is of before.
+                    if let Some(glancing) = glancing.take() {
+                        glancing.abort();
+                    }
                     let state = states.borrow_and_update().clone();
                     due = match state {
                         Some(state) => self.look(&state, &report).await,
@@ -358,6 +366,20 @@ impl Reconciler {
                     };
                 }
             }
+        }
+    }
+
+    /// Looks, while changes go on, at what nobody is notified of.
+    fn glance(&mut self, needs: Needs) -> impl Future<Output = Glance> + use<> {
+        let (part, handle, mut obstacles) =
+            (self.watched.part(), self.handle.clone(), self.obstacles.clone());
+        let shared = self.side == Side::Host && self.mapped.is_some();
+        async move {
+            let off = part.is_off(&handle).await;
+            if shared {
+                obstacles.refresh(needs, FULL).await;
+            }
+            Glance { off, obstacles }
         }
     }
 
@@ -390,6 +412,21 @@ impl Reconciler {
             _ => now + FULL,
         }
     }
+}
+
+/// What a glance found.
+struct Glance {
+    off: bool,
+    obstacles: Obstacles,
+}
+
+/// Waits for a glance that is under way. One that failed found nothing.
+async fn ended(glancing: &mut Option<JoinHandle<Glance>>) -> Option<Glance> {
+    let ended = glancing.as_mut()?.await.ok();
+    if ended.is_none() {
+        *glancing = None;
+    }
+    ended
 }
 
 /// What is reported when nothing could be done.

@@ -72,7 +72,8 @@ impl Connection {
             return self.run(&joined(statements), &cells).await.map(drop);
         }
         for Statement { sql, cells } in statements {
-            self.run(sql, &cells.iter().collect::<Vec<_>>()).await?;
+            let plain = if self.is_postgres() { None } else { unnumbered(sql) };
+            self.run(plain.as_ref().unwrap_or(sql), &cells.iter().collect::<Vec<_>>()).await?;
         }
         Ok(())
     }
@@ -171,18 +172,42 @@ impl Connection {
 fn joined(statements: &[Statement]) -> String {
     let (mut out, mut before) = (String::new(), 0);
     for Statement { sql, cells } in statements {
-        // Our statements have this sign before a number and nowhere else.
-        let mut pieces = sql.split('$');
-        out.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-            let number = piece[..digits].parse::<usize>().unwrap_or_default();
-            let _ = write!(out, "${}{}", number + before, &piece[digits..]);
+        let (head, values) = pieces(sql);
+        out.push_str(head);
+        for (number, rest) in values {
+            let _ = write!(out, "${}{rest}", number + before);
         }
         out.push(';');
         before += cells.len();
     }
     out
+}
+
+/// The text with its values in order and without their numbers; `None` where they are not in order. SQLite takes a numbered
+/// value for one with a name, which it looks for among all before it: of a thousand rows that is most of the work.
+fn unnumbered(sql: &str) -> Option<String> {
+    let (head, values) = pieces(sql);
+    let mut out = head.to_owned();
+    for (at, (number, rest)) in values.enumerate() {
+        if number != at + 1 {
+            return None;
+        }
+        out.push('?');
+        out.push_str(rest);
+    }
+    Some(out)
+}
+
+/// What comes before the first value, and each value's number with what follows it.
+fn pieces(sql: &str) -> (&str, impl Iterator<Item = (usize, &str)>) {
+    // Our statements have this sign before a number and nowhere else.
+    let mut pieces = sql.split('$');
+    let head = pieces.next().unwrap_or_default();
+    let values = pieces.map(|piece| {
+        let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        (piece[..digits].parse().unwrap_or_default(), &piece[digits..])
+    });
+    (head, values)
 }
 
 /// A row of either database.
@@ -240,5 +265,15 @@ mod tests {
             statement("DELETE FROM b WHERE c = $1", 1),
         ];
         assert_eq!(joined(&both), "INSERT INTO a VALUES ($1, $2), ($3, $10);DELETE FROM b WHERE c = $11;");
+    }
+
+    #[test]
+    fn only_values_in_order_need_no_numbers() {
+        let plain = unnumbered("INSERT INTO a VALUES ($1, $2), ($3, $4) ON CONFLICT (b) DO NOTHING");
+        assert_eq!(plain.unwrap(), "INSERT INTO a VALUES (?, ?), (?, ?) ON CONFLICT (b) DO NOTHING");
+        assert_eq!(unnumbered("BEGIN").unwrap(), "BEGIN");
+        for odd in ["UPDATE a SET b = $1 WHERE c = $1", "UPDATE a SET b = $2 WHERE c = $1", "SELECT $2"] {
+            assert_eq!(unnumbered(odd), None, "{odd}");
+        }
     }
 }

@@ -170,8 +170,8 @@ fn bare(case: &Case, ours: &Contestant, size: usize, connections: usize) -> Run 
 }
 
 fn start(folder: &Path) -> Server {
-    // Groups have more rules in the end than EC2 allows.
-    let head = "quotas.rules_per_security_group = 100000\n";
+    // There are more addresses, and rules in a group, in the end than EC2 allows.
+    let head = "quotas.rules_per_security_group = 100000\nquotas.elastic_addresses = 1000000\n";
     let server = Server::start(folder, None, &Settings { head, ..Settings::default() });
     server.operate(&["host", "add", "one"]);
     server.operate(&["network", "add", "--name", "flat", "--cidr", "10.0.0.0/16"]);

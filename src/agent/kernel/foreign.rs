@@ -38,7 +38,7 @@ pub async fn obstacles(needs: Needs) -> Result<Vec<Failure>, NftError> {
 
 /// The obstacles as last seen. Looking costs one `nft` process, which may take a second beside
 /// another program's large sets: it is done when somebody changed rules, and not often.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Obstacles {
     seen: Option<(Instant, (u32, Needs))>,
     pub failures: Vec<Failure>,

@@ -8,7 +8,7 @@ use super::sysctl::{self, Switch};
 use super::{ipv6, neighbours};
 
 /// How many ports are looked at at a time, so that a glance takes no longer where there are many.
-const PORTS: usize = 64;
+const PORTS: usize = 32;
 
 /// What the last pass left.
 #[derive(Default)]
@@ -39,21 +39,36 @@ impl Watched {
         self.proxies.as_ref().is_some_and(|proxies| !proxies.is_empty())
     }
 
-    /// Whether something is off, as far as one glance goes.
-    pub async fn off(&mut self, handle: &Handle) -> bool {
-        let off = |switch: &Switch| sysctl::exists(switch) && !sysctl::holds(switch);
-        if self.switches.iter().any(off) {
-            return true;
-        }
+    /// What one glance goes over.
+    pub fn part(&mut self) -> Part {
         let from = if self.next < self.ports.len() { self.next } else { 0 };
         self.next = from + PORTS;
-        let looked_at = self.ports.iter().skip(from).take(PORTS);
-        if looked_at.flat_map(sysctl::port).any(|switch| off(&switch)) {
+        let ports = self.ports.iter().skip(from).take(PORTS).flat_map(sysctl::port);
+        Part {
+            switches: self.switches.iter().cloned().chain(ports).collect(),
+            proxies: self.proxies.clone(),
+            proxies6: self.proxies6.clone(),
+        }
+    }
+}
+
+/// A part of it, to be looked at while other work goes on.
+pub struct Part {
+    switches: Vec<Switch>,
+    proxies: Option<BTreeSet<neighbours::Place>>,
+    proxies6: BTreeSet<ipv6::Place>,
+}
+
+impl Part {
+    /// Whether something is off.
+    pub async fn is_off(self, handle: &Handle) -> bool {
+        let Self { switches, proxies, proxies6 } = self;
+        let switches = tokio::task::spawn_blocking(move || switches.iter().any(sysctl::is_off));
+        if switches.await.unwrap_or_default() {
             return true;
         }
-        let Some(want) = &self.proxies else { return false };
-        let off = neighbours::proxies(handle).await.is_ok_and(|have| have != *want);
-        off || !self.proxies6.is_empty()
-            && ipv6::proxies(handle).await.is_ok_and(|have| have != self.proxies6)
+        let Some(want) = proxies else { return false };
+        let off = neighbours::proxies(handle).await.is_ok_and(|have| have != want);
+        off || !proxies6.is_empty() && ipv6::proxies(handle).await.is_ok_and(|have| have != proxies6)
     }
 }

@@ -187,6 +187,14 @@ pub fn reads((switch, value): &Switch) -> bool {
     read(switch).is_ok_and(|text| text.trim() == *value)
 }
 
+/// Whether the switch is there and stands otherwise.
+pub fn is_off((switch, value): &Switch) -> bool {
+    match read(switch) {
+        Ok(text) => text.trim() != *value,
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
 /// Whether the switch stands as it must.
 pub fn holds((switch, value): &Switch) -> bool {
     match read(switch) {
