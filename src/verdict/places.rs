@@ -159,6 +159,12 @@ pub fn nat_gateway(world: &World, vpc: VpcId, id: NatGatewayId) -> Option<(Arc<N
     places.iter().all(claimed).then(|| (row.clone(), host))
 }
 
+/// Whether a private NAT gateway at work in the VPC has the address.
+pub fn is_private_nat_gateway(world: &World, vpc: VpcId, address: IpAddr) -> bool {
+    let mut rows = world.nat_gateways_of(vpc).filter(|row| row.elastic.is_none());
+    rows.any(|row| IpAddr::V4(row.private_ip) == address && nat_gateway(world, vpc, row.id).is_some())
+}
+
 fn is_of_nat_gateway(world: &World, eni: EniId) -> bool {
     world.nat_gateways.values().any(|row| row.eni == eni)
 }

@@ -133,9 +133,12 @@ impl Walk<'_> {
         let own = from.addresses.contains(&source) || link::may_say(&self.packet);
         // No kernel takes a packet from itself.
         let host = places::is_gateway(self.world, vpc.map(|vpc| vpc.id), source);
-        // Nobody is a service or a host, and on a flat network, none is another instance.
-        let another =
-            link::is_nobodys(source) || (vpc.is_none() && places::at(self.world, None, source).is_some());
+        // Nobody is a service, a host or a NAT gateway, and on a flat network, none is another instance.
+        let another = link::is_nobodys(source)
+            || match vpc {
+                Some(vpc) => places::is_private_nat_gateway(self.world, vpc.id, source),
+                None => places::at(self.world, None, source).is_some(),
+            };
         if ((from.eni.source_dest_check || another) && !own) || host {
             return Err(Blocked::ForgedSource);
         }

@@ -88,6 +88,7 @@ release build and stands beside its baseline of the same run.
 
 - **ratio** is the figure divided by its baseline; **target** is what we have set ourselves, as a multiple of the baseline where it ends with an x.
 - **met** or **falls short** says whether the target was reached. A figure without a target is there to be seen.
+- [decisions/0011](decisions/0011-where-speed-falls-short.md) says why what falls short does, and what was tried.
 ";
 
 /// Puts one part's table into docs/BENCHMARKS.md; the other parts' stay as they are.

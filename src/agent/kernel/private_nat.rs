@@ -58,6 +58,9 @@ pub fn render(state: &HostState, table: &mut Table) {
     table.sets.insert("private_nat_marks".into(), Set::keys(&["mark"], keys));
     let keys = all(state).map(|(_, _, gateway)| vec![Value::Address(gateway.address)]);
     table.sets.insert("private_nat_gateways".into(), Set::keys(&["ipv4_addr"], keys));
+    let everywhere = state.vpcs.values().flat_map(|vpc| vpc.private_nat_gateways.values());
+    let keys = everywhere.map(|gateway| vec![Value::Address(gateway.address)]);
+    table.sets.insert("private_nat_addresses".into(), Set::keys(&["ipv4_addr"], keys));
     let mut by_table = Vec::new();
     for (number, rules) in led(state) {
         let chain = format!("by_table_{number}");
@@ -156,6 +159,11 @@ pub fn forward(host: &Host) -> Vec<Rule> {
             "from_outside",
         ),
     ]
+}
+
+/// Not even who may send for others is a gateway: what one has sent would be taken for the gateway's.
+pub fn port_source() -> Rule {
+    Rule::drop(vec![Match::within(&[Field::Source], "private_nat_addresses")])
 }
 
 /// Ahead of all other translation: it is the gateway's, whoever sent it and wherever it goes.

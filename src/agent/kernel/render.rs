@@ -316,6 +316,8 @@ fn source(state: &HostState, host: &Host, table: &mut Table) {
     if host.side == Side::Host {
         let others = ["instances", "remote"].map(|set| Match::within(&[Field::Source], set));
         rules.extend(others.map(|other| Rule::drop(vec![other])));
+    } else {
+        rules.push(private_nat::port_source());
     }
     rules.extend([
         Rule::accept(vec![Match::within(&device, "port_routers")]),

@@ -50,6 +50,7 @@ fn one_world(seed: u64, count: &AtomicUsize) {
         // Of routers both may still hear of a cable or two.
         let same = within(SOON, || {
             got = play.stage.dump(last);
+            leave_closed(&mut got, wanted);
             got == *wanted || {
                 *wanted = fresh.dump(last);
                 got == *wanted
@@ -61,12 +62,27 @@ fn one_world(seed: u64, count: &AtomicUsize) {
     }
 }
 
+/// Where IPv6 was carried before, forwarding stays on, and closed to all others; where it never was, there is nothing to close.
+fn leave_closed(got: &mut Dump, wanted: &Dump) {
+    const FORWARD: &str = "nft ip6 fogbank forward";
+    let closes = |line: &str| line.contains(CLOSED);
+    if wanted.get(FORWARD).is_some_and(|rules| !rules.lines().any(closes))
+        && let Some(rules) = got.get_mut(FORWARD)
+    {
+        *rules = rules.lines().filter(|line| !closes(line)).map(|line| format!("{line}\n")).collect();
+    }
+}
+
 /// The host to which most happens, routers first.
 fn busiest(history: &History) -> usize {
     let size = |state: &HostState| 4 * state.vpcs.len() + state.ports.len();
     let ports = |number: &usize| history.states(&name(*number)).iter().map(size).sum::<usize>();
     (0..history.hosts).max_by_key(ports).unwrap()
 }
+
+/// A rule that drops whatever comes by the public interface.
+const CLOSED: &str =
+    r#""expr":[{"match":{"left":{"meta":{"key":"iifname"}},"op":"==","right":"eth0"}},{"drop":null}]"#;
 
 /// What a fresh agent makes of a fresh kernel.
 fn alone(history: &History, number: usize, state: &HostState) -> (Stage, Dump) {
