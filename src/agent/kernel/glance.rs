@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use rtnetlink::Handle;
+use tokio::task::JoinHandle;
 
+use super::foreign::Obstacles;
 use super::sysctl::{self, Switch};
 use super::{ipv6, neighbours};
 
@@ -71,4 +73,19 @@ impl Part {
         let off = neighbours::proxies(handle).await.is_ok_and(|have| have != want);
         off || !proxies6.is_empty() && ipv6::proxies(handle).await.is_ok_and(|have| have != proxies6)
     }
+}
+
+/// What a glance found.
+pub struct Glance {
+    pub off: bool,
+    pub obstacles: Obstacles,
+}
+
+/// Waits for a glance that is under way. One that failed found nothing.
+pub async fn ended(glancing: &mut Option<JoinHandle<Glance>>) -> Option<Glance> {
+    let ended = glancing.as_mut()?.await.ok();
+    if ended.is_none() {
+        *glancing = None;
+    }
+    ended
 }
