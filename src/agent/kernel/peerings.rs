@@ -33,15 +33,19 @@ pub(super) fn chain(id: VpcPeeringConnectionId) -> String {
     format!("{id}.from")
 }
 
-/// Adds what is asked of packets that come by a cable.
-pub fn render(state: &HostState, host: &Host, table: &mut Table) {
+/// Tells cables apart, for either family: each leads to its [`chain`], and one that is not known nowhere.
+pub(super) fn from_peer(state: &HostState, table: &mut Table) {
     let name = |id| Value::Interface(peering_name(id));
     let chains = all(state).map(|(id, _)| (name(id), Verdict::Goto(chain(id))));
     table.sets.insert("peerings".into(), Set::verdicts("ifname", chains));
-    // One that is not known leads nowhere.
     let rules =
         vec![Rule::then(vec![], Action::Dispatch(Field::InInterface, "peerings".into())), Rule::drop(vec![])];
     table.chains.insert("from_peer".into(), Chain::of(rules));
+}
+
+/// Adds what is asked of packets that come by a cable.
+pub fn render(state: &HostState, host: &Host, table: &mut Table) {
+    from_peer(state, table);
     for (id, peering) in all(state) {
         table.chains.insert(chain(id), Chain::of(only(Field::Source, &peering.cidrs, Some("to_vpc"))));
     }

@@ -196,7 +196,7 @@ pub fn is_off((switch, value): &Switch) -> bool {
 }
 
 /// Whether the switch stands as it must.
-pub fn holds((switch, value): &Switch) -> bool {
+fn holds((switch, value): &Switch) -> bool {
     match read(switch) {
         Ok(text) => text.trim() == *value,
         // A kernel without IPv6 needs no switch to keep it off.

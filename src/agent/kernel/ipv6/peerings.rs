@@ -3,21 +3,14 @@
 
 use super::rules::within;
 use crate::agent::kernel::model::*;
-use crate::agent::kernel::peerings::{all, any_peering, chain};
+use crate::agent::kernel::peerings::{all, any_peering, chain, from_peer};
 use crate::agent::kernel::render::{Host, any_port, no_port};
-use crate::agent::names::peering_name;
 use crate::plan::HostState;
 use crate::types::Cidr6;
 
 /// Adds what is asked of packets that come by a cable.
 pub(super) fn render(state: &HostState, host: &Host, table: &mut Table) {
-    let name = |id| Value::Interface(peering_name(id));
-    let chains = all(state).map(|(id, _)| (name(id), Verdict::Goto(chain(id))));
-    table.sets.insert("peerings".into(), Set::verdicts("ifname", chains));
-    // One that is not known leads nowhere.
-    let rules =
-        vec![Rule::then(vec![], Action::Dispatch(Field::InInterface, "peerings".into())), Rule::drop(vec![])];
-    table.chains.insert("from_peer".into(), Chain::of(rules));
+    from_peer(state, table);
     for (id, peering) in all(state) {
         let theirs = only(Field::Source6, &peering.cidrs6, Some("to_vpc"));
         table.chains.insert(chain(id), Chain::of(theirs));
