@@ -4,6 +4,11 @@
 //! end it: nothing is flushed, nothing is closed, no destructor runs. Only builds with debug assertions know the
 //! variable; in a release a place is an empty function.
 
+#[cfg(debug_assertions)]
+use std::sync::LazyLock;
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicU64, Ordering};
+
 /// Whose work is interrupted at a place: each part has a test that goes through all places of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
@@ -127,19 +132,34 @@ pub const VARIABLE: &str = "FOGBANK_CRASH";
 #[inline(always)]
 pub const fn point(_: Point) {}
 
+/// Whether a place within a write transaction is named: one that goes to the database in one turn has none.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub const fn is_within_transaction() -> bool {
+    false
+}
+
+/// Whether a place within a write transaction is named: one that goes to the database in one turn has none.
+#[cfg(debug_assertions)]
+pub fn is_within_transaction() -> bool {
+    let within = [Point::StoreLocked, Point::StoreRowsWritten, Point::StoreBeforeCommit];
+    ORDER.as_ref().is_some_and(|(named, _)| within.contains(named))
+}
+
+/// Which place ends the process, and at how many passages from now.
+#[cfg(debug_assertions)]
+static ORDER: LazyLock<Option<(Point, AtomicU64)>> = LazyLock::new(|| {
+    let text = std::env::var(VARIABLE).ok()?;
+    let (point, passage) = parse(&text).unwrap_or_else(|| panic!("{VARIABLE}: {text:?} names no place"));
+    Some((point, AtomicU64::new(passage)))
+});
+
 /// Passes a place: the process ends here when the environment says so.
 ///
 /// # Panics
 /// The environment names no place, or no passage.
 #[cfg(debug_assertions)]
 pub fn point(point: Point) {
-    use std::sync::LazyLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static ORDER: LazyLock<Option<(Point, AtomicU64)>> = LazyLock::new(|| {
-        let text = std::env::var(VARIABLE).ok()?;
-        let (point, passage) = parse(&text).unwrap_or_else(|| panic!("{VARIABLE}: {text:?} names no place"));
-        Some((point, AtomicU64::new(passage)))
-    });
     if let Some((named, left)) = &*ORDER
         && *named == point
         && left.fetch_sub(1, Ordering::Relaxed) == 1

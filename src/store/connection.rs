@@ -78,6 +78,13 @@ impl Connection {
         Ok(())
     }
 
+    /// SQLite: a write transaction of statements whose values are in order, from its BEGIN to its COMMIT, in one turn. After an
+    /// error it may still be open.
+    pub async fn transaction(&mut self, statements: &[Statement]) -> Result<(), sqlx::Error> {
+        let cells: Vec<&Cell> = statements.iter().flat_map(|one| &one.cells).collect();
+        self.run(&format!("BEGIN IMMEDIATE;{}COMMIT", joined(statements)), &cells).await.map(drop)
+    }
+
     pub async fn rows(&mut self, sql: &str, cells: &[&Cell]) -> Result<Vec<DbRow>, sqlx::Error> {
         Ok(match self {
             Self::Sqlite(one) => {
@@ -149,27 +156,42 @@ impl Connection {
 
     /// What an error of a statement means for the transaction that it was in.
     pub fn judge(&self, error: sqlx::Error) -> CommitError {
-        let code = error.as_database_error().and_then(|error| error.code().map(String::from));
-        match (self, code.as_deref()) {
+        match (self, code(&error).as_deref()) {
             // Classes 22 and 23: a value or a row that the tables forbid
             // (<https://www.postgresql.org/docs/15/errcodes-appendix.html>).
             (Self::Postgres(_), Some(code)) if code.starts_with("22") || code.starts_with("23") => {
                 CommitError::Constraint(error)
             }
             (Self::Postgres(_), _) => CommitError::Unavailable(error.into()),
-            // Primary result codes: <https://www.sqlite.org/rescode.html>.
-            (Self::Sqlite(_), code) => match code.and_then(|code| code.parse::<i32>().ok()).map(|c| c & 0xff)
-            {
+            (Self::Sqlite(_), code) => match code.and_then(primary) {
                 Some(19) => CommitError::Constraint(error),
                 Some(5 | 6 | 13) => CommitError::Unavailable(error.into()),
                 _ => CommitError::Fatal(error),
             },
         }
     }
+
+    /// Whether a transaction of SQLite's that ended so is surely not committed: the tables forbid it, or another has the lock.
+    pub fn is_refused(error: &sqlx::Error) -> bool {
+        matches!(code(error).as_deref().and_then(primary), Some(5 | 6 | 19))
+    }
 }
 
-/// The statements as one text, with their values numbered through.
+/// The database's own code for an error of its.
+fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|error| error.code().map(String::from))
+}
+
+/// The primary one of SQLite's result codes: <https://www.sqlite.org/rescode.html>.
+fn primary(code: &str) -> Option<i32> {
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
+/// The statements as one text, with their values numbered through where they are not in order.
 fn joined(statements: &[Statement]) -> String {
+    if let Some(plain) = statements.iter().map(|one| unnumbered(&one.sql)).collect::<Option<Vec<_>>>() {
+        return plain.iter().flat_map(|sql| [sql, ";"]).collect();
+    }
     let (mut out, mut before) = (String::new(), 0);
     for Statement { sql, cells } in statements {
         let (head, values) = pieces(sql);

@@ -4,6 +4,7 @@
 //! jobs: commit a list of changes in one transaction, load everything at start, and say which of the
 //! two went wrong and how. See DESIGN in docs/ARCHITECTURE.md for why there is one writer.
 
+mod at_once;
 mod batch;
 mod cell;
 mod connection;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::at_once;
 use super::batch::Batch;
 use super::cell::{Cell, count, text};
 use super::connection::{Connection, For, Statement};
@@ -13,7 +14,7 @@ use super::publish::{Dated, Publisher, Seen};
 use super::{Reloaded, StoreError, load};
 use crate::control::Status;
 use crate::crash::{self, Point};
-use crate::world::World;
+use crate::world::{Change, World};
 
 /// How many generations `commits` and `tombstones` reach back.
 const KEPT_GENERATIONS: u64 = 10_000;
@@ -68,6 +69,11 @@ pub(super) async fn transact(
     status: &Status,
     server: &str,
 ) -> Result<Vec<Outcome>, CommitError> {
+    if !connection.is_postgres()
+        && let Some(outcomes) = at_once::transact(connection, publisher, jobs, status).await?
+    {
+        return Ok(outcomes);
+    }
     let tag = history::random_tag();
     let known = publisher.seen();
     let prepared = in_time(connection, async |connection| {
@@ -97,18 +103,29 @@ pub(super) async fn transact(
     }
     let outcomes = commit(connection, &tag, decided.outcomes).await?;
     crash::point(Point::StoreCommitted);
+    publish(publisher, &known, (mark, decided.world), decided.changes, way);
+    Ok(outcomes)
+}
+
+/// Publishes what was committed. `way`: what leads from the known state to the one that was decided on; `None` where that
+/// was read anew.
+pub(super) fn publish(
+    publisher: &Publisher,
+    known: &Seen,
+    (mark, world): (Mark, World),
+    changes: Vec<Change>,
+    way: Option<Dated>,
+) {
     let generation = mark.generation;
-    let world = World { generation, ..decided.world }.into();
-    let after = Seen { world, tag: mark.tag, epoch: mark.epoch };
+    let after = Seen { world: World { generation, ..world }.into(), tag: mark.tag, epoch: mark.epoch };
     match way {
-        Some(mut changes) => {
-            changes.extend(decided.changes.into_iter().map(|change| (generation, change)));
-            publisher.advance(after, changes);
+        Some(mut way) => {
+            way.extend(changes.into_iter().map(|change| (generation, change)));
+            publisher.advance(after, way);
         }
         None => drop(publisher.replace(&known.epoch, after)),
     }
     crash::point(Point::StorePublished);
-    Ok(outcomes)
 }
 
 /// Locks, and reads what others have done since.
@@ -127,7 +144,7 @@ async fn begin(connection: &mut Connection, known: &Seen, tag: &str) -> Result<(
 
 pub(super) async fn write(
     connection: &mut Connection,
-    changes: &[crate::world::Change],
+    changes: &[Change],
     mark: &Mark,
     server: &str,
 ) -> Result<(), sqlx::Error> {
@@ -139,14 +156,19 @@ pub(super) async fn write(
 }
 
 /// Writes the commit into the history.
-fn into_history(mark: &Mark, kinds: &str) -> Statement {
+pub(super) fn into_history(mark: &Mark, kinds: &str) -> Statement {
     let sql = "INSERT INTO commits (generation, tag, kinds) VALUES ($1, $2, $3)".to_owned();
     Statement { sql, cells: vec![count(mark.generation), text(&mark.tag), text(kinds)] }
 }
 
+/// Whether the transaction of this generation shortens the history.
+pub(super) const fn is_time_to_prune(generation: u64) -> bool {
+    generation.is_multiple_of(PRUNE_EVERY)
+}
+
 /// Shortens the history now and then, and tells the other servers of the commit.
 async fn note(connection: &mut Connection, mark: &Mark, server: &str) -> Result<(), sqlx::Error> {
-    if mark.generation.is_multiple_of(PRUNE_EVERY) {
+    if is_time_to_prune(mark.generation) {
         let oldest: Cell = count(mark.generation.saturating_sub(KEPT_GENERATIONS));
         for table in ["commits", "tombstones"] {
             connection.run(&format!("DELETE FROM {table} WHERE generation < $1"), &[&oldest]).await?;
@@ -179,8 +201,22 @@ async fn commit(
         }
         return Err(CommitError::Unknown { tag: tag.to_owned(), outcomes, source: error });
     }
+    settle(connection, tag, error, outcomes).await
+}
+
+/// What became of a transaction in a file whose COMMIT may have been reached.
+pub(super) async fn settle(
+    connection: &mut Connection,
+    tag: &str,
+    error: sqlx::Error,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Outcome>, CommitError> {
+    let refused = Connection::is_refused(&error);
     let error = connection.judge(error);
     let error = back_out(connection, error).await;
+    if refused {
+        return Err(error);
+    }
     // The answer was an error, but the commit may have happened.
     match fate(connection, tag).await {
         Ok(Fate::Committed) => Ok(outcomes),

@@ -160,6 +160,21 @@ async fn sqlite_is_reloaded_too_and_its_references_are_looked_at() {
 }
 
 #[tokio::test]
+async fn what_another_has_committed_to_a_file_is_caught_up_with_before_anything_is_decided() {
+    let bed = Bed::sqlite();
+    let a = bed.server("a").await.unwrap();
+    seed(&a).await;
+    let mut other = bed.store().await;
+    let committed = "UPDATE pools SET next = '203.0.113.20', generation = (SELECT generation + 1 FROM meta); \
+        UPDATE meta SET generation = generation + 1, tag = 'other'; \
+        INSERT INTO commits (generation, tag, kinds) SELECT generation, tag, 'pools' FROM meta";
+    other.connection.script(committed).await.unwrap();
+    let ip = a.submit(caller(), false, allocate).await.unwrap();
+    assert_eq!(ip, std::net::Ipv4Addr::new(203, 0, 113, 20));
+    assert_eq!(bed.store().await.load().await.unwrap(), *a.world());
+}
+
+#[tokio::test]
 async fn a_store_is_copied_and_the_old_one_is_not_gone_back_to_unnoticed() {
     let cluster = Cluster::new();
     let old = Bed::sqlite();
