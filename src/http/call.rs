@@ -14,26 +14,24 @@ use futures_util::FutureExt;
 use super::backend::{Backend, Written};
 use super::config::Regions;
 use super::fairness::{Turn, peer_of};
-use super::quick::Thread;
+use super::read::{self, Read};
 use super::request_id::RequestId;
 use super::router::{Door, Peer};
 use super::shares::apart;
 use super::{body, quirks, reply};
 use crate::auth::{self, Rules, Scope};
-use crate::control::{Caller, View};
-use crate::query::{self, Action, Fault, FaultCode, Response};
+use crate::control::Caller;
+use crate::query::{self, Action, Fault, FaultCode};
 use crate::types::{Micros, Owner};
 
 /// Bytes of a form that takes long to verify and to read.
 const LONG_FORM: usize = 16 * 1024;
-/// Pairs of a request that names only a few things.
-const FEW_PAIRS: usize = 32;
 /// Which hosts have applied the write that was asked for.
 const APPLIED: HeaderName = HeaderName::from_static("x-fogbank-applied");
 
 /// What goes into the reply.
 struct Answer {
-    text: String,
+    body: Body,
     applied: Option<String>,
 }
 
@@ -62,9 +60,9 @@ pub(super) async fn answer<B: Backend>(door: &Door<B>, request: Request<Body>) -
     door.metrics.called(action, code, took);
     let key = trace.access_key.as_deref().unwrap_or("-");
     match outcome {
-        Ok(Answer { text, applied }) => {
+        Ok(Answer { body, applied }) => {
             tracing::debug!(action, key, request = %id, "answered");
-            let mut reply = reply::xml(StatusCode::OK, id, text);
+            let mut reply = reply::xml(StatusCode::OK, id, body);
             if let Some(applied) = applied.and_then(|applied| HeaderValue::try_from(applied).ok()) {
                 reply.headers_mut().insert(APPLIED, applied);
             }
@@ -118,7 +116,7 @@ async fn call<B: Backend>(
         true => apart(|| understand(door, &head, body.bytes(), now, trace)),
         false => understand(door, &head, body.bytes(), now, trace),
     };
-    let Asked { caller, action, version, is_plain } = asked?;
+    let Asked { caller, action, version, pairs } = asked?;
     // A large form must not lie in memory while the writer is waited for.
     drop((body, share));
     door.throttle.take(&caller.owner, action.name(), action.is_write(), Instant::now())?;
@@ -126,29 +124,12 @@ async fn call<B: Backend>(
     let answer = if action.is_write() {
         let written = door.backend.submit(caller, action).await;
         written.map(|Written { response, applied }| Answer {
-            text: query::encode_response(&response, &version, &id.to_string()),
+            body: query::encode_response(&response, &version, &id.to_string()).into(),
             applied,
         })
     } else {
-        let account = caller.owner.account;
-        let _share = door.of_accounts.take(account).await;
-        let (name, begun) = (action.name(), Instant::now());
-        let work = || {
-            let response = read(door, &caller, &action, now)?;
-            Ok(query::encode_response(&response, &version, &id.to_string()))
-        };
-        let thread = if is_plain { door.quick.thread(account, name, begun) } else { Thread::Own };
-        // The account's share is held meanwhile: it has no more than that before anybody else's next request.
-        if thread == Thread::ThisInTurn {
-            tokio::task::yield_now().await;
-        }
-        let begun = Instant::now();
-        let text = if thread == Thread::Own { apart(work) } else { work() };
-        let ended = Instant::now();
-        if is_plain {
-            door.quick.note(account, name, ended - begun, ended);
-        }
-        text.map(|text| Answer { text, applied: None })
+        let body = read::answer(door, Read { caller, action, version, pairs, now }, id).await;
+        body.map(|body| Answer { body, applied: None })
     };
     answer.inspect_err(|fault: &Fault| {
         // For tests: what a client may meet is written down in api-spec/.
@@ -162,8 +143,8 @@ struct Asked {
     caller: Caller,
     action: Action,
     version: String,
-    /// Whether it names only a few things: a filter with many patterns may take as many times as long.
-    is_plain: bool,
+    /// What it was decoded from.
+    pairs: Vec<(String, String)>,
 }
 
 /// Verifies the signature and reads the form.
@@ -196,8 +177,7 @@ fn understand<B: Backend>(
     quirks::correct(user_agent, &mut verified.pairs);
     let query::Request { action, version } = query::decode(&verified.pairs)?;
     trace.action = Some(action.name());
-    let is_plain = verified.pairs.len() <= FEW_PAIRS;
-    Ok(Asked { caller, action, version, is_plain })
+    Ok(Asked { caller, action, version, pairs: verified.pairs })
 }
 
 /// Refuses names that are not ours, where the operator wants that.
@@ -210,21 +190,5 @@ fn check_scope(regions: &Regions, scope: Option<&Scope>) -> Result<(), Fault> {
     match service.as_str() {
         "ec2" | "sts" => Ok(()),
         _ => wrong("Credential should be scoped to correct service: 'ec2'."),
-    }
-}
-
-fn read<B: Backend>(
-    door: &Door<B>,
-    caller: &Caller,
-    action: &Action,
-    now: Micros,
-) -> Result<Response, Fault> {
-    let (world, status) = (door.backend.world(), door.backend.status());
-    let view = View { world: &world, status: &status, caller, now };
-    let response = query::dispatch_read(&view, action)
-        .unwrap_or_else(|| Err(FaultCode::InternalError.with(format!("{} does not read", action.name()))))?;
-    match action.dry_run() {
-        true => Err(FaultCode::DryRunOperation.with("Request would have succeeded, but DryRun flag is set.")),
-        false => Ok(response),
     }
 }

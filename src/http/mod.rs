@@ -7,9 +7,11 @@
 //! - [`listen`] binds, or takes the socket it was started with; [`tls`] reads the certificate.
 //! - [`serve`] accepts, holds connections within their limits, and lets them finish at the end.
 //! - [`fairness`] and [`shares`] see to it that nobody takes the server from others; [`quick`] knows who cannot.
-//! - [`call`] is one request: signature, decoding, decision, answer.
+//! - [`call`] is one request: signature, decoding, decision, answer; [`read`] is one that changes nothing, and [`answers`] are
+//!   told again until something has changed.
 //! - [`backend`] is what it needs of the rest: the published World, the hosts' reports, the writer.
 
+mod answers;
 pub mod backend;
 mod body;
 mod call;
@@ -21,6 +23,7 @@ mod listen;
 mod metrics;
 mod quick;
 mod quirks;
+mod read;
 mod reply;
 mod request_id;
 mod router;

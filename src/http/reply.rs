@@ -10,8 +10,8 @@ use crate::query::{self, Fault};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// A reply of any status whose body is XML.
-pub(super) fn xml(status: StatusCode, id: RequestId, text: String) -> Response<Body> {
-    let mut reply = Response::new(Body::from(text));
+pub(super) fn xml(status: StatusCode, id: RequestId, body: impl Into<Body>) -> Response<Body> {
+    let mut reply = Response::new(body.into());
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml;charset=UTF-8"));

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use axum::routing::any;
 
+use super::answers::Answers;
 use super::backend::Backend;
 use super::body::Room;
 use super::config::{ApiConfig, Regions};
@@ -38,6 +39,8 @@ pub(super) struct Door<B> {
     /// Reads of one account.
     pub of_accounts: Shares<AccountId>,
     pub quick: Quick,
+    /// To reads.
+    pub answers: Answers,
     /// How often accounts may call.
     pub throttle: Throttle,
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::answers::Answers;
 use super::backend::Backend;
 use super::body::Room;
 use super::config::{ApiConfig, ConfigError, Regions};
@@ -107,6 +108,7 @@ impl Server {
             of_peers: Shares::new(AT_ONCE),
             of_accounts: Shares::new(AT_ONCE),
             quick: Quick::default(),
+            answers: Answers::default(),
             throttle,
         });
         let (stopping, stopped) = watch::channel(false);
