@@ -7,6 +7,7 @@
 
 mod apply;
 mod change;
+mod index;
 mod ipv6;
 mod lookup;
 mod peerings;
@@ -147,6 +148,8 @@ pub struct Index {
     /// IPv6 addresses, each of which is there once: no two VPCs have the same block.
     pub eni_by_ipv6: OrdMap<Ipv6Addr, EniId>,
     pub addresses_by_owner: OrdSet<(Owner, AllocationId)>,
+    /// How many each has that did not come by themselves: to count thousands takes longer than to give out another.
+    pub elastic_addresses: OrdMap<Owner, usize>,
     pub address_by_public_ip: OrdMap<Ipv4Addr, AllocationId>,
     pub addresses_by_eni: OrdSet<(EniId, AllocationId)>,
     /// Addresses that reverse DNS has a name for.

@@ -70,6 +70,13 @@ def test_the_version_that_was_asked_for_is_in_the_namespace(lab, version):
     assert f'xmlns="http://ec2.amazonaws.com/doc/{version}/"' in sigv2(lab, "DescribeAddresses", version)[1]
 
 
+def test_the_same_answer_has_a_request_id_of_its_own_each_time(lab):
+    texts = [sigv2(lab, "DescribeInstanceTypes", "2016-11-15")[1] for _ in range(3)]
+    ids = [re.search("<requestId>(.{36})</requestId>", text).group(1) for text in texts]
+    assert len(set(ids)) == 3 and len(texts[0]) > 2048
+    assert len({text.replace(id, "") for text, id in zip(texts, ids)}) == 1
+
+
 def test_what_is_wrong_with_a_signature_has_a_name(lab):
     assert code(sigv2(lab, "DescribeRegions", secret="wrong")) == "AuthFailure"
     assert code(sigv2(lab, "DescribeRegions", key="AKIANOBODY")) == "AuthFailure"
