@@ -51,10 +51,14 @@ pub fn render(state: &HostState, side: Side, table: &mut Table) {
             .collect();
         let ports = state.ports.values().filter(|port| judged.contains(&port.subnet));
         let verdicts = ports.map(|port| (name(port), Verdict::Goto(edge(port.subnet, direction))));
-        table.sets.insert(map.clone(), Set::verdicts("ifname", verdicts));
-        let dispatch = Rule::then(vec![any_port(port(direction))], Action::Dispatch(port(direction), map));
-        let rules = vec![other_table(), dispatch];
-        table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, rules));
+        let verdicts = Set::verdicts("ifname", verdicts);
+        // Where nobody is judged, no packet pays for it.
+        if !verdicts.elements.is_empty() {
+            let dispatch = Action::Dispatch(port(direction), map.clone());
+            let rules = vec![other_table(), Rule::then(vec![any_port(port(direction))], dispatch)];
+            table.chains.insert(format!("acl_{}", word(direction)), Chain::base(hook, rules));
+        }
+        table.sets.insert(map, verdicts);
         // On the host's side they are addresses in transit, which no entry is about.
         if side.is_router() {
             through_gateways(state, direction, &judged, table);

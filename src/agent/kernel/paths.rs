@@ -70,20 +70,15 @@ fn sets(state: &HostState, table: &mut Table) {
 
 fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let from_public = || host.public(Field::InInterface);
+    // First what most packets are.
     let to_port = vec![any_port(Field::OutInterface), from_public()];
-    let mut rules = vec![other_table()];
-    // Nobody beyond the link has such an address (RFC 3927, 2.7), and as what a host serves it would pass every ACL. What tells
-    // of a flow that is known, as of a length that does not fit, may come from a cable's own.
-    if let Some(block) = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1) {
-        let new = Match::is(Field::CtState, Value::Word("new"));
-        let mut matches = vec![any_port(Field::OutInterface), range(Field::Source, block), new];
-        if host.side == Side::Host {
-            // From routers it is an address in transit still, which is one of theirs.
-            matches.push(transit::no_transit(Field::InInterface));
-        }
-        rules.push(Rule::drop(matches));
-    }
-    rules.push(Rule::goto(to_port, "from_public"));
+    let mut rules = vec![other_table(), Rule::goto(to_port, "from_public")];
+    let elsewhere = match host.side {
+        // From routers it is an address in transit still, which is one of theirs.
+        Side::Host => Some(transit::no_transit(Field::InInterface)),
+        Side::Router(_) => None,
+    };
+    rules.extend(from_link(vec![any_port(Field::OutInterface)].into_iter().chain(elsewhere).collect()));
     match host.side {
         Side::Host => rules.extend(transit::forward()),
         Side::Router(_) => {
@@ -114,7 +109,9 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     let mut inward = asked();
     inward.push(Rule::drop(vec![]));
     table.chains.insert("inward".into(), Chain::of(inward));
-    let mut rules = asked();
+    let mut rules = vec![Rule::by_state()];
+    rules.extend(from_link(Vec::new()));
+    rules.push(Rule::accept(vec![Match::Dnat(true)]));
     // With one NIC the flat network's other machines come the same way.
     if host.one_nic() {
         rules.extend(networks(state).map(|net| Rule::accept(vec![range(Field::Source, net)])));
@@ -125,6 +122,14 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     }
     rules.push(Rule::drop(vec![]));
     table.chains.insert("from_public".into(), Chain::of(rules));
+}
+
+/// Nobody beyond the link has such an address (RFC 3927, 2.7), and as what a host serves it would pass every ACL. What tells of
+/// a flow that is known, as of a length that does not fit, may come from a cable's own.
+fn from_link(mut matches: Vec<Match>) -> Option<Rule> {
+    let block = Range4::new(LINK_LOCAL.0, LINK_LOCAL.1)?;
+    matches.extend([range(Field::Source, block), Match::is(Field::CtState, Value::Word("new"))]);
+    Some(Rule::drop(matches))
 }
 
 fn snat(state: &HostState, host: &Host, table: &mut Table) {
@@ -168,19 +173,23 @@ fn snat(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("outward".into(), Chain::of(rules));
 }
 
+/// Who asks for an elastic address is never seen as it is: a host without a public address, which cannot translate, drops.
+pub fn bare(mut at: Vec<Match>) -> Rule {
+    at.extend([Match::Dnat(true), Match::Snat(false)]);
+    Rule::drop(at)
+}
+
 fn enter(state: &HostState, host: &Host, table: &mut Table) {
     let public = || host.public(Field::OutInterface);
-    // Who asks for an elastic address is never seen as it is: a host without a public address, which cannot translate, drops.
-    let bare = |mut at: Vec<Match>| {
-        at.extend([Match::Dnat(true), Match::Snat(false)]);
-        Rule::drop(at)
-    };
     let mut rules = vec![other_table()];
-    match host.side {
-        Side::Host => rules.extend(transit::enter(host)),
-        Side::Router(_) => rules.push(private_nat::enter()),
+    if host.side.is_router() {
+        rules.push(private_nat::enter());
     }
+    // First what most packets are.
     rules.push(Rule::goto(vec![any_port(Field::OutInterface)], "to_port"));
+    if host.side == Side::Host {
+        rules.extend(transit::enter(host, table));
+    }
     if is_gateway(state) {
         let within = |field, set| Match::within(&[field], set);
         let central = |set| {
@@ -215,23 +224,46 @@ fn enter(state: &HostState, host: &Host, table: &mut Table) {
     ]));
     table.chains.insert("enter".into(), Chain::base(("filter", "postrouting", 150), rules));
     to_flat(state, table);
+    to_port(host, table);
+}
+
+/// What goes into a port. What comes by the public interface alone is asked less.
+fn to_port(host: &Host, table: &mut Table) {
     let from_central = Match::within(&[Field::Source], "central");
-    let mut rules = Vec::new();
+    let mut within = Vec::new();
     if host.side.is_router() {
-        rules.push(not_for_it(any_port(Field::InInterface)));
-        rules.push(not_for_it(host.flat(Field::InInterface)));
+        within.push(not_for_it(any_port(Field::InInterface)));
+        within.push(not_for_it(host.flat(Field::InInterface)));
+    } else {
+        within.push(bare(vec![transit::any_transit(Field::InInterface)]));
     }
+    // An instance that speaks to its own elastic IP goes out the way it came in.
+    within.push(bare(vec![any_port(Field::InInterface)]));
+    within.push(bare(vec![host.flat(Field::InInterface), from_central]));
+    let mut rules = vec![Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)])];
+    if host.one_nic() {
+        rules.extend(within);
+    } else {
+        within.extend(into_port(host.side));
+        table.chains.insert("to_port_within".into(), Chain::of(within));
+        rules.push(Rule::goto(vec![host.not_public(Field::InInterface)], "to_port_within"));
+    }
+    rules.extend(into_port(host.side));
+    table.chains.insert("to_port".into(), Chain::of(rules));
+}
+
+fn into_port(side: Side) -> Vec<Rule> {
+    let mut rules = vec![Rule::by_state()];
+    if side == Side::Host {
+        rules.extend(transit::lost(Vec::new()));
+    }
+    let dhcp = vec![number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68), from_host()];
     rules.extend([
-        // An instance that speaks to its own elastic IP goes out the way it came in.
-        Rule::drop(vec![number(Field::IcmpType, ICMP_REDIRECT)]),
-        bare(vec![any_port(Field::InInterface)]),
-        bare(vec![host.flat(Field::InInterface), from_central]),
-        Rule::by_state(),
-        Rule::accept(vec![from_host(), number(Field::UdpSourcePort, 67), number(Field::UdpDestPort, 68)]),
+        Rule::accept(dhcp),
         Rule::then(vec![], Action::Dispatch(Field::OutInterface, "port_ingress".into())),
         Rule::drop(vec![]),
     ]);
-    table.chains.insert("to_port".into(), Chain::of(rules));
+    rules
 }
 
 /// What a route leads to an interface that takes only what is for itself (the check of source and destination).

@@ -286,23 +286,21 @@ fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
 }
 
 fn source(state: &HostState, host: &Host, table: &mut Table) {
-    let mut rules = vec![other_table(), Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
-    if host.side == Side::Host {
-        rules.push(transit::source());
-    } else {
-        rules.push(peerings::source());
-    }
+    let from = |interface| vec![interface, Match::within(&[Field::Source], "instances")];
+    let mut rules = vec![other_table()];
     if !host.one_nic() {
-        let public = || host.public(Field::InInterface);
-        rules.extend(networks(state).map(|net| Rule::drop(vec![public(), range(Field::Source, net)])));
+        let mut outside: Vec<_> =
+            networks(state).map(|net| Rule::drop(vec![range(Field::Source, net)])).collect();
+        outside.push(Rule::drop(vec![Match::within(&[Field::Source], "instances")]));
+        table.chains.insert("public_source".into(), Chain::of(outside));
+        rules.push(Rule::goto(vec![host.public(Field::InInterface)], "public_source"));
     }
+    rules.push(Rule::goto(vec![any_port(Field::InInterface)], "port_source"));
     // Between routers an instance may hand on what one of here has sent.
-    let elsewhere = if host.side.is_router() {
-        host.public(Field::InInterface)
-    } else {
-        host.outside(Field::InInterface)
-    };
-    rules.push(Rule::drop(vec![elsewhere, Match::within(&[Field::Source], "instances")]));
+    match host.side {
+        Side::Host => rules.extend([transit::source(), Rule::drop(from(host.flat(Field::InInterface)))]),
+        Side::Router(_) => rules.push(peerings::source()),
+    }
     rules.extend(from_flat(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];

@@ -9,6 +9,7 @@ use std::net::Ipv4Addr;
 use super::host::Pass;
 use super::model::*;
 use super::neighbours;
+use super::paths::bare;
 use super::render::{Host, any_port, networks, range};
 use super::routes::{self, Key, Route};
 use super::sysctl;
@@ -81,26 +82,25 @@ pub fn forward() -> [Rule; 2] {
 }
 
 /// What asks for an elastic IP, or goes outside, does so under an elastic IP or the host's own address.
-pub fn enter(host: &Host) -> Vec<Rule> {
-    let bare = |mut at: Vec<Match>| {
-        at.extend([Match::Dnat(true), Match::Snat(false)]);
-        Rule::drop(at)
-    };
-    let into = || any_transit(Field::OutInterface);
+pub fn enter(host: &Host, table: &mut Table) -> Vec<Rule> {
     let from = || any_transit(Field::InInterface);
-    // Where its router is not here, an elastic IP leads nowhere, and not after the default route.
-    let lost = Range4::new(transit(0), transit(MAX_TRANSIT)).map(|every| {
-        let elsewhere = no_transit(Field::OutInterface);
-        Rule::drop(vec![elsewhere, Match::Dnat(true), range(Field::Destination, every)])
-    });
     let rules = vec![
-        bare(vec![into(), any_port(Field::InInterface)]),
-        bare(vec![into(), Match::within(&[Field::Source], "central")]),
-        bare(vec![into(), from()]),
-        bare(vec![any_port(Field::OutInterface), from()]),
-        Rule::drop(vec![from(), host.public(Field::OutInterface), Match::Dnat(false), Match::Snat(false)]),
+        bare(vec![any_port(Field::InInterface)]),
+        bare(vec![Match::within(&[Field::Source], "central")]),
+        bare(vec![from()]),
     ];
-    lost.into_iter().chain(rules).collect()
+    table.chains.insert("into_transit".into(), Chain::of(rules));
+    let into = Rule::goto(vec![any_transit(Field::OutInterface)], "into_transit");
+    let outside = vec![from(), host.public(Field::OutInterface), Match::Dnat(false), Match::Snat(false)];
+    let lost = lost(vec![no_transit(Field::OutInterface)]);
+    [into].into_iter().chain(lost).chain([Rule::drop(outside)]).collect()
+}
+
+/// Where its router is not here, an elastic IP leads nowhere, and not after the default route.
+pub fn lost(mut at: Vec<Match>) -> Option<Rule> {
+    let every = Range4::new(transit(0), transit(MAX_TRANSIT))?;
+    at.extend([Match::Dnat(true), range(Field::Destination, every)]);
+    Some(Rule::drop(at))
 }
 
 impl Pass<'_> {
