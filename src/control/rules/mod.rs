@@ -14,6 +14,8 @@ pub use modify::{
 };
 pub use revoke::{revoke_security_group_egress, revoke_security_group_ingress};
 
+use std::collections::BTreeSet;
+
 use super::{Decision, View, groups, prefix_lists, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -80,26 +82,24 @@ fn check_new(
     direction: Direction,
     wanted: &[Wanted],
 ) -> Result<(), Fault> {
-    let mut rules: std::collections::BTreeSet<(&Traffic, &RuleTarget)> = decision
-        .world
-        .rules_of(group)
-        .filter(|rule| rule.direction == direction)
-        .map(|rule| (&rule.traffic, &rule.target))
-        .collect();
-    for new in wanted {
-        if rules.contains(&(&new.traffic, &new.target)) {
-            let rule = new.to_string();
-            return Err(FaultCode::InvalidPermissionDuplicate
-                .with(format!("the specified rule \"{rule}\" already exists")));
-        }
+    fn key(new: &Wanted) -> (&Traffic, &RuleTarget) {
+        (&new.traffic, &new.target)
     }
-    for new in wanted {
-        if !rules.insert((&new.traffic, &new.target)) {
-            return Err(FaultCode::InvalidParameterValue
-                .with(format!("The same permission must not appear multiple times: \"{new}\"")));
-        }
+    let there: Vec<_> = decision.world.rules_of(group).filter(|rule| rule.direction == direction).collect();
+    let asked: BTreeSet<_> = wanted.iter().map(key).collect();
+    let same = there.iter().map(|rule| (&rule.traffic, &rule.target)).filter(|rule| asked.contains(rule));
+    let taken: BTreeSet<_> = same.collect();
+    if let Some(rule) = wanted.iter().find(|new| taken.contains(&key(new))) {
+        return Err(FaultCode::InvalidPermissionDuplicate
+            .with(format!("the specified rule \"{rule}\" already exists")));
     }
-    check_count(&decision.view(), rules.iter().map(|(_, target)| *target))
+    let mut seen = BTreeSet::new();
+    if let Some(new) = wanted.iter().find(|new| !seen.insert(key(new))) {
+        return Err(FaultCode::InvalidParameterValue
+            .with(format!("The same permission must not appear multiple times: \"{new}\"")));
+    }
+    let targets = there.iter().map(|rule| &rule.target).chain(wanted.iter().map(|new| &new.target));
+    check_count(&decision.view(), targets)
 }
 
 /// "This quota is enforced separately for IPv4 rules and IPv6 rules"; "a rule that references a security group or
