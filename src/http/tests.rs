@@ -90,7 +90,7 @@ fn start(config: ApiConfig, writes: Writes) -> Running {
         Arc::new(Fake { writes, arrived: Notify::new(), release: Notify::new(), callers: Mutex::default() });
     let (stop, stopped) = oneshot::channel::<()>();
     let backend = Arc::clone(&fake);
-    let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()]);
+    let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()], Vec::new());
     let served = tokio::spawn(async move {
         server.run(backend, (regions, Quotas::default()), async { drop(stopped.await) }).await.unwrap();
     });

@@ -10,6 +10,7 @@ mod blocks6;
 mod classic_link;
 mod describe;
 mod dhcp_options;
+pub mod own_default;
 mod reservations;
 mod subnets;
 mod vpc;
