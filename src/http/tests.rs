@@ -334,6 +334,32 @@ async fn a_peer_over_its_share_gets_no_connection() {
 }
 
 #[tokio::test]
+async fn calls_beyond_a_burst_are_refused_where_the_operator_wants_that() {
+    let running = start(ApiConfig { throttle: true, ..ApiConfig::default() }, Writes::Refuse);
+    let stranger = Signer { secret: "another".into(), ..signer() };
+    for _ in 0..60 {
+        // Who has not signed takes nothing from the account.
+        let signed = stranger.v4_post("localhost", "/", &[], &WRITE);
+        assert_fault(&send(running.address, &signed.to_bytes()).await, 403, "SignatureDoesNotMatch");
+    }
+    for _ in 0..50 {
+        assert_fault(&send(running.address, &write_request().to_bytes()).await, 412, "DryRunOperation");
+    }
+    let refused = async {
+        loop {
+            let reply = send(running.address, &write_request().to_bytes()).await;
+            if !reply.contains("DryRunOperation") {
+                return reply;
+            }
+        }
+    };
+    assert_fault(&bounded(refused).await, 503, "RequestLimitExceeded");
+    let other = [("Action", "CreateInternetGateway"), ("Version", "2016-11-15")];
+    let signed = signer().v4_post("localhost", "/", &[], &other);
+    assert_fault(&send(running.address, &signed.to_bytes()).await, 412, "DryRunOperation");
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_for_this_machine() {
     let own = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let running = start(ApiConfig { metrics_listen: own, ..ApiConfig::default() }, Writes::Refuse);
