@@ -1,7 +1,8 @@
 //! VPCs, their subnets, blocks and DHCP options.
 //!
 //! There are two kinds. The default VPC is carried by the operator's flat networks, each of which is a subnet of it: what
-//! they are is his to say. Those that CreateVpc makes are isolated from it and from each other.
+//! they are is his to say. Those that CreateVpc makes are isolated from it and from each other, and so is the default VPC
+//! of a region that the operator wants so ([`own_default`]).
 
 mod attributes;
 mod belongings;
