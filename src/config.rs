@@ -25,6 +25,9 @@ pub struct Config {
     /// Further regions that signatures may name, each with resources of its own; the hosts are the same.
     #[serde(default)]
     pub regions: Vec<String>,
+    /// Regions beside these in which each account's default VPC is a VPC of its own, as EC2's are, and not the flat networks.
+    #[serde(default)]
+    pub isolated_regions: Vec<String>,
     /// How much of what each account may have in each region.
     #[serde(default)]
     pub quotas: Quotas,
@@ -74,6 +77,10 @@ pub enum ConfigError {
     )]
     HostAtServer,
     #[error(
+        "{path}: the region {region} is named twice: isolated_regions are others than `region` and `regions`"
+    )]
+    RegionTwice { path: PathBuf, region: String },
+    #[error(
         "the configuration has no [agent] table: `servers` in it says where the deployment's servers are"
     )]
     NoAgent,
@@ -87,8 +94,13 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text)
-            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        let known = |name: &&String| **name == config.region || config.regions.contains(name);
+        match config.isolated_regions.iter().find(known) {
+            Some(region) => Err(ConfigError::RegionTwice { path: path.to_owned(), region: region.clone() }),
+            None => Ok(config),
+        }
     }
 
     /// The `[host]` table, for what runs an agent.

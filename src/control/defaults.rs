@@ -61,6 +61,10 @@ pub fn subnets_of(world: &World, vpc: VpcId) -> impl Iterator<Item = &Arc<Subnet
 /// To be called when an account is made and before its first use; see [`ensure_all`] for a new
 /// network. Calling it twice changes nothing.
 pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
+    if let Some(own) = vpc(&decision.world, owner).filter(|vpc| vpc.vni.is_some()).map(|vpc| vpc.id) {
+        vpcs::own_default::ensure(decision, owner);
+        return own;
+    }
     let vpc = ensure_vpc(decision, owner);
     let networks: Vec<_> = decision.world.flat_networks().cloned().collect();
     for network in networks {
@@ -86,9 +90,24 @@ pub fn ensure(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
     vpc
 }
 
+/// [`ensure`] for who calls.
+pub fn ensure_caller(decision: &mut Decision<'_>) {
+    let owner = decision.caller.owner.clone();
+    ensure_as(decision, &owner, decision.caller.isolated);
+}
+
+/// [`ensure`], in a region where default VPCs are isolated, or in one where they are the flat networks.
+pub fn ensure_as(decision: &mut Decision<'_>, owner: &Owner, isolated: bool) {
+    if isolated {
+        vpcs::own_default::ensure(decision, owner);
+    } else {
+        ensure(decision, owner);
+    }
+}
+
 /// The default VPC is public: "we attach an internet gateway" and "add a route to the main route table that points all
 /// traffic to the internet gateway" (VPC User Guide, default VPCs).
-fn ensure_internet(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
+pub fn ensure_internet(decision: &mut Decision<'_>, owner: &Owner, vpc: VpcId) {
     let created = decision.env.now;
     let gateway = internet_gateways::attached_to(&decision.world, vpc).map(|gateway| gateway.id);
     let gateway = gateway.unwrap_or_else(|| {
@@ -151,7 +170,20 @@ fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
             Arc::new(row)
         }
     };
-    let set = vpc.dhcp_options;
+    ensure_dhcp_options(decision, owner, vpc.dhcp_options);
+    vpc.id
+}
+
+/// The set of DHCP options that each new VPC gets: the one that came with the first default VPC, also when that is gone.
+pub fn dhcp_options(world: &World, owner: &Owner) -> Option<DhcpOptionsId> {
+    if let Some(flat) = vpc(world, owner).filter(|vpc| vpc.vni.is_none()) {
+        return Some(flat.dhcp_options);
+    }
+    let sets = world.dhcp_options.values().filter(|row| row.owner == *owner);
+    sets.min_by_key(|row| (row.created, row.id)).map(|row| row.id)
+}
+
+pub fn ensure_dhcp_options(decision: &mut Decision<'_>, owner: &Owner, set: DhcpOptionsId) {
     if !decision.world.dhcp_options.contains_key(&set) {
         decision.put(DhcpOptions {
             id: set,
@@ -164,7 +196,6 @@ fn ensure_vpc(decision: &mut Decision<'_>, owner: &Owner) -> VpcId {
             created: decision.env.now,
         });
     }
-    vpc.id
 }
 
 /// EC2's default group: everything out, and in from its own members.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::operator::{name, refuse};
-use super::{Decision, lifecycle};
+use super::{Decision, defaults, lifecycle, regions};
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
 use crate::world::{Condition, Deployment, Host, Instance, InstanceState, Join, Key, Network, World};
@@ -38,8 +38,12 @@ pub fn add(decision: &mut Decision, called: &str, zone: Option<&str>) -> Result<
             created: decision.env.now,
         },
     };
+    let is_new_zone = !regions::zones(&decision.world).contains(&host.zone);
     if old.as_deref() != Some(&host) {
         decision.put(host);
+    }
+    if is_new_zone {
+        defaults::ensure_all(decision);
     }
     Ok(())
 }

@@ -71,6 +71,8 @@ pub struct Caller {
     /// The host, and port, under which the caller reached us: the request's Host.
     pub endpoint: Arc<str>,
     pub quotas: Arc<quotas::Quotas>,
+    /// Whether default VPCs of the region are isolated ones, and not the flat networks.
+    pub isolated: bool,
 }
 
 /// What a read sees: one published World and the hosts' reports.

@@ -107,6 +107,14 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
     if let Some((what, count)) = left.iter().find(|(_, count)| *count > 0) {
         return Err(refuse(format!("account {id} still has {count} {what}: delete them first")));
     }
+    // Those of an isolated default VPC.
+    let networks = world.networks.values().filter(|row| {
+        row.vpc.and_then(|vpc| world.vpcs.get(&vpc)).is_some_and(|vpc| vpc.owner.account == id)
+    });
+    for network in networks {
+        forget_freed(decision, &Space::Network(network.name.clone()));
+        decision.delete(Key::Network(network.name.clone()));
+    }
     keys_of(&world, id).into_iter().for_each(|key| decision.delete(key));
     decision.delete(Key::Account(id));
     Ok(())
@@ -114,7 +122,7 @@ pub fn delete_account(decision: &mut Decision, id: AccountId) -> Result<(), Faul
 
 /// A VPC that the account has made.
 fn is_own(vpc: &Vpc, account: AccountId) -> bool {
-    vpc.owner.account == account && vpc.vni.is_some()
+    vpc.owner.account == account && vpc.vni.is_some() && !vpc.is_default
 }
 
 /// The keys of all rows that belong to an account.
@@ -319,6 +327,7 @@ pub fn add_network(decision: &mut Decision, new: &NewNetwork) -> Result<(), Faul
         let owner = Owner { account, region: decision.caller.owner.region.clone() };
         defaults::ensure(decision, &owner);
     }
+    defaults::ensure_all(decision);
     Ok(())
 }
 

@@ -48,7 +48,7 @@ impl Default for Quotas {
             ipv6_blocks_per_vpc: 5,
             subnets_per_vpc: 200,
             route_tables_per_vpc: 200,
-            routes_per_table: 50,
+            routes_per_table: 500,
             internet_gateways: 5,
             nat_gateways_per_zone: 5,
             peerings_per_vpc: 50,
@@ -65,7 +65,7 @@ impl Default for Quotas {
             key_pairs: 5_000,
             launch_templates: 5_000,
             versions_per_launch_template: 10_000,
-            images: 200,
+            images: 50_000,
             network_insights_paths: 100,
             network_insights_analyses: 1_000,
         }

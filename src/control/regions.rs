@@ -17,8 +17,9 @@ pub fn describe_regions(
     request: &DescribeRegionsRequest,
 ) -> Result<DescribeRegionsResponse, Fault> {
     let account = view.caller.owner.account;
-    let own = view.world.vpcs.values().filter(|vpc| vpc.owner.account == account);
-    let mut regions: BTreeSet<&Region> = own.map(|vpc| &vpc.owner.region).collect();
+    // There is one of these wherever an account has ever had a default VPC.
+    let sets = view.world.dhcp_options.values().filter(|set| set.owner.account == account);
+    let mut regions: BTreeSet<&Region> = sets.map(|set| &set.owner.region).collect();
     regions.insert(&view.caller.owner.region);
     let names: BTreeSet<_> = regions.iter().map(|region| region.to_string()).collect();
     known(&request.region_names, &names, "region names")?;

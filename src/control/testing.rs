@@ -29,7 +29,13 @@ impl Bench {
             owner: owner.clone(),
             access_key: "AKIAEXAMPLE".into(),
             endpoint: "127.0.0.1:8773".into(),
-            quotas: Arc::new(Quotas { elastic_addresses: 1000, ..Quotas::default() }),
+            quotas: Arc::new(Quotas {
+                elastic_addresses: 1000,
+                routes_per_table: 50,
+                images: 200,
+                ..Quotas::default()
+            }),
+            isolated: false,
         };
         let now = Micros(1_700_000_000_000_000);
         let mut bench = Self {

@@ -50,7 +50,8 @@ impl Deployment {
             give_up: |error| panic!("{error:?}"),
         };
         let handle = store::start(store, settings).await.unwrap();
-        let operator = Operator { handle, region: "us-east-1".into(), others: Vec::new() };
+        let operator =
+            Operator { handle, region: "us-east-1".into(), others: Vec::new(), isolated: Vec::new() };
         let ensure = super::authority::ensure(&operator.handle).unwrap();
         operator.submit(ensure).await.unwrap();
         let hub = Hub::new(operator.clone());

@@ -171,7 +171,8 @@ fn understand<B: Backend>(
     let owner = Owner { account: verified.account, region: door.regions.of_scope(scope).clone() };
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let (endpoint, quotas) = (host.into(), Arc::clone(&door.quotas));
-    let caller = Caller { owner, access_key: verified.access_key.into(), endpoint, quotas };
+    let isolated = door.regions.is_isolated(&owner.region);
+    let caller = Caller { owner, access_key: verified.access_key.into(), endpoint, quotas, isolated };
     trace.access_key = Some(Arc::clone(&caller.access_key));
     let user_agent = head.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     quirks::correct(user_agent, &mut verified.pairs);

@@ -132,11 +132,18 @@ impl ApiConfig {
 pub struct Regions {
     default: Region,
     others: Vec<Region>,
+    isolated: Vec<Region>,
 }
 
 impl Regions {
-    pub fn new(default: Region, others: Vec<Region>) -> Self {
-        Self { default, others }
+    /// `isolated` are those of the others whose default VPCs are isolated.
+    pub fn new(default: Region, others: Vec<Region>, isolated: Vec<Region>) -> Self {
+        Self { default, others, isolated }
+    }
+
+    /// Whether an account's default VPC is one of its own there.
+    pub fn is_isolated(&self, region: &Region) -> bool {
+        self.isolated.contains(region)
     }
 
     /// Whether a region of this name is served.
@@ -179,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_scope_selects_only_a_configured_region() {
-        let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()]);
+        let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()], vec!["eu-west-1".into()]);
+        assert!(regions.is_isolated(&"eu-west-1".into()) && !regions.is_isolated(&"us-east-1".into()));
         for (scope, region) in [
             (Some("eu-west-1"), "eu-west-1"),
             (Some("us-east-1"), "us-east-1"),

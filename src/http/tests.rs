@@ -90,7 +90,7 @@ fn start(config: ApiConfig, writes: Writes) -> Running {
         Arc::new(Fake { writes, arrived: Notify::new(), release: Notify::new(), callers: Mutex::default() });
     let (stop, stopped) = oneshot::channel::<()>();
     let backend = Arc::clone(&fake);
-    let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()]);
+    let regions = Regions::new("us-east-1".into(), vec!["eu-west-1".into()], Vec::new());
     let served = tokio::spawn(async move {
         server.run(backend, (regions, Quotas::default()), async { drop(stopped.await) }).await.unwrap();
     });
@@ -331,6 +331,32 @@ async fn a_peer_over_its_share_gets_no_connection() {
     assert_fault(&first.await.unwrap(), 412, "DryRunOperation");
     let alive = async { while !send(address, &raw("GET /healthz", "", "")).await.contains(" 200 OK") {} };
     bounded(alive).await;
+}
+
+#[tokio::test]
+async fn calls_beyond_a_burst_are_refused_where_the_operator_wants_that() {
+    let running = start(ApiConfig { throttle: true, ..ApiConfig::default() }, Writes::Refuse);
+    let stranger = Signer { secret: "another".into(), ..signer() };
+    for _ in 0..60 {
+        // Who has not signed takes nothing from the account.
+        let signed = stranger.v4_post("localhost", "/", &[], &WRITE);
+        assert_fault(&send(running.address, &signed.to_bytes()).await, 403, "SignatureDoesNotMatch");
+    }
+    for _ in 0..50 {
+        assert_fault(&send(running.address, &write_request().to_bytes()).await, 412, "DryRunOperation");
+    }
+    let refused = async {
+        loop {
+            let reply = send(running.address, &write_request().to_bytes()).await;
+            if !reply.contains("DryRunOperation") {
+                return reply;
+            }
+        }
+    };
+    assert_fault(&bounded(refused).await, 503, "RequestLimitExceeded");
+    let other = [("Action", "CreateInternetGateway"), ("Version", "2016-11-15")];
+    let signed = signer().v4_post("localhost", "/", &[], &other);
+    assert_fault(&send(running.address, &signed.to_bytes()).await, 412, "DryRunOperation");
 }
 
 #[tokio::test]

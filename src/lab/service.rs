@@ -16,6 +16,8 @@ use crate::operator::{self, OperatorCommand};
 use crate::server::{self, BoxError};
 
 pub const REGION: &str = "us-east-1";
+/// Where each account has a default VPC to itself.
+const FURTHER_REGION: &str = "eu-central-1";
 
 /// How long a process may take to start, or to do what it does once.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +55,9 @@ pub fn configure(name: &Name, layout: Layout, part: Part) -> Result<(), BoxError
 fn configuration(name: &Name, layout: Layout, part: Part) -> String {
     let state = format!("state_dir = \"{}\"\n", state_dir(name, part).display());
     // Who plays here has the whole pool, and has asked nobody.
-    let region = format!("region = \"{REGION}\"\nquotas.elastic_addresses = 1000\n");
+    let region = format!(
+        "region = \"{REGION}\"\nisolated_regions = [\"{FURTHER_REGION}\"]\nquotas.elastic_addresses = 1000\n"
+    );
     match part {
         Part::Serve => format!("{state}{region}\n{}", host_table(name, layout::HOST)),
         Part::Server(number) => {

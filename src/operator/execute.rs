@@ -18,6 +18,8 @@ pub struct Operator {
     pub region: Region,
     /// Further regions that the server answers for.
     pub others: Vec<Region>,
+    /// Those of them whose default VPCs are isolated.
+    pub isolated: Vec<Region>,
 }
 
 pub(super) type Answer = Result<Value, String>;
@@ -56,21 +58,32 @@ impl Operator {
         decide: impl FnMut(&mut Decision<'_>) -> Result<R, Fault> + Send + 'static,
     ) -> Result<R, String> {
         let owner = Owner { account: AccountId::from_random(0), region: self.region.clone() };
-        let caller =
-            Caller { owner, access_key: "operator".into(), endpoint: "".into(), quotas: Arc::default() };
+        let caller = Caller {
+            owner,
+            access_key: "operator".into(),
+            endpoint: "".into(),
+            quotas: Arc::default(),
+            isolated: false,
+        };
         self.handle.submit(caller, false, decide).await.map_err(|fault| fault.message)
+    }
+
+    /// Makes whatever an account's default VPCs lack, in all regions.
+    pub fn ensure_defaults(&self, decision: &mut Decision<'_>, account: AccountId) {
+        for region in std::iter::once(&self.region).chain(&self.others) {
+            let owner = Owner { account, region: region.clone() };
+            defaults::ensure_as(decision, &owner, self.isolated.contains(region));
+        }
     }
 
     async fn account(&self, command: AccountCommand) -> Answer {
         match command {
             AccountCommand::Create { name, id } => {
                 let called = name.clone();
-                let others = self.others.clone();
+                let operator = self.clone();
                 let create = move |decision: &mut Decision<'_>| {
                     let account = operator::create_account(decision, id, &called)?;
-                    for region in &others {
-                        defaults::ensure(decision, &Owner { account, region: region.clone() });
-                    }
+                    operator.ensure_defaults(decision, account);
                     Ok(account)
                 };
                 let id = self.submit(create).await?;

@@ -45,7 +45,7 @@ pub async fn run(
     let (handle, _state) = opened.map_err(|error| crate::server::chain(&*error))?;
     // A server that starts gives every account what it lacks in further regions.
     let others = Vec::new();
-    Operator { handle, region: region.into(), others }.execute(command).await
+    Operator { handle, region: region.into(), others, isolated: Vec::new() }.execute(command).await
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::feed::{self, Feed, Hub};
 use crate::http::{self, Regions};
 use crate::operator::Operator;
 use crate::store::{self, Handle, KeyFile, Place, StateDir, Store, WriterSettings};
-use crate::types::{Owner, Region};
+use crate::types::Region;
 use door::Door;
 pub use tick::Ticker;
 
@@ -81,8 +81,7 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     allow_many_connections();
     let api = http::Server::open(config.api.clone())?;
     let (handle, state) = open_store(&config.state_dir, config.database.as_deref()).await?;
-    let others = config.regions.iter().map(|name| Region::from(name.as_str())).collect();
-    let operator = Operator { handle: handle.clone(), region: config.region.as_str().into(), others };
+    let operator = operator_of(&config, handle.clone());
     prepare(&operator, host.as_ref().map(|host| host.name.as_str())).await?;
     let hub = Hub::new(operator.clone());
     tokio::spawn(hub.clone().run());
@@ -92,7 +91,7 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
     tokio::spawn(operator.clone().serve(crate::operator::listen(state.path())?));
     tokio::spawn(Ticker::new(operator.clone()).run());
     tracing::info!(address = %api.address(), generation = handle.world().generation, "serving the EC2 API");
-    let regions = Regions::new(operator.region, operator.others);
+    let regions = Regions::new(operator.region, operator.others, operator.isolated);
     let door = Door { handle, hub: hub.clone(), apply_wait: config.api.apply_wait() };
     let api = api.run(Arc::new(door), (regions, config.quotas), stop);
     match host {
@@ -102,6 +101,14 @@ async fn run(config: Config, host: Option<HostConfig>) -> Result<(), BoxError> {
         },
         None => Ok(api.await?),
     }
+}
+
+/// The operator with the regions that are configured.
+fn operator_of(config: &Config, handle: Handle) -> Operator {
+    let named = |names: &[String]| names.iter().map(|name| Region::from(name.as_str())).collect::<Vec<_>>();
+    let isolated = named(&config.isolated_regions);
+    let others = [named(&config.regions), isolated.clone()].concat();
+    Operator { handle, region: config.region.as_str().into(), others, isolated }
 }
 
 /// An agent takes a connection, and a deployment has many: as many as the kernel lets us have. See getrlimit(2); the soft
@@ -118,7 +125,7 @@ fn allow_many_connections() {
 /// begins with in each region.
 async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError> {
     let host = host.map(str::to_owned);
-    let regions: Vec<_> = std::iter::once(&operator.region).chain(&operator.others).cloned().collect();
+    let of_regions = operator.clone();
     let mut authority = feed::authority::ensure(&operator.handle)?;
     let prepared = operator.submit(move |decision| {
         authority(decision)?;
@@ -128,9 +135,7 @@ async fn prepare(operator: &Operator, host: Option<&str>) -> Result<(), BoxError
         control::claims::settle_all(decision);
         let accounts: Vec<_> = decision.world.accounts.keys().copied().collect();
         for account in accounts {
-            for region in regions.iter().cloned() {
-                control::defaults::ensure(decision, &Owner { account, region });
-            }
+            of_regions.ensure_defaults(decision, account);
         }
         Ok(())
     });

@@ -1,6 +1,9 @@
 """boto3's resources, and every waiter and paginator of what networks are made of, against a VPC of one's own."""
 
+import json
+import pathlib
 import subprocess
+import tempfile
 import time
 
 import boto3
@@ -298,3 +301,24 @@ def test_the_readmes_vpc_is_made_as_it_is_written(lab, ec2):
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
     ec2.delete_subnet(SubnetId=subnet)
     ec2.delete_vpc(VpcId=vpc)
+
+
+def test_aws_cli_waits_for_what_there_is_and_walks_through_pages(lab, site):
+    """Each in one command: a call takes the client most of a second."""
+    types = "aws ec2 describe-instance-types --filters 'Name=instance-type,Values=t3*' --page-size 5"
+    script = f"""
+        aws ec2 wait vpc-available --vpc-ids {site.vpc.id}
+        aws ec2 wait instance-running --instance-ids {site.instance.id}
+        {types} --max-items 6 --query '[InstanceTypes[].InstanceType,NextToken]' > first
+        {types} --query 'InstanceTypes[].InstanceType' > second \
+            --starting-token "$(python3 -c 'import json; print(json.load(open("first"))[1])')"
+        {types} --query 'InstanceTypes[].InstanceType' > whole
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(
+            ["bash", "-e", "-c", script], capture_output=True, text=True, timeout=120, cwd=folder,
+            env={**lab.env, "PATH": f"{ROOT}/.venv/bin:/usr/bin:/bin", "AWS_PAGER": "", "AWS_DEFAULT_OUTPUT": "json", "HOME": folder},
+        )
+        assert run.returncode == 0, run.stderr
+        (first, _), second, whole = (json.loads((pathlib.Path(folder) / name).read_text()) for name in ("first", "second", "whole"))
+    assert len(first) == 6 and first + second == whole and len(set(whole)) == len(whole) > 6

@@ -357,3 +357,110 @@ def test_aws_launch_template(ec2, lab):
         "DefaultVersion", "VersionNumber")
     ec2.delete_launch_template(LaunchTemplateId=made)
     refused("InvalidLaunchTemplateId.NotFound", ec2.describe_launch_templates, LaunchTemplateIds=[made])
+
+
+def test_aws_nat_gateway(stack, ec2):
+    address = ec2.allocate_address(Domain="vpc")
+    made = ec2.create_nat_gateway(
+        SubnetId=stack.subnet, AllocationId=address["AllocationId"], ConnectivityType="public",
+        ClientToken="terraform-nat", **tagged("natgateway"),
+    )["NatGateway"]["NatGatewayId"]
+    find = lambda: ec2.describe_nat_gateways(NatGatewayIds=[made])["NatGateways"][0]
+    until(lambda: find()["State"] == "available", 30)
+    gateway = find()
+    has(gateway, "ConnectivityType", "SubnetId", "VpcId", "Tags[].Key", "NatGatewayAddresses[].AllocationId",
+        "NatGatewayAddresses[].AssociationId", "NatGatewayAddresses[].NetworkInterfaceId", "NatGatewayAddresses[].PrivateIp",
+        "NatGatewayAddresses[].PublicIp", "NatGatewayAddresses[].IsPrimary", "NatGatewayAddresses[].Status")
+    # The provider takes the first of these that is the primary one, and each other for a secondary one.
+    (only,) = gateway["NatGatewayAddresses"]
+    assert (only["IsPrimary"], only["Status"], only["PublicIp"]) == (True, "succeeded", address["PublicIp"])
+    ec2.create_route(RouteTableId=stack.table, DestinationCidrBlock="10.98.0.0/16", NatGatewayId=made)
+    ec2.delete_route(RouteTableId=stack.table, DestinationCidrBlock="10.98.0.0/16")
+    ec2.delete_nat_gateway(NatGatewayId=made)
+    until(lambda: find()["State"] == "deleted", 30)
+    ec2.release_address(AllocationId=address["AllocationId"])
+
+
+def test_aws_vpc_peering_connection_its_accepter_and_options(stack, ec2):
+    other = ec2.create_vpc(CidrBlock="10.71.0.0/16")["Vpc"]
+    made = ec2.create_vpc_peering_connection(
+        VpcId=stack.vpc, PeerVpcId=other["VpcId"], PeerOwnerId=other["OwnerId"], **tagged("vpc-peering-connection")
+    )["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    find = lambda: ec2.describe_vpc_peering_connections(VpcPeeringConnectionIds=[made])["VpcPeeringConnections"][0]
+    until(lambda: find()["Status"]["Code"] == "pending-acceptance")
+    ec2.accept_vpc_peering_connection(VpcPeeringConnectionId=made)
+    until(lambda: find()["Status"]["Code"] == "active")
+    ec2.modify_vpc_attribute(VpcId=other["VpcId"], EnableDnsHostnames={"Value": True})
+    wanted = {"AllowDnsResolutionFromRemoteVpc": True}
+    ec2.modify_vpc_peering_connection_options(
+        VpcPeeringConnectionId=made, AccepterPeeringConnectionOptions=wanted, RequesterPeeringConnectionOptions=wanted
+    )
+    connection = find()
+    for side in ("AccepterVpcInfo", "RequesterVpcInfo"):
+        has(connection[side], "VpcId", "OwnerId", "Region", "CidrBlock")
+        assert connection[side]["PeeringOptions"]["AllowDnsResolutionFromRemoteVpc"] is True
+    has(connection, "Tags[].Key")
+    by_ends = filters(requester_vpc_info__vpc_id=stack.vpc, accepter_vpc_info__vpc_id=other["VpcId"], status_code="active")
+    assert [one["VpcPeeringConnectionId"] for one in ec2.describe_vpc_peering_connections(Filters=by_ends)["VpcPeeringConnections"]] == [made]
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=made)
+    until(lambda: find()["Status"]["Code"] == "deleted")
+    ec2.delete_vpc(VpcId=other["VpcId"])
+
+
+def test_aws_ec2_managed_prefix_list_and_its_entries(ec2):
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="terraform", AddressFamily="IPv4", MaxEntries=3, ClientToken="terraform-list",
+        Entries=[{"Cidr": "192.0.2.0/24", "Description": "one"}], **tagged("prefix-list"),
+    )["PrefixList"]["PrefixListId"]
+    find = lambda: ec2.describe_managed_prefix_lists(PrefixListIds=[made])["PrefixLists"][0]
+    until(lambda: find()["State"] == "create-complete")
+    found = find()
+    has(found, "PrefixListName", "PrefixListArn", "AddressFamily", "MaxEntries", "Version", "OwnerId", "Tags[].Key")
+    ec2.modify_managed_prefix_list(
+        PrefixListId=made, CurrentVersion=found["Version"], AddEntries=[{"Cidr": "198.51.100.0/24"}], RemoveEntries=[{"Cidr": "192.0.2.0/24"}]
+    )
+    until(lambda: find()["State"] == "modify-complete")
+    entries = ec2.get_managed_prefix_list_entries(PrefixListId=made)["Entries"]
+    assert (find()["Version"], [entry["Cidr"] for entry in entries]) == (found["Version"] + 1, ["198.51.100.0/24"])
+    ec2.delete_managed_prefix_list(PrefixListId=made)
+    refused("InvalidPrefixListID.NotFound", ec2.describe_managed_prefix_lists, PrefixListIds=[made])
+
+
+def test_aws_vpc_ipv4_cidr_block_association_and_subnet_cidr_reservation(stack, ec2):
+    made = ec2.associate_vpc_cidr_block(VpcId=stack.vpc, CidrBlock="10.72.0.0/16")["CidrBlockAssociation"]["AssociationId"]
+    (vpc,) = ec2.describe_vpcs(Filters=filters(cidr_block_association__association_id=made))["Vpcs"]
+    (block,) = [one for one in vpc["CidrBlockAssociationSet"] if one["AssociationId"] == made]
+    assert (block["CidrBlock"], block["CidrBlockState"]["State"]) == ("10.72.0.0/16", "associated")
+    ec2.disassociate_vpc_cidr_block(AssociationId=made)
+    assert ec2.describe_vpcs(Filters=filters(cidr_block_association__association_id=made))["Vpcs"] == []
+    made = ec2.create_subnet_cidr_reservation(
+        SubnetId=stack.subnet, Cidr="10.70.1.192/28", ReservationType="prefix", Description="one"
+    )["SubnetCidrReservation"]["SubnetCidrReservationId"]
+    (found,) = ec2.get_subnet_cidr_reservations(SubnetId=stack.subnet)["SubnetIpv4CidrReservations"]
+    has(found, "SubnetCidrReservationId", "SubnetId", "Cidr", "ReservationType", "OwnerId", "Description")
+    assert found["SubnetCidrReservationId"] == made
+    ec2.delete_subnet_cidr_reservation(SubnetCidrReservationId=made)
+    assert ec2.get_subnet_cidr_reservations(SubnetId=stack.subnet)["SubnetIpv4CidrReservations"] == []
+
+
+def test_aws_eip_domain_name(stack, ec2):
+    told = lambda: ec2.describe_addresses_attribute(AllocationIds=[stack.address], Attribute="domain-name")["Addresses"]
+    changed = ec2.modify_address_attribute(AllocationId=stack.address, DomainName="terraform.example.")["Address"]
+    has(changed, "AllocationId", "PublicIp")
+    (found,) = told()
+    # The provider waits for as long as an update is on its way.
+    assert found["PtrRecord"] == "terraform.example." and found.get("PtrRecordUpdate", {}).get("Status") != "PENDING"
+    ec2.reset_address_attribute(AllocationId=stack.address, Attribute="domain-name")
+    until(lambda: told() == [])
+
+
+def test_what_default_resources_adopt_is_found_as_the_provider_looks_for_it(ec2):
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "isDefault", "Values": ["true"]}])["Vpcs"]
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    wanted = [{"Name": "availabilityZone", "Values": [zone]}, {"Name": "defaultForAz", "Values": ["true"]}]
+    (subnet,) = ec2.describe_subnets(Filters=wanted)["Subnets"]
+    assert subnet["VpcId"] == vpc["VpcId"] and subnet["DefaultForAz"]
+    # aws_default_vpc_dhcp_options: the set whose domain is the region's, with Amazon's resolver.
+    wanted = [{"Name": "key", "Values": ["domain-name"]}, {"Name": "value", "Values": ["ec2.internal"]}]
+    wanted += [{"Name": "key", "Values": ["domain-name-servers"]}, {"Name": "value", "Values": ["AmazonProvidedDNS"]}]
+    assert vpc["DhcpOptionsId"] in [one["DhcpOptionsId"] for one in ec2.describe_dhcp_options(Filters=wanted)["DhcpOptions"]]

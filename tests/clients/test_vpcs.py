@@ -166,6 +166,70 @@ def test_a_long_transfer_passes_between_hosts(vpcs, twins):
             vpcs.exec(instance["InstanceId"], "ip", "link", "set", "eth0", "mtu", "1450")
 
 
+def renewed(lab, instance):
+    """Has the guest's DHCP client ask again; what its resolver file says then, or said before."""
+    lab.exec(instance["InstanceId"], "sh", "-c", "kill -USR1 $(pidof udhcpc)")
+    return lab.exec(instance["InstanceId"], "cat", "/etc/resolv.conf").stdout
+
+
+def test_guests_are_told_their_own_vpcs_dhcp_options(vpcs, twins):
+    (vpc, (one, _, other)), (_, (foreign, _, _)) = twins
+    options = vpcs.ec2.create_dhcp_options(DhcpConfigurations=[
+        {"Key": "domain-name", "Values": ["shop.example"]},
+        {"Key": "domain-name-servers", "Values": ["192.0.2.53", "AmazonProvidedDNS"]},
+    ])["DhcpOptions"]["DhcpOptionsId"]
+    vpcs.ec2.associate_dhcp_options(DhcpOptionsId=options, VpcId=vpc)
+    try:
+        for instance in (one, other):
+            until(lambda: renewed(vpcs, instance) == "search shop.example\nnameserver 192.0.2.53\nnameserver 10.0.0.2\n", 10)
+        assert "shop.example" not in renewed(vpcs, foreign)
+    finally:
+        vpcs.ec2.associate_dhcp_options(DhcpOptionsId="default", VpcId=vpc)
+        vpcs.ec2.delete_dhcp_options(DhcpOptionsId=options)
+    for instance in (one, other):
+        until(lambda: renewed(vpcs, instance) == "search ec2.internal\nnameserver 10.0.0.2\n", 10)
+
+
+def test_a_vpc_without_dns_support_has_no_resolver(vpcs, twins):
+    (vpc, (one, _, other)), (_, (foreign, _, _)) = twins
+    names = lambda where, resolver: vpcs.exec(
+        where["InstanceId"], "timeout", "1", "nslookup", where["PrivateDnsName"], resolver
+    ).returncode == 0
+    pairs = [(where, resolver) for where in (one, other) for resolver in ("10.0.0.2", "169.254.169.253")]
+    assert all(names(*pair) for pair in pairs)
+    vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": False})
+    try:
+        for pair in pairs:
+            until(lambda: not names(*pair), 10)
+        assert names(foreign, "10.0.0.2")
+        until(lambda: "nameserver" not in renewed(vpcs, one), 10)
+    finally:
+        vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": True})
+    for pair in pairs:
+        until(lambda: names(*pair), 10)
+    until(lambda: "nameserver 10.0.0.2" in renewed(vpcs, one), 10)
+
+
+def test_what_fits_the_least_hosts_segment_is_what_guests_are_told(vpcs, twins):
+    """The other host's own end of the flat segment is made shorter, and then as it was."""
+    _, (one, _, other) = twins[0]
+    vpcs.exec(other["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")
+    command = ["sh", "-c", f"timeout 5 busybox wget -q -O - http://{ip(other)}/long | wc -c"]
+    passes = lambda: vpcs.exec(one["InstanceId"], *command).stdout.strip() == "3000000"
+    told = lambda instance: vpcs.exec(instance["InstanceId"], "cat", "/sys/class/net/eth0/mtu").stdout.strip()
+    try:
+        assert vpcs.exec("host2", "ip", "link", "set", "flat0", "mtu", "1400").returncode == 0
+        # By then the routers know, and tell guests that do not.
+        until(passes, 30)
+        for instance in (one, other):
+            until(lambda: renewed(vpcs, instance) and told(instance) == "1350", 10)
+        assert passes()
+    finally:
+        vpcs.exec("host2", "ip", "link", "set", "flat0", "mtu", "1500")
+    for instance in (one, other):
+        until(lambda: renewed(vpcs, instance) and told(instance) == "1450", 20)
+
+
 @pytest.fixture(scope="module")
 def open_vpc(vpcs):
     """A public subnet with an instance on each host, and a private one; an elastic address for each."""
@@ -227,6 +291,41 @@ def test_a_public_address_comes_and_goes_with_its_instance(vpcs, open_vpc):
     until(lambda: page(vpcs, "internet", second) == name(instance), 10)
     ec2.terminate_instances(InstanceIds=[id])
     until(lambda: page(vpcs, "internet", second, seconds=1) is None)
+
+
+def test_secondary_addresses_and_a_second_interface_carry_packets(vpcs, open_vpc):
+    """From another host; an elastic address leads to a secondary one, which goes over to another interface."""
+    _, _, _, (one, other, private), _ = open_vpc
+    ec2, inside = vpcs.ec2, lambda instance, *command: vpcs.exec(instance["InstanceId"], "ip", *command)
+    enis = [instance["NetworkInterfaces"][0]["NetworkInterfaceId"] for instance in (one, other)]
+    given = ec2.assign_private_ip_addresses(NetworkInterfaceId=enis[0], SecondaryPrivateIpAddressCount=1)
+    second = given["AssignedPrivateIpAddresses"][0]["PrivateIpAddress"]
+    inside(one, "addr", "add", f"{second}/32", "dev", "eth0")
+    for asks in (other, private):
+        reaches(vpcs, asks, one, second)
+    address = ec2.allocate_address(Domain="vpc")
+    ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=enis[0], PrivateIpAddress=second)
+    until(lambda: page(vpcs, "internet", address["PublicIp"]) == name(one), 10)
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=enis[1], PrivateIpAddresses=[second], AllowReassignment=True)
+    inside(other, "addr", "add", f"{second}/32", "dev", "eth0")
+    reaches(vpcs, private, other, second)
+    # Its elastic address goes with it.
+    until(lambda: page(vpcs, "internet", address["PublicIp"], seconds=1) == name(other), 10)
+    ec2.disassociate_address(PublicIp=address["PublicIp"])
+    ec2.unassign_private_ip_addresses(NetworkInterfaceId=enis[1], PrivateIpAddresses=[second])
+    until(lambda: page(vpcs, private["InstanceId"], second, seconds=1) is None)
+    ec2.release_address(AllocationId=address["AllocationId"])
+
+    made = ec2.create_network_interface(SubnetId=private["SubnetId"])["NetworkInterface"]
+    eni, further = made["NetworkInterfaceId"], made["PrivateIpAddress"]
+    attached = ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=other["InstanceId"], DeviceIndex=1)
+    for asks in (private, one):
+        until(lambda: page(vpcs, asks["InstanceId"], further) == name(other), 20)
+    ec2.detach_network_interface(AttachmentId=attached["AttachmentId"])
+    until(lambda: page(vpcs, private["InstanceId"], further, seconds=1) is None)
+    reaches(vpcs, private, other)
+    until(lambda: ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]["Status"] == "available")
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
 
 
 def test_elastic_addresses_lead_from_flat_networks_into_vpcs_and_back(vpcs, open_vpc):

@@ -108,11 +108,11 @@ impl Server {
         let (api, feed) = free();
         let (config, log) = (folder.join(format!("{name}.toml")), folder.join(format!("{name}.log")));
         let wait = settings.apply_wait_ms;
-        // The pool is the limit where a test says nothing else.
+        // The pool is the limit where a test says nothing else, and crowds are small ones.
         let said = settings.head.contains("quotas.elastic_addresses");
         let addresses = if said { "" } else { "quotas.elastic_addresses = 1000\n" };
         let text = format!(
-            "state_dir = {state_dir:?}\n{addresses}{}[api]\nlisten = \"{api}\"\napply_wait_ms = {wait}\n{}[feed]\nlisten = \"{feed}\"\n",
+            "state_dir = {state_dir:?}\n{addresses}quotas.routes_per_table = 50\nquotas.images = 200\n{}[api]\nlisten = \"{api}\"\napply_wait_ms = {wait}\n{}[feed]\nlisten = \"{feed}\"\n",
             settings.head, settings.api,
         );
         fs::write(&config, text).unwrap();

@@ -241,7 +241,10 @@ fn encode(message: &Message) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::plan::DhcpSection;
     use crate::types::*;
     use proptest::prelude::*;
 
@@ -324,6 +327,54 @@ mod tests {
             panic!()
         };
         assert!(routes.contains(&(Ipv4Net::default(), network().gateway)), "the default route is among them");
+    }
+
+    #[test]
+    fn what_a_vpcs_set_of_options_says_is_told_and_nothing_instead_of_what_it_does_not() {
+        let (network, server) = (network(), Ipv4Addr::new(192, 0, 2, 53));
+        let mut vpc = VpcSection {
+            id: VpcId::from_random(1),
+            vni: 1,
+            cidrs: ["10.0.0.0/16".parse().unwrap()].into(),
+            cidrs6: [].into(),
+            dns_support: true,
+            dns_hostnames: false,
+            dhcp: DhcpSection {
+                domain_name: Some("shop.example".into()),
+                name_servers: vec![Some(server), None],
+                ntp_servers: vec![server],
+                netbios_name_servers: vec![server],
+                netbios_node_type: Some(2),
+            },
+            nat_gateways: BTreeMap::new(),
+            private_nat_gateways: BTreeMap::new(),
+            peerings: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            tables6: BTreeMap::new(),
+        };
+        let told = |vpc: &VpcSection, code| {
+            option(code, &port(), Lan { network: &network, vpc: Some(vpc), mtu: Some(1450) })
+        };
+        let resolver = Ipv4Addr::new(10, 0, 0, 2);
+        let name = "shop.example".to_owned();
+        let wanted = [
+            DhcpOption::DomainNameServer(vec![server, resolver]),
+            DhcpOption::DomainSearch(vec![Name::from_ascii(&name).unwrap()]),
+            DhcpOption::DomainName(name),
+            DhcpOption::NtpServers(vec![server]),
+            DhcpOption::NetBiosNameServers(vec![server]),
+            DhcpOption::NetBiosNodeType(2.into()),
+        ];
+        for option in &wanted {
+            assert_eq!(told(&vpc, option.into()).as_ref(), Some(option));
+        }
+        vpc.dns_support = false;
+        let alone = Some(DhcpOption::DomainNameServer(vec![server]));
+        assert_eq!(told(&vpc, OptionCode::DomainNameServer), alone, "there is no resolver");
+        vpc.dhcp = DhcpSection::default();
+        for option in &wanted {
+            assert_eq!(told(&vpc, option.into()), None);
+        }
     }
 
     #[test]

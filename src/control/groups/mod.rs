@@ -5,7 +5,7 @@ mod find;
 mod of_vpc;
 
 pub use describe::describe_security_groups;
-pub use find::{by_id, by_name, named, of_caller};
+pub use find::{by_id, by_name, default_vpc, named, of_caller};
 pub use of_vpc::{
     describe_security_group_references, describe_stale_security_groups, get_security_groups_for_vpc,
 };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::filter::Values;
 use super::super::network_interfaces::Interface;
+use super::super::regions;
 use crate::query::api::output;
 use crate::world::{Instance, InstanceState, World};
 
@@ -84,9 +85,14 @@ impl<'w> Facts<'w> {
         vec![match name {
             "architecture" => self.architecture(),
             "availability-zone" => row.zone.to_string(),
+            "availability-zone-id" => regions::zone_id(self.world, &row.owner.region, &row.zone),
+            "capacity-reservation-specification.capacity-reservation-preference" => "open".into(),
             "client-token" => return optional(row.client_token.as_ref()),
             "current-instance-boot-mode" => "legacy-bios".into(),
-            "ebs-optimized" | "enclave-options.enabled" | "hibernation-options.configured" => "false".into(),
+            "ebs-optimized"
+            | "enclave-options.enabled"
+            | "hibernation-options.configured"
+            | "operator.managed" => "false".into(),
             "ena-support" => "true".into(),
             "hypervisor" => "xen".into(),
             "image-id" => row.image.to_string(),
@@ -96,7 +102,7 @@ impl<'w> Facts<'w> {
             "instance-type" => row.instance_type.to_string(),
             "key-name" => return optional(row.key_name.as_ref()),
             "launch-index" => row.launch_index.to_string(),
-            "launch-time" => row.launched.to_string(),
+            "launch-time" | "usage-operation-update-time" => row.launched.to_string(),
             "maintenance-options.auto-recovery" | "tenancy" => "default".into(),
             "monitoring-state" => "disabled".into(),
             "owner-id" => row.owner.account.to_string(),
@@ -111,6 +117,7 @@ impl<'w> Facts<'w> {
             "state-reason-message" => return optional(row.state_reason.as_ref().map(|(_, text)| text)),
             "usage-operation" => "RunInstances".into(),
             "virtualization-type" => "hvm".into(),
+            // No instance has any of the rest: volumes, profiles, reservations, a platform (which is Windows).
             _ => return Values::new(),
         }]
     }

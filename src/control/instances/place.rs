@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::{Decision, View, defaults};
 use super::kinds;
 use super::options::Options;
+use crate::control::groups;
 use crate::query::{Fault, FaultCode};
 use crate::types::SubnetId;
 use crate::world::{Condition, Host, InstanceState, Subnet};
@@ -32,9 +33,9 @@ pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault
             _ => Ok(vec![subnet.clone()]),
         };
     }
-    let vpc = defaults::vpc(world, &view.caller.owner).map(|vpc| vpc.id);
+    let vpc = groups::default_vpc(view)?;
     let mut subnets: Vec<_> =
-        vpc.into_iter().flat_map(|vpc| defaults::subnets_of(world, vpc)).cloned().collect();
+        defaults::subnets_of(world, vpc.id).filter(|subnet| subnet.is_default).cloned().collect();
     if let Some(zone) = &options.zone {
         subnets.retain(|subnet| *subnet.zone == **zone);
         if subnets.is_empty() {
@@ -46,9 +47,11 @@ pub fn subnets(view: &View, options: &Options) -> Result<Vec<Arc<Subnet>>, Fault
         .map(|subnet| &subnet.zone)
         .min_by_key(|zone| (Hosts::of(view, zone, options).least(), (*zone).clone()))
         .cloned()
-        .ok_or_else(|| {
-            FaultCode::MissingInput
-                .with("There is no network: the operator makes one with `fogbank network add`")
+        .ok_or_else(|| match vpc.vni {
+            Some(_) => FaultCode::MissingInput
+                .with(format!("No subnets found for the default VPC '{}'. Please specify a subnet.", vpc.id)),
+            None => FaultCode::MissingInput
+                .with("There is no network: the operator makes one with `fogbank network add`"),
         })?;
     subnets.retain(|subnet| subnet.zone == zone);
     subnets.sort_by(|a, b| (a.created, &a.network).cmp(&(b.created, &b.network)));
@@ -136,6 +139,5 @@ pub fn no_capacity(zone: &str) -> Fault {
 
 /// The default VPC of the caller, made if this is its first use.
 pub fn prepare(decision: &mut Decision) {
-    let owner = decision.caller.owner.clone();
-    defaults::ensure(decision, &owner);
+    defaults::ensure_caller(decision);
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::super::{View, filter};
+use super::super::{View, filter, regions};
 use super::{find_all, of_owner, shape};
 use crate::query::Fault;
 use crate::query::api::*;
 use crate::types::ResourceId;
-use crate::world::{Condition, Instance, InstanceState};
+use crate::world::{Condition, Instance, InstanceState, World};
 
 /// A host that was silent for longer is taken to be out of order.
 const SILENT_SECONDS: i64 = 60;
@@ -99,7 +99,7 @@ pub fn describe_instance_status(
         .map(|row| (row, checks(view, row)))
         .filter(|(row, checks)| {
             filter::matches(view.world, Some(ResourceId::Instance(row.id)), &request.filters, |name| {
-                attribute(row, checks, name)
+                attribute(view.world, row, checks, name)
             })
         });
     let (found, next_token) = request.page().cut(matching, |(row, _)| row.id.to_string())?;
@@ -116,15 +116,18 @@ pub fn describe_instance_status(
     Ok(DescribeInstanceStatusResponse { instance_statuses, next_token })
 }
 
-fn attribute(row: &Instance, checks: &Checks, name: &str) -> filter::Values {
+fn attribute(world: &World, row: &Instance, checks: &Checks, name: &str) -> filter::Values {
     let value = match name {
         "availability-zone" => Some(&*row.zone),
+        "availability-zone-id" => return vec![regions::zone_id(world, &row.owner.region, &row.zone)],
+        "operator.managed" => Some("false"),
         "instance-state-code" => return vec![row.state.code().to_string()],
         "instance-state-name" => Some(row.state.name()),
         "instance-status.reachability" => checks.instance.reachability(),
         "instance-status.status" => Some(checks.instance.status()),
         "system-status.reachability" => checks.system.reachability(),
         "system-status.status" => Some(checks.system.status()),
+        // There are no events, for nobody plans any.
         _ => None,
     };
     value.map(str::to_owned).into_iter().collect()

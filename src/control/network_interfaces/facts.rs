@@ -108,11 +108,16 @@ impl Interface {
                 eni.private_ips().map(|ip| ip.to_string()).collect()
             }
             "availability-zone" => vec![self.zone.to_string()],
+            "availability-zone-id" => vec![regions::zone_id(world, &eni.owner.region, &self.zone)],
             "description" => vec![eni.description.to_string()],
             "group-id" => eni.groups.iter().map(ToString::to_string).collect(),
             "group-name" => self.groups(world).into_iter().map(|group| group.group_name).collect(),
             "interface-type" => vec![self.kind().into()],
-            "ipv6-addresses.ipv6-address" => eni.ipv6.iter().map(ToString::to_string).collect(),
+            "ipv6-address" | "ipv6-addresses.ipv6-address" => {
+                eni.ipv6.iter().map(ToString::to_string).collect()
+            }
+            "ipv6-addresses.is-primary-ipv6" => eni.ipv6.iter().map(|_| "false".into()).collect(),
+            "operator.managed" => vec!["false".into()],
             "mac-address" => vec![eni.mac.to_string()],
             "network-interface-id" => vec![eni.id.to_string()],
             "owner-id" => vec![eni.owner.account.to_string()],

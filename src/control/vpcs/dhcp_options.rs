@@ -127,7 +127,8 @@ pub fn delete_dhcp_options(
 ) -> Result<DeleteDhcpOptionsResponse, Fault> {
     let id = find_options(&decision.view(), request.dhcp_options_id)?.id;
     let mut users = decision.world.index.vpcs_by_dhcp_options.range((id, VpcId::from_random(0))..);
-    if users.next().is_some_and(|(of, _)| *of == id) {
+    let is_first = defaults::dhcp_options(&decision.world, &decision.caller.owner) == Some(id);
+    if is_first || users.next().is_some_and(|(of, _)| *of == id) {
         return Err(has_dependencies("dhcpOptions", id));
     }
     decision.untag_all(ResourceId::DhcpOptions(id));
@@ -141,8 +142,8 @@ pub fn associate_dhcp_options(
 ) -> Result<AssociateDhcpOptionsResponse, Fault> {
     let view = decision.view();
     let named = request.dhcp_options_id.as_str();
-    let of_default_vpc = defaults::vpc(view.world, &view.caller.owner).map(|vpc| vpc.dhcp_options);
-    let id = match of_default_vpc.filter(|_| named == DEFAULT) {
+    let first = defaults::dhcp_options(view.world, &view.caller.owner);
+    let id = match first.filter(|_| named == DEFAULT) {
         Some(id) => id,
         None => named.parse().map_err(|error| {
             FaultCode::InvalidDhcpOptionsIDMalformed

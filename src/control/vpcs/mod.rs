@@ -1,7 +1,8 @@
 //! VPCs, their subnets, blocks and DHCP options.
 //!
 //! There are two kinds. The default VPC is carried by the operator's flat networks, each of which is a subnet of it: what
-//! they are is his to say. Those that CreateVpc makes are isolated from it and from each other.
+//! they are is his to say. Those that CreateVpc makes are isolated from it and from each other, and so is the default VPC
+//! of a region that the operator wants so ([`own_default`]).
 
 mod attributes;
 mod belongings;
@@ -10,6 +11,7 @@ mod blocks6;
 mod classic_link;
 mod describe;
 mod dhcp_options;
+pub mod own_default;
 mod reservations;
 mod subnets;
 mod vpc;

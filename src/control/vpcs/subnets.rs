@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{all_off, belongings, blocks6, changeable, describe, find, find_subnet, has_dependencies};
+use super::{
+    all_off, belongings, blocks6, changeable, describe, find, find_subnet, has_dependencies, own_default,
+};
 use crate::control::{Decision, View, defaults, operator, regions, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -52,7 +54,7 @@ pub fn create_subnet(
 
 /// "The first four IP addresses and the last IP address in each subnet CIDR block are not available for your use"
 /// (VPC User Guide, subnet CIDR blocks).
-fn network(
+pub(super) fn network(
     decision: &Decision,
     vpc: &Vpc,
     subnet: SubnetId,
@@ -154,7 +156,7 @@ pub fn delete_subnet(
     Ok(DeleteSubnetResponse { result: true })
 }
 
-/// Each flat network is a default subnet already, and no other ones can be made: the operator makes networks.
+/// Each flat network is a default subnet already, and no other ones can be made there: the operator makes networks.
 pub fn create_default_subnet(
     decision: &mut Decision,
     request: &CreateDefaultSubnetRequest,
@@ -171,13 +173,14 @@ pub fn create_default_subnet(
     let vpc = vpc.ok_or_else(|| {
         FaultCode::DefaultVpcDoesNotExist.with("No default VPC exists for this account in this region.")
     })?;
-    let there = defaults::subnets_of(view.world, vpc.id).find(|subnet| subnet.zone == zone);
-    Err(match there {
-        Some(subnet) => FaultCode::DefaultSubnetAlreadyExistsInAvailabilityZone
-            .with(format!("'{}' is already the default subnet in {zone}", subnet.id)),
-        None => FaultCode::OperationNotPermitted.with(format!(
-            "No flat network is in {zone}: the operator makes one with `fogbank network add`, which is a default subnet \
-             then"
-        )),
-    })
+    let is_there = |subnet: &&Arc<Subnet>| subnet.is_default && subnet.zone == zone;
+    if let Some(subnet) = defaults::subnets_of(view.world, vpc.id).find(is_there) {
+        return Err(FaultCode::DefaultSubnetAlreadyExistsInAvailabilityZone
+            .with(format!("'{}' is already the default subnet in {zone}", subnet.id)));
+    }
+    let vpc = vpc.clone();
+    changeable(&vpc, "subnets")?;
+    let id = own_default::make_subnet(decision, &vpc, zone)?;
+    let view = decision.view();
+    Ok(CreateDefaultSubnetResponse { subnet: describe::subnet_shape(view.world, find_subnet(&view, id)?) })
 }

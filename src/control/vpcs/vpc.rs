@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{belongings, blocks6, changeable, describe, find, has_dependencies, next_number};
+use super::{belongings, blocks6, changeable, describe, find, has_dependencies, next_number, own_default};
 use crate::control::{Decision, View, defaults, peerings, tags};
 use crate::query::api::*;
 use crate::query::{Fault, FaultCode};
@@ -25,15 +25,32 @@ pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result
     let tags = tags::at_creation(&request.tag_specifications, &["vpc"], "vpc")?;
     let cidr = checked_block(request.cidr_block)?;
     let owner = decision.caller.owner.clone();
-    // The default set of DHCP options is that of the default VPC.
-    defaults::ensure(decision, &owner);
-    let dhcp_options = defaults::vpc(&decision.world, &owner).map(|vpc| vpc.dhcp_options);
+    // The default set of DHCP options comes with the default VPC.
+    defaults::ensure_caller(decision);
+    let row = new_row(decision, &owner, cidr)?;
+    let id = row.id;
+    decision.put(row);
+    belongings::ensure(decision, &owner, id);
+    if request.amazon_provided_ipv6_cidr_block == Some(true) {
+        blocks6::give(decision, id)?;
+    }
+    decision.tag(ResourceId::Vpc(id), &tags)?;
+    let view = decision.view();
+    Ok(CreateVpcResponse { vpc: describe::vpc_shape(view.world, find(&view, id)?) })
+}
+
+/// An isolated VPC that has nothing yet.
+///
+/// # Errors
+/// There are as many as there may be.
+pub fn new_row(decision: &mut Decision, owner: &Owner, cidr: Cidr4) -> Result<Vpc, Fault> {
+    let dhcp_options = defaults::dhcp_options(&decision.world, owner);
     let full = || FaultCode::VpcLimitExceeded.with("The maximum number of VPCs has been reached.");
-    if defaults::vpcs_of(&decision.world, &owner).count() >= decision.caller.quotas.vpcs {
+    if defaults::vpcs_of(&decision.world, owner).count() >= decision.caller.quotas.vpcs {
         return Err(full());
     }
     let used: Vec<u32> = decision.world.index.vpcs_by_vni.iter().map(|(vni, _)| *vni).collect();
-    let row = Vpc {
+    Ok(Vpc {
         id: decision.env.id(VpcId::from_random),
         owner: owner.clone(),
         cidr,
@@ -46,16 +63,7 @@ pub fn create_vpc(decision: &mut Decision, request: &CreateVpcRequest) -> Result
         dns_hostnames: false,
         vni: Some(next_number(used.into_iter(), MAX_VNI).ok_or_else(full)?),
         created: decision.env.now,
-    };
-    let id = row.id;
-    decision.put(row);
-    belongings::ensure(decision, &owner, id);
-    if request.amazon_provided_ipv6_cidr_block == Some(true) {
-        blocks6::give(decision, id)?;
-    }
-    decision.tag(ResourceId::Vpc(id), &tags)?;
-    let view = decision.view();
-    Ok(CreateVpcResponse { vpc: describe::vpc_shape(view.world, find(&view, id)?) })
+    })
 }
 
 /// "The allowed block size is between a /28 netmask and /16 netmask" (VPC User Guide, VPC CIDR blocks).
@@ -90,7 +98,7 @@ fn is_used(view: &View, vpc: &Vpc) -> bool {
         || !belongings::are_all(world, vpc.id)
 }
 
-/// Every account has its default VPC from the start, and keeps it.
+/// Every account has its default VPC from the start. Where it is an isolated one it can be deleted, and made again.
 pub fn create_default_vpc(
     decision: &mut Decision,
     _request: &CreateDefaultVpcRequest,
@@ -100,7 +108,10 @@ pub fn create_default_vpc(
         return Err(FaultCode::DefaultVpcAlreadyExists
             .with("A Default VPC already exists for this account in this region."));
     }
-    let vpc = defaults::ensure(decision, &owner);
+    let vpc = match decision.caller.isolated {
+        true => own_default::make(decision, &owner)?,
+        false => defaults::ensure(decision, &owner),
+    };
     let view = decision.view();
     Ok(CreateDefaultVpcResponse { vpc: describe::vpc_shape(view.world, find(&view, vpc)?) })
 }

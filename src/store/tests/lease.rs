@@ -43,7 +43,12 @@ async fn leave(handle: &Handle) {
 }
 
 fn ticker(handle: &Handle) -> Ticker {
-    Ticker::new(Operator { handle: handle.clone(), region: "us-east-1".into(), others: Vec::new() })
+    Ticker::new(Operator {
+        handle: handle.clone(),
+        region: "us-east-1".into(),
+        others: Vec::new(),
+        isolated: Vec::new(),
+    })
 }
 
 #[tokio::test]
@@ -92,8 +97,12 @@ async fn a_server_without_its_database_neither_confirms_nor_releases() {
     let a = bed.server("a").await.unwrap();
     leave(&a).await;
     eventually("it has looked", || a.in_touch()).await;
-    let hub =
-        crate::feed::Hub::new(Operator { handle: a.clone(), region: "us-east-1".into(), others: Vec::new() });
+    let hub = crate::feed::Hub::new(Operator {
+        handle: a.clone(),
+        region: "us-east-1".into(),
+        others: Vec::new(),
+        isolated: Vec::new(),
+    });
     tokio::spawn(hub.clone().run());
     let confirms = async || hub.poll(&"node1".into(), &Default::default()).await.confirms;
     assert!(confirms().await);

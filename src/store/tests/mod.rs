@@ -36,6 +36,7 @@ pub fn caller() -> Caller {
         access_key: "AKIATEST".into(),
         endpoint: "127.0.0.1:8773".into(),
         quotas: Arc::new(Quotas { elastic_addresses: 1000, ..Quotas::default() }),
+        isolated: false,
     }
 }
 

@@ -55,6 +55,7 @@ async fn what_one_server_answered_the_other_has() {
             handle: handle.clone(),
             region: "us-east-1".into(),
             others: Vec::new(),
+            isolated: Vec::new(),
         };
         let list = crate::operator::parse(&["account", "list"]).unwrap();
         operator.execute(list).await.unwrap().as_array().unwrap().len()

@@ -20,6 +20,7 @@ fn every_declared_fault_is_provoked() {
     doors.not_there();
     doors.in_the_way();
     doors.in_the_way_of_vpcs();
+    doors.rules_of_vpcs();
     doors.in_the_way_of_interfaces();
     doors.in_the_way_of_acls();
     doors.in_the_way_of_nat();

@@ -32,6 +32,21 @@ fn route(bench: &mut Bench, vpc: &str, block: &str, to: (&str, &str)) {
     bench.call("CreateRoute", &[("RouteTableId", &table), ("DestinationCidrBlock", block), to]).unwrap();
 }
 
+impl Two {
+    /// Lets in to one's own interface whoever is in the group of the other's.
+    pub fn name_group(&mut self, own: &Eni, theirs: &Eni) {
+        let (group, named) = (own.groups[0].to_string(), theirs.groups[0].to_string());
+        let account = self.others.account.to_string();
+        let pair = [
+            ("GroupId", &*group),
+            ("IpPermissions.1.IpProtocol", "-1"),
+            ("IpPermissions.1.Groups.1.GroupId", &named),
+            ("IpPermissions.1.Groups.1.UserId", &account),
+        ];
+        self.bench.call("AuthorizeSecurityGroupIngress", &pair).unwrap();
+    }
+}
+
 impl Joined {
     fn new() -> Self {
         let mut two = Two::new();
@@ -41,19 +56,6 @@ impl Joined {
         let theirs = two.as_other(|bench| interface(bench, &theirs, "10.2.1.0/24"));
         route(&mut two.bench, &vpc, "10.2.0.0/16", ("VpcPeeringConnectionId", &id));
         Self { two, theirs, own }
-    }
-
-    /// Lets in whoever is in the group of the other's interface.
-    fn name_group(&mut self) {
-        let (group, named) = (self.own.groups[0].to_string(), self.theirs.groups[0].to_string());
-        let account = self.two.others.account.to_string();
-        let pair = [
-            ("GroupId", &*group),
-            ("IpPermissions.1.IpProtocol", "-1"),
-            ("IpPermissions.1.Groups.1.GroupId", &named),
-            ("IpPermissions.1.Groups.1.UserId", &account),
-        ];
-        self.two.bench.call("AuthorizeSecurityGroupIngress", &pair).unwrap();
     }
 
     fn state(&self) -> HostState {
@@ -108,7 +110,7 @@ fn whom_a_peer_has_for_peers_is_not_told_to_a_host_without_it_and_wakes_it_not()
 #[test]
 fn nobody_outside_is_a_member_of_a_peers_group() {
     let mut joined = Joined::new();
-    joined.name_group();
+    joined.two.name_group(&joined.own, &joined.theirs);
     let (own, member) = (joined.own.clone(), joined.theirs.private_ip);
     let bench = &mut joined.two.bench;
     let gateway = crate::control::vpcs::tests::gateway(bench, &joined.two.own);
@@ -139,7 +141,7 @@ fn nobody_outside_is_a_member_of_a_peers_group() {
 #[test]
 fn a_third_peer_that_takes_a_members_address_does_not_pass_for_the_member() {
     let mut joined = Joined::new();
-    joined.name_group();
+    joined.two.name_group(&joined.own, &joined.theirs);
     let (own, theirs) = (joined.own.clone(), joined.theirs.clone());
     let bench = &mut joined.two.bench;
     let third = vpc(bench, "10.7.0.0/16");

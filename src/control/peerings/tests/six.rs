@@ -65,19 +65,6 @@ impl Six {
         self.two.as_other(|bench| to(bench, &vpcs[1], &vpcs[0]));
     }
 
-    /// Lets in whoever is in the group of the other's interface.
-    fn name_group(&mut self) {
-        let (group, named) = (self.own.groups[0].to_string(), self.theirs.groups[0].to_string());
-        let account = self.two.others.account.to_string();
-        let pair = [
-            ("GroupId", &*group),
-            ("IpPermissions.1.IpProtocol", "-1"),
-            ("IpPermissions.1.Groups.1.GroupId", &named),
-            ("IpPermissions.1.Groups.1.UserId", &account),
-        ];
-        self.two.bench.call("AuthorizeSecurityGroupIngress", &pair).unwrap();
-    }
-
     fn plan(&self) -> HostState {
         host_state(&self.two.bench.world, "node1")
     }
@@ -149,7 +136,7 @@ fn a_peers_group_means_its_addresses_of_ipv6_and_nobody_outside_who_has_taken_on
     six.route();
     let (source, theirs) = (six.theirs.ipv6[0], Origin::Interface(six.theirs.id));
     assert_eq!(six.asked(theirs.clone(), source), Outcome::Blocked(Blocked::Ingress));
-    six.name_group();
+    six.two.name_group(&six.own, &six.theirs);
     assert!(matches!(six.asked(theirs, source), Outcome::Reaches(..)));
     // One that no host has: those of the host's own instances nobody outside can take.
     let (subnet, group) = (six.theirs.subnet.to_string(), six.theirs.groups[0].to_string());
@@ -181,7 +168,7 @@ fn a_peers_group_means_its_addresses_of_ipv6_and_nobody_outside_who_has_taken_on
 fn a_group_is_nobody_while_a_third_peer_has_an_address_of_its_members() {
     let mut six = Six::new();
     six.route();
-    six.name_group();
+    six.two.name_group(&six.own, &six.theirs);
     let third = vpc(&mut six.two.bench, "10.7.0.0/16");
     let given = [("VpcId", &*third), ("PeerVpcId", &*six.two.own)];
     let id = six.two.bench.told("vpcPeeringConnectionId", "CreateVpcPeeringConnection", &given);

@@ -53,8 +53,19 @@ impl Doors {
             ("RunInstances", "AttachmentLimitExceeded", run.into_iter().chain(three).collect()),
             ("RunInstances", "InvalidNetworkInterface.InUse", [&run[..], &[existing]].concat()),
         ]);
+        self.one_of_several(&idle);
         self.full_subnet();
         self.too_many_groups(&subnet, &free);
+    }
+
+    /// What is asked of an instance's only interface is asked of nobody where it has two.
+    fn one_of_several(&mut self, instance: &str) {
+        let (of, name) = (("InstanceId", instance), ("Attribute", "sourceDestCheck"));
+        self.all_refused(&[
+            ("DescribeInstanceAttribute", "InvalidInstanceID", vec![of, name]),
+            ("ModifyInstanceAttribute", "InvalidInstanceID", vec![of, ("SourceDestCheck.Value", "false")]),
+            ("ResetInstanceAttribute", "InvalidInstanceID", vec![of, name]),
+        ]);
     }
 
     fn full_subnet(&mut self) {

@@ -126,6 +126,20 @@ impl Doors {
             .done(&self.cloud.his, &[("Action", "DisassociateAddress"), ("PublicIp", &self.his("free-ip"))]);
     }
 
+    /// Outside the default VPC a rule that is not there is an error.
+    pub fn rules_of_vpcs(&mut self) {
+        let vpc = self.his("own-vpc");
+        let of = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &*vpc)];
+        let told = [&[("Action", "DescribeSecurityGroups")], &of[..]].concat();
+        let group = self.cloud.done(&self.cloud.his, &told).text("groupId").unwrap().to_owned();
+        let absent =
+            [("IpPermissions.1.IpProtocol", "50"), ("IpPermissions.1.IpRanges.1.CidrIp", "192.0.2.7/32")];
+        for action in ["RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"] {
+            let given = [&[("GroupId", &*group)], &absent[..]].concat();
+            self.all_refused(&[(action, "InvalidPermission.NotFound", given)]);
+        }
+    }
+
     /// As many of each as there may be.
     pub fn crowds_of_vpcs(&mut self) {
         let names = ["own-vpc", "plain-vpc", "table", "gateway"];
