@@ -288,9 +288,10 @@ fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
 fn source(state: &HostState, host: &Host, table: &mut Table) {
     let mut rules = vec![other_table(), Rule::goto(vec![any_port(Field::InInterface)], "port_source")];
     if host.side == Side::Host {
-        rules.push(transit::source());
+        rules.extend(transit::source());
     } else {
         rules.push(peerings::source());
+        rules.extend(subnets::source(state, host));
     }
     if !host.one_nic() {
         let public = || host.public(Field::InInterface);

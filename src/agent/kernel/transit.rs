@@ -61,9 +61,17 @@ pub fn render(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("from_vxlan".into(), Chain::of(rules));
 }
 
-/// Ahead of everything: a router's packets come from where its elastic IPs are.
-pub fn source() -> Rule {
-    Rule::goto(vec![any_transit(Field::InInterface)], "transit_source")
+/// The addresses in transit, whether or not any leads here.
+fn every() -> Option<Range4> {
+    Range4::new(transit(0), transit(MAX_TRANSIT))
+}
+
+/// Ahead of everything: a router's packets come from where its elastic IPs are, and nobody else's do: the host would make the
+/// elastic IP itself of such a source.
+pub fn source() -> Vec<Rule> {
+    let forged = every().map(|every| Rule::drop(vec![range(Field::Source, every)]));
+    let own = Rule::goto(vec![any_transit(Field::InInterface)], "transit_source");
+    std::iter::once(own).chain(forged).collect()
 }
 
 /// What is for the host itself: VXLAN from its peers, and nothing from its routers.
@@ -89,7 +97,7 @@ pub fn enter(host: &Host) -> Vec<Rule> {
     let into = || any_transit(Field::OutInterface);
     let from = || any_transit(Field::InInterface);
     // Where its router is not here, an elastic IP leads nowhere, and not after the default route.
-    let lost = Range4::new(transit(0), transit(MAX_TRANSIT)).map(|every| {
+    let lost = every().map(|every| {
         let elsewhere = no_transit(Field::OutInterface);
         Rule::drop(vec![elsewhere, Match::Dnat(true), range(Field::Destination, every)])
     });
