@@ -153,6 +153,29 @@ def test_what_is_served_in_a_vpc_is_its_own(vpcs, twins):
         assert "mtu 1450" in inside("ip", "link", "show", "eth0")
 
 
+def test_a_resolver_that_is_switched_off_answers_no_open_flow(vpcs, twins):
+    vpc, (one, _, other) = twins[0]
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in other["PrivateDnsName"].split("."))
+    # One question of type A, class IN (RFC 1035, 4.1).
+    question = bytes([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + labels + bytes([0, 0, 1, 0, 1])
+    with contextlib.closing(flow_from(vpcs, one)) as flow:
+        flow.settimeout(0.5)
+
+        def answered():
+            flow.sendto(question, ("10.0.0.2", 53))
+            with contextlib.suppress(TimeoutError):
+                return flow.recv(512)[:2] == question[:2]
+
+        until(answered, 10)
+        vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": False})
+        try:
+            vpcs.settle()
+            assert not answered()
+        finally:
+            vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": True})
+        until(answered, 10)
+
+
 def test_a_long_transfer_passes_between_hosts(vpcs, twins):
     _, (one, _, other) = twins[0]
     vpcs.exec(other["InstanceId"], "sh", "-c", "head -c 3000000 /dev/zero > /srv/www/long")
