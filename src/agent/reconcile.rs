@@ -27,6 +27,7 @@ use super::kernel::foreign::{Needs, Obstacles};
 use super::kernel::glance::{Glance, Watched, ended};
 use super::kernel::host::{Leave, Pass};
 use super::kernel::ipv6;
+use super::kernel::leaving::Leaving;
 use super::kernel::links::{self, Link};
 use super::kernel::nft::Nft;
 use super::kernel::probe::Care;
@@ -83,6 +84,7 @@ pub struct Reconciler {
     /// The instances' addresses: whose interface, on which host.
     places: BTreeMap<Ipv4Addr, (EniId, Arc<str>)>,
     exits: BTreeMap<Cidr4, Exit>,
+    leaving: Leaving,
     flows6: ipv6::Flows,
     /// Addresses, and networks on their way to the outside, whose flows are still to be cut.
     gone: BTreeSet<Ipv4Addr>,
@@ -136,6 +138,7 @@ impl Reconciler {
             mapped: None,
             places: BTreeMap::new(),
             exits: BTreeMap::new(),
+            leaving: Leaving::default(),
             flows6: ipv6::Flows::default(),
             gone: BTreeSet::new(),
             turned: BTreeSet::new(),
@@ -260,7 +263,10 @@ impl Reconciler {
         let exits: BTreeMap<_, _> =
             state.networks.values().map(|network| (network.cidr, network.exit.clone())).collect();
         self.turned.extend(pass.turned_networks());
-        self.cut_due |= moved || exits != self.exits || !self.gone.is_empty() || !self.turned.is_empty();
+        let leaving = Leaving::new(state);
+        self.cut_due |= moved || exits != self.exits || leaving != self.leaving;
+        self.cut_due |= !self.gone.is_empty() || !self.turned.is_empty();
+        self.leaving = leaving;
         (self.mapped, self.places, self.exits) = (Some(mapped), places, exits);
     }
 

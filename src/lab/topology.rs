@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::layout::{self, Layout, Segment};
 use super::place::Name;
+use super::service;
 use crate::server::BoxError;
 
 /// The addresses that elastic IPs come from.
@@ -17,6 +19,8 @@ pub const NETWORK: &str = "10.0.0.0/20";
 /// What VPCs' IPv6 blocks are cut from, of the documentation's addresses (RFC 3849): on the public segment's link, as far as
 /// the router knows.
 pub const POOL6: &str = "2001:db8:f0::/48";
+
+const EVERY: Duration = Duration::from_millis(10);
 
 const INTERNET: &str = "
 link set lo up
@@ -71,6 +75,32 @@ pub fn make(name: &Name, layout: Layout) -> Result<(), BoxError> {
         forward(&name.namespace("router"), "ipv6/conf/all/forwarding")?;
     }
     forward(&name.namespace("router"), "ipv4/ip_forward")
+}
+
+/// Waits until packets pass by every cable: the kernel takes up to a second to notice that both ends are up (its link watch), and
+/// what is sent before is lost.
+///
+/// # Errors
+/// What `ip` says, or that it takes too long.
+pub fn await_cables(name: &Name, layout: Layout) -> Result<(), BoxError> {
+    let start = Instant::now();
+    for place in layout.places() {
+        while !has_carriers(&name.namespace(&place))? {
+            if start.elapsed() > service::PATIENCE {
+                return Err(format!("the cables of {place} do not come up").into());
+            }
+            std::thread::sleep(EVERY);
+        }
+    }
+    Ok(())
+}
+
+fn has_carriers(namespace: &str) -> Result<bool, BoxError> {
+    let list = ["-n", namespace, "-br", "link", "show", "type", "veth"];
+    let output = Command::new("ip").args(list).stdin(Stdio::null()).output().map_err(missing)?;
+    said(output.status.success(), &output.stderr)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().all(|line| line.split_whitespace().nth(1) == Some("UP")))
 }
 
 /// The cables between the namespaces, made from outside of them.

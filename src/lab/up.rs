@@ -144,6 +144,7 @@ fn provision(name: &Name, layout: Layout, endpoints: Vec<String>, state_dir: &Pa
 
 /// Adds every host, joins its agent by the token that this gave, and starts it.
 fn enrol(name: &Name, layout: Layout, state_dir: &Path) -> Result<(), BoxError> {
+    topology::await_cables(name, layout)?;
     for part in layout.hosts().map(Part::Agent) {
         let added = operate(state_dir, &["host", "add", &part.place()])?;
         service::enrol(name, part, &field(&added, "join_token"))?;

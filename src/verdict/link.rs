@@ -28,6 +28,11 @@ pub fn is_multicast(address: Ipv6Addr) -> bool {
     Cidr6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16).is_some_and(|block| covers(block, address))
 }
 
+/// Whether it stands for an elastic address between a host and the router of a VPC (169.254.192.0/18), and for nobody anywhere else.
+pub fn is_in_transit(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(address) if address.is_link_local() && address.octets()[2] >= 192)
+}
+
 /// Whether nobody who sends anything has the address: it is a service's, many's, or none.
 pub fn is_nobodys(address: IpAddr) -> bool {
     match address {

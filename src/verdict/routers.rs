@@ -186,14 +186,10 @@ impl Walk<'_> {
         self.leave(Interface::Cable(vpc.id));
         self.enter_part(here, Some(vpc.id), Interface::Cable(vpc.id));
         let source = self.packet.source;
-        let own = places::network_of(self.world, Some(vpc.id), source).is_some();
-        if source.is_ipv4() {
-            return if own { Err(Blocked::ForgedSource) } else { Ok(()) };
-        }
         if places::blocks(vpc).any(|block| covers(block, source)) || link::is_nobodys(source) {
             return Err(Blocked::ForgedSource);
         }
-        if self.is_open(vpc, target) { Ok(()) } else { Err(Blocked::ClosedToOutside) }
+        if source.is_ipv4() || self.is_open(vpc, target) { Ok(()) } else { Err(Blocked::ClosedToOutside) }
     }
 
     /// Whether a flow of IPv6 may begin from outside: where the target answers through an internet gateway, and not through an

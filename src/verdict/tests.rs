@@ -139,6 +139,9 @@ fn outside_needs_a_route_a_gateway_and_an_elastic_address() {
     let b = vpc.run(&mut bench);
     let own = ip(&bench, b);
     assert_eq!(end(&ask(&bench, &Origin::Outside, own, public)), Err(Blocked::ForgedSource));
+    // Nor of the VPC's blocks where there is no subnet.
+    let far = bench.world.vpcs[&vpc.id].cidr.last();
+    assert_eq!(end(&ask(&bench, &Origin::Outside, far, public)), Err(Blocked::ForgedSource));
 }
 
 #[test]

@@ -319,7 +319,9 @@ impl Walk<'_> {
             (None, None) => self.facts.host_with(to).ok_or_else(|| self.nobody_answers())?,
         };
         self.enter(&host, Interface::Public);
-        if !self.facts.one_nic(&host) && places::network_of(self.world, None, self.packet.source).is_some() {
+        let source = self.packet.source;
+        let within = !self.facts.one_nic(&host) && places::network_of(self.world, None, source).is_some();
+        if within || link::is_in_transit(source) {
             return Err(Blocked::ForgedSource);
         }
         self.arrives_from_elsewhere(&host)?;

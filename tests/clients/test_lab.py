@@ -61,11 +61,12 @@ def members(name):
     return [int(pid) for pids in found for pid in pids]
 
 
-@pytest.mark.parametrize("end", ["down", "kill"])
-def test_a_lab_leaves_nothing(end):
+# Where no database has to start first, hosts join before the kernel has noticed all cables by itself.
+@pytest.mark.parametrize("end, hosts, store", [("down", "3", "sqlite"), ("kill", "2", "postgres")])
+def test_a_lab_leaves_nothing(end, hosts, store):
     name = f"gone{end[0]}{os.getpid()}"
     before = machine(name)
-    lab = Lab(name, "--hosts", "2", "--servers", "1", "--store", "postgres")
+    lab = Lab(name, "--hosts", hosts, "--servers", "1", "--store", store)
     try:
         ec2 = lab.client()
         made = ec2.run_instances(ImageId=lab.image, MinCount=2, MaxCount=2, UserData=USER_DATA)["Instances"]

@@ -1,14 +1,19 @@
 """VPCs with packets: two with the same addresses on the same two hosts, subnets with and without a way out, elastic
 addresses, network ACLs, routes to an instance, DHCP and DNS, and what a restart of an agent leaves as it is."""
 
+import contextlib
+import json
 import os
+import pathlib
 import re
+import socket
 import subprocess
 
 import pytest
 
 from conftest import USER_DATA, Lab, console, describe, page, refused, until
 from probe import watching
+from test_spoof import within
 
 OUTSIDE = "198.51.100.10"
 EVERYTHING = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
@@ -146,6 +151,29 @@ def test_what_is_served_in_a_vpc_is_its_own(vpcs, twins):
         assert "page.test" in inside("nslookup", "page.test", "169.254.169.253")
         # 1,500 on the flat segment, less what VXLAN puts before.
         assert "mtu 1450" in inside("ip", "link", "show", "eth0")
+
+
+def test_a_resolver_that_is_switched_off_answers_no_open_flow(vpcs, twins):
+    vpc, (one, _, other) = twins[0]
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in other["PrivateDnsName"].split("."))
+    # One question of type A, class IN (RFC 1035, 4.1).
+    question = bytes([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + labels + bytes([0, 0, 1, 0, 1])
+    with contextlib.closing(flow_from(vpcs, one)) as flow:
+        flow.settimeout(0.5)
+
+        def answered():
+            flow.sendto(question, ("10.0.0.2", 53))
+            with contextlib.suppress(TimeoutError):
+                return flow.recv(512)[:2] == question[:2]
+
+        until(answered, 10)
+        vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": False})
+        try:
+            vpcs.settle()
+            assert not answered()
+        finally:
+            vpcs.ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsSupport={"Value": True})
+        until(answered, 10)
 
 
 def test_a_long_transfer_passes_between_hosts(vpcs, twins):
@@ -533,6 +561,60 @@ def test_connections_through_a_nat_gateway_outlive_changes_of_rules(vpcs, behind
             first = int(until(lambda: re.search(r"seq=(\d+)", answers())).group(1))
             last = int(until(lambda: re.search(r"seq=(\d+)", answers())).group(1))
             assert last == first + 1, "answers are missing"
+
+
+def test_an_open_flow_takes_the_way_that_its_route_leads_now(vpcs, behind):
+    """One flow of each instance: through the NAT gateway, then by the internet gateway as itself or not at all, and back."""
+    vpc, nat, address, main, _, instances = behind
+    ec2, everywhere = vpcs.ec2, {"RouteTableId": main, "DestinationCidrBlock": "0.0.0.0/0"}
+    attached = [{"Name": "attachment.vpc-id", "Values": [vpc]}]
+    gateway = ec2.describe_internet_gateways(Filters=attached)["InternetGateways"][0]["InternetGatewayId"]
+    flows = [flow_from(vpcs, instance) for instance in instances]
+    with contextlib.closing(outside(vpcs)) as server:
+        seen_as = lambda: [spoken_as(flow, server) for flow in flows]
+        until(lambda: seen_as() == [address, address], 10)
+        own = [describe(ec2, instance["InstanceId"]).get("PublicIpAddress") for instance in instances]
+        assert own[0] and not own[1]
+        ec2.replace_route(**everywhere, GatewayId=gateway)
+        vpcs.settle()
+        assert seen_as() == own
+        ec2.replace_route(**everywhere, NatGatewayId=nat)
+        vpcs.settle()
+        assert seen_as() == [address, address]
+    for flow in flows:
+        flow.close()
+
+
+def flow_from(lab, instance):
+    """A socket of the instance's; what it sends is one flow."""
+    records = pathlib.Path(f"/run/fogbank-lab/{lab.name}").glob(f"*/instances/{instance['InstanceId']}/record.json")
+    (record,) = records
+    namespace = f"/proc/{json.loads(record.read_text())['pid']}/ns/net"
+    return within(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+def outside(lab):
+    """Hears what comes to `internet`."""
+    def bound():
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind((OUTSIDE, 5555))
+        server.settimeout(0.5)
+        return server
+
+    return within(f"/run/netns/fb-{lab.name}-internet", bound)
+
+
+def spoken_as(flow, server):
+    """The address under which what is said now comes to the server; `None` where it does not."""
+    said = os.urandom(8)
+    flow.sendto(said, (OUTSIDE, 5555))
+    try:
+        while True:
+            heard, (address, _) = server.recvfrom(64)
+            if heard == said:
+                return address
+    except TimeoutError:
+        return None
 
 
 def test_the_acl_of_a_nat_gateways_subnet_judges_what_goes_through_it(vpcs, behind):

@@ -192,8 +192,22 @@ fn by_an_egress_only_gateway_come_answers_alone() {
     let mut own = Flow::open(&segment.hosts[0].guests[&1], BEYOND, 80);
     segment.apply(&wide(RouteTo::Internet), &ports);
     assert!(own.lives());
-    // Without a route nothing goes out, and nothing comes in.
+    let asks = segment.hosts[0].guests[&1].run(|| UdpSocket::bind((ip6(1), 6000)).unwrap());
+    let beyond = segment.internet.run(|| UdpSocket::bind((BEYOND, 5000)).unwrap());
+    for socket in [&asks, &beyond] {
+        socket.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
+    }
+    let answered = || {
+        beyond.send_to(b"answer", (ip6(1), 6000)).unwrap();
+        heard(&asks).is_some()
+    };
+    asks.send_to(b"question", (BEYOND, 5000)).unwrap();
+    assert!(heard(&beyond).is_some() && answered());
+    segment.apply(&wide(RouteTo::EgressOnly), &ports);
+    assert!(answered());
+    // Without a route nothing goes out, and nothing comes in, not even an answer.
     segment.apply(&wide(RouteTo::Nowhere), &ports);
+    assert!(!answered(), "an answer comes by a way that there is no more");
     shut(&segment.hosts[0].guests[&1], BEYOND, Tcp(80));
     shut(&segment.internet, ip6(1), Tcp(80));
     // What no instance has is dropped on the host that it comes to, and does not come back.

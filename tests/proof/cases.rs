@@ -154,6 +154,9 @@ impl Palette {
                 [169, 254, 169, 254],
                 [169, 254, 169, 253],
                 [169, 254, 1, 1],
+                // In transit between a host and its routers, maybe.
+                [169, 254, 192, 1],
+                [169, 254, 192, 2],
             ]));
         }
         let others = |ip: &Ipv4Addr| !self.elastic.contains(ip) && !is_own(made, *ip) && !on_flat(made, *ip);

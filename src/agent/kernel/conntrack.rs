@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv4Addr;
 
+use super::leaving::Leaving;
 use super::nfnetlink::{Nfnetlink, attribute, attributes, write};
 use super::{flat, paths, private_nat, subnets};
 use crate::crash::{self, Point};
@@ -41,6 +42,8 @@ pub struct Keep {
     pub reserved: Vec<Range4>,
     /// Networks whose way to the outside is another now: flows that went the old one end.
     pub turned: BTreeSet<Cidr4>,
+    /// In the router of a VPC: the ways of its ports.
+    pub leaving: Leaving,
 }
 
 impl Keep {
@@ -72,6 +75,7 @@ impl Keep {
             ranges,
             reserved,
             turned,
+            leaving: Leaving::new(state),
         }
     }
 
@@ -122,7 +126,8 @@ pub fn stale(flow: &Flow, keep: &Keep) -> bool {
     let here = to != answerer && keep.to_private.get(&to) == Some(&answerer);
     let translated = here || keep.translated.contains(&from);
     let as_host = from != answered && !shared && keep.instances.contains(&from) && !translated;
-    to_elastic || as_elastic || as_host || keep.has_turned(from, answerer)
+    let led_away = keep.leaving.is_other(from, answerer, answered, &keep.to_elastic);
+    to_elastic || as_elastic || as_host || led_away || keep.has_turned(from, answerer)
 }
 
 fn ends(tuple: &[u8]) -> Option<(Ipv4Addr, Ipv4Addr)> {
@@ -199,6 +204,7 @@ mod tests {
             ranges: vec!["10.0.0.4-10.0.0.99".parse().unwrap()],
             reserved: vec!["10.0.0.40-10.0.0.43".parse().unwrap()],
             turned: BTreeSet::new(),
+            leaving: Leaving::default(),
         }
     }
 

@@ -8,8 +8,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::host::Pass;
+use super::model::*;
 use super::policy::{self, Lookup};
-use super::render::Side;
+use super::render::{Host, Side, range};
 use super::routes::{self, Key, Route};
 use super::{neighbours, subnets};
 use crate::agent::names::port_name;
@@ -41,6 +42,25 @@ pub fn central(state: &HostState) -> impl Iterator<Item = &Arc<PlaceSection>> + 
 /// Whether the way out of some network is by another host.
 pub fn relays(state: &HostState) -> bool {
     state.networks.values().any(|network| matches!(network.exit, Exit::By(_)))
+}
+
+/// A source in the instances' range enters by the flat interface only from the host where its instance is; not from one
+/// that was declared dead and lives, nor from a machine that calls itself so.
+pub fn source(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
+    let flat = || host.flat(Field::InInterface);
+    let mut rules = Vec::new();
+    // Only peers are heard by VXLAN, and an instance there may hand on what others have sent.
+    if host.side.is_router() {
+        return rules;
+    }
+    for network in state.networks.values() {
+        let reserved = network.reserved.iter();
+        rules.extend(reserved.map(|part| Rule::accept(vec![flat(), range(Field::Source, *part)])));
+        rules.push(Rule::goto(vec![flat(), range(Field::Source, network.range)], "peer_source"));
+    }
+    let peer = Match::within(&[Field::Source, Field::EtherSource], "peers");
+    table.chains.insert("peer_source".into(), Chain::of(vec![Rule::accept(vec![peer]), Rule::drop(vec![])]));
+    rules
 }
 
 impl Pass<'_> {

@@ -23,6 +23,7 @@ pub mod host;
 pub mod inspect;
 pub mod ipv6;
 pub mod json;
+pub mod leaving;
 pub mod links;
 pub mod model;
 pub mod neighbours;

@@ -266,42 +266,31 @@ fn peers(state: &HostState, table: &mut Table) {
     table.sets.insert("unreached".into(), Set::keys(&["ipv4_addr"], unreached.flat_map(addresses)));
 }
 
-/// A source in the instances' range enters by the flat interface only from the host where its instance is; not from one
-/// that was declared dead and lives, nor from a machine that calls itself so.
-fn from_flat(state: &HostState, host: &Host, table: &mut Table) -> Vec<Rule> {
-    let flat = || host.flat(Field::InInterface);
-    let mut rules = Vec::new();
-    // Only peers are heard by VXLAN, and an instance there may hand on what others have sent.
-    if host.side.is_router() {
-        return rules;
-    }
-    for network in state.networks.values() {
-        let reserved = network.reserved.iter();
-        rules.extend(reserved.map(|part| Rule::accept(vec![flat(), range(Field::Source, *part)])));
-        rules.push(Rule::goto(vec![flat(), range(Field::Source, network.range)], "peer_source"));
-    }
-    let peer = Match::within(&[Field::Source, Field::EtherSource], "peers");
-    table.chains.insert("peer_source".into(), Chain::of(vec![Rule::accept(vec![peer]), Rule::drop(vec![])]));
-    rules
-}
-
 fn source(state: &HostState, host: &Host, table: &mut Table) {
-    let from = |interface| vec![interface, Match::within(&[Field::Source], "instances")];
+    let instances = || Match::within(&[Field::Source], "instances");
     let mut rules = vec![other_table()];
+    // First what most packets are.
     if !host.one_nic() {
-        let mut outside: Vec<_> =
-            networks(state).map(|net| Rule::drop(vec![range(Field::Source, net)])).collect();
-        outside.push(Rule::drop(vec![Match::within(&[Field::Source], "instances")]));
-        table.chains.insert("public_source".into(), Chain::of(outside));
+        let nets = networks(state).map(|net| Rule::drop(vec![range(Field::Source, net)]));
+        let forged = match host.side {
+            Side::Host => transit::forged().into_iter().collect(),
+            Side::Router(_) => subnets::forged(state),
+        };
+        let all = nets.chain(forged).chain([Rule::drop(vec![instances()])]).collect();
+        table.chains.insert("public_source".into(), Chain::of(all));
         rules.push(Rule::goto(vec![host.public(Field::InInterface)], "public_source"));
     }
     rules.push(Rule::goto(vec![any_port(Field::InInterface)], "port_source"));
-    // Between routers an instance may hand on what one of here has sent.
     match host.side {
-        Side::Host => rules.extend([transit::source(), Rule::drop(from(host.flat(Field::InInterface)))]),
+        Side::Host => {
+            rules.push(transit::source());
+            rules.extend(transit::forged());
+            rules.push(Rule::drop(vec![host.flat(Field::InInterface), instances()]));
+        }
+        // Between routers an instance may hand on what one of here has sent.
         Side::Router(_) => rules.push(peerings::source()),
     }
-    rules.extend(from_flat(state, host, table));
+    rules.extend(flat::source(state, host, table));
     table.chains.insert("source".into(), Chain::base(("filter", "prerouting", -450), rules));
     let device = [Field::InInterface, Field::EtherSource];
     let mut rules =

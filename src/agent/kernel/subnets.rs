@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use super::host::Pass;
 use super::model::*;
 use super::policy::{self, Lookup};
-use super::render::{Host, name};
+use super::render::{Host, name, range};
 use super::routes::{self, Key, Kind, Route};
 use crate::agent::names::{PEERING_GATEWAY, ROUTER_OUT, TRANSIT_GATEWAY, peering_name, port_name};
 use crate::plan::{HostState, NatSection, RouteSection, RouteTo, VpcSection};
-use crate::types::{Cidr4, EniId, NatGatewayId};
+use crate::types::{Cidr4, EniId, NatGatewayId, Range4};
 
 /// The order of the rules that send marked packets to their tables.
 pub(super) const BY_MARK: u32 = 14_210;
@@ -36,6 +36,12 @@ pub fn render(state: &HostState, table: &mut Table) {
     table.sets.insert("nat_gateways".into(), Set::keys(&["ipv4_addr"], keys));
     let asked = vec![Rule::by_state(), Rule::drop(vec![])];
     table.chains.insert("from_outside".into(), Chain::of(asked));
+}
+
+/// From outside: what the VPC's blocks hold is within it, also where no subnet has it yet.
+pub fn forged(state: &HostState) -> Vec<Rule> {
+    let blocks = state.vpcs.values().flat_map(|vpc| vpc.cidrs.iter());
+    blocks.map(|own| Rule::drop(vec![range(Field::Source, Range4::from(*own))])).collect()
 }
 
 /// What goes through between the other hosts' routers and the outside: to NAT gateways, and the answers.

@@ -62,9 +62,19 @@ pub fn render(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("from_vxlan".into(), Chain::of(rules));
 }
 
+/// The addresses in transit, whether or not any leads here.
+fn every() -> Option<Range4> {
+    Range4::new(transit(0), transit(MAX_TRANSIT))
+}
+
 /// Ahead of everything: a router's packets come from where its elastic IPs are.
 pub fn source() -> Rule {
     Rule::goto(vec![any_transit(Field::InInterface)], "transit_source")
+}
+
+/// Nobody else's do: the host would make the elastic IP itself of such a source.
+pub fn forged() -> Option<Rule> {
+    Some(Rule::drop(vec![range(Field::Source, every()?)]))
 }
 
 /// What is for the host itself: VXLAN from its peers, and nothing from its routers.
@@ -98,8 +108,7 @@ pub fn enter(host: &Host, table: &mut Table) -> Vec<Rule> {
 
 /// Where its router is not here, an elastic IP leads nowhere, and not after the default route.
 pub fn lost(mut at: Vec<Match>) -> Option<Rule> {
-    let every = Range4::new(transit(0), transit(MAX_TRANSIT))?;
-    at.extend([Match::Dnat(true), range(Field::Destination, every)]);
+    at.extend([Match::Dnat(true), range(Field::Destination, every()?)]);
     Some(Rule::drop(at))
 }
 

@@ -236,8 +236,10 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     ];
     table.chains.insert("from_public".into(), Chain::of(rules));
     let answers = vec![Match::is(Field::CtDirection, Value::Word("reply"))];
-    let rules = vec![Rule { matches: answers, ..Rule::by_state() }, Rule::drop(vec![])];
+    let rules = vec![Rule { matches: answers.clone(), ..Rule::by_state() }, Rule::drop(vec![])];
     table.chains.insert("answers".into(), Chain::of(rules));
+    let about = [answers, vec![Match::is(Field::CtState, Value::Word("related"))]].concat();
+    table.chains.insert("about".into(), Chain::of(vec![Rule::accept(about), Rule::drop(vec![])]));
     // Whatever an instance hands on for others, outside it is itself.
     let own = Match::within(&[Field::InInterface, Field::Source6], "port_addresses");
     table.chains.insert("to_public".into(), Chain::of(vec![Rule::accept(vec![own]), Rule::drop(vec![])]));
@@ -253,9 +255,13 @@ fn open_chain(table: u16) -> String {
 }
 
 /// Who comes in from outside: with what begins there, to whom a route table leads through an internet gateway, and only for as
-/// long as it does; with answers, and what is said about them on the way, anybody. But what it leads to a peer is answered by
-/// the peer, and by nobody outside who has taken a peer's address. The longest route counts.
+/// long as it does; with answers, to whom it leads through either gateway; with what is said about a flow on its way, anybody. But
+/// what it leads to a peer is answered by the peer, and by nobody outside who has taken a peer's address. The longest route
+/// counts. A table without a way out has none in.
 fn open(routes: &[Route6Section]) -> Vec<Rule> {
+    if !routes.iter().any(|route| matches!(route.to, RouteTo::Internet | RouteTo::EgressOnly)) {
+        return vec![Rule::drop(vec![])];
+    }
     let mut routes: Vec<_> = routes.iter().collect();
     routes.sort_by_key(|route| std::cmp::Reverse((route.destination.prefix_len(), route.destination)));
     let mut rules: Vec<_> = routes
@@ -265,11 +271,12 @@ fn open(routes: &[Route6Section]) -> Vec<Rule> {
             match route.to {
                 RouteTo::Internet => Rule::accept(from),
                 RouteTo::Peering(_) => Rule::drop(from),
-                _ => Rule::goto(from, "answers"),
+                RouteTo::EgressOnly => Rule::goto(from, "answers"),
+                RouteTo::Nowhere | RouteTo::Interface(_) | RouteTo::Nat(_) => Rule::goto(from, "about"),
             }
         })
         .collect();
-    rules.push(Rule::goto(vec![], "answers"));
+    rules.push(Rule::goto(vec![], "about"));
     rules
 }
 
@@ -326,11 +333,27 @@ mod tests {
             route("2001:db8:1::/48", RouteTo::EgressOnly),
             route("2001:db8:1:2::/64", RouteTo::Internet),
             route("2001:db8:2::/56", RouteTo::Peering(VpcPeeringConnectionId::from_random(1))),
+            route("2001:db8:3::/48", RouteTo::Nowhere),
         ]);
         let actions: Vec<_> = rules.into_iter().map(|rule| (rule.action, rule.matches.len())).collect();
-        let answers = || Verdict::Goto("answers".into());
-        let wanted =
-            [(Verdict::Accept, 1), (Verdict::Drop, 1), (answers(), 1), (Verdict::Accept, 0), (answers(), 0)];
+        let to = |chain: &str| Verdict::Goto(chain.into());
+        let wanted = [
+            (Verdict::Accept, 1),
+            (Verdict::Drop, 1),
+            (to("about"), 1),
+            (to("answers"), 1),
+            (Verdict::Accept, 0),
+            (to("about"), 0),
+        ];
         assert_eq!(actions, wanted.map(|(verdict, matches)| (Action::Verdict(verdict), matches)));
+    }
+
+    #[test]
+    fn no_answer_comes_in_where_no_route_leads_out() {
+        let everything = "::/0".parse().unwrap();
+        let gone = Route6Section { destination: everything, to: RouteTo::Nowhere };
+        for routes in [&[][..], &[gone]] {
+            assert_eq!(open(routes), [Rule::drop(vec![])]);
+        }
     }
 }

@@ -126,6 +126,10 @@ async fn reply(
     way: Way,
 ) -> Option<Vec<u8>> {
     let place = Place::of(states, eni)?;
+    // What follows a question that was let through comes through for as long as connection tracking knows of that.
+    if place.vpc().is_some_and(|vpc| !vpc.dns_support) {
+        return None;
+    }
     // Whoever else asks behind this port is no instance of ours.
     if !place.port.private_ips().any(|ip| peer.ip() == IpAddr::V4(ip)) {
         return None;
