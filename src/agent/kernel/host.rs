@@ -17,6 +17,7 @@ use super::probe::{self, Care};
 use super::render::{self, Side};
 use super::routes::{self, Route};
 use super::sides::outside_switches;
+use super::ways::together;
 use super::{ipv6, neighbours, policy, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
@@ -246,9 +247,13 @@ impl<'a> Pass<'a> {
     pub(super) fn switches(&mut self, subject: &str, switches: &[sysctl::Switch]) {
         for switch in switches {
             if let Err(error) = sysctl::ensure(switch) {
-                self.fail(subject.to_owned(), format!("cannot set {} to {}: {error}", switch.0, switch.1));
+                self.unset(subject, switch, &error);
             }
         }
+    }
+
+    fn unset(&mut self, subject: &str, (switch, value): &sysctl::Switch, error: &std::io::Error) {
+        self.fail(subject.to_owned(), format!("cannot set {switch} to {value}: {error}"));
     }
 
     /// The ports, the ways to them and to those of other hosts.
@@ -260,6 +265,7 @@ impl<'a> Pass<'a> {
         self.flat_routes(&mut routes);
         self.side_routes(&mut routes);
         self.side_links(&mut neighbours).await;
+        let mut down = Vec::new();
         for port in state.ports.values() {
             let name = port_name(port.eni);
             let Some(link) = self.links.get(&name).cloned() else {
@@ -267,6 +273,9 @@ impl<'a> Pass<'a> {
                 continue;
             };
             if self.port(port, &name, &link).await {
+                if !link.up {
+                    down.push((link.index, port.eni));
+                }
                 let source = state.networks.get(&port.network).map(|network| network.gateway);
                 let route = Route { source, ..Route::by(link.index) };
                 let subject = format!("port {}", port.eni);
@@ -277,6 +286,7 @@ impl<'a> Pass<'a> {
                 self.served.push(sysctl::Port::of(port));
             }
         }
+        self.raise_ports(down).await;
         self.write_neighbours(&neighbours).await;
         self.write_routes(&routes).await;
         self.write_policy().await;
@@ -289,31 +299,14 @@ impl<'a> Pass<'a> {
             self.fail(subject, format!("interface {name} belongs to {alias}; remove it"));
             return false;
         }
-        let others = link.told.not_so(sysctl::port(&sysctl::Port::of(port)));
-        self.switches(&subject, &others);
+        if let Err((switch, error)) = link.told.ensure(&sysctl::port(&sysctl::Port::of(port))) {
+            self.unset(&subject, &switch, &error);
+        }
         if link.mac != PORT_MAC.0 {
             let set = links::set_mac(self.handle, link.index, PORT_MAC).await;
-            self.check(|| subject.clone(), set);
-        }
-        if !link.up {
-            let up = links::set_up(self.handle, link.index).await;
-            self.check(|| subject, up);
-            crash::point(Point::PortRaised);
+            self.check(|| subject, set);
         }
         true
-    }
-
-    /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
-    pub async fn close_ports(&mut self) {
-        let prefixes = [PORT_PREFIX, TRANSIT_PREFIX, PEERING_PREFIX];
-        let ours = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-        let open = |(name, link): &(&String, &Link)| ours(name) && link.up;
-        let open: Vec<_> =
-            self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();
-        for (name, index) in open {
-            let down = links::set_down(self.handle, index).await;
-            self.check(|| format!("interface {name}"), down);
-        }
     }
 
     /// The flat and the public interface: switches, and an exact proxy entry per instance, announced when it is new.
@@ -336,8 +329,9 @@ impl<'a> Pass<'a> {
             self.check(|| format!("proxy entry {}", place.0), removed);
         }
         let mac = self.flat_mac();
-        for place in want.difference(&have) {
-            let added = neighbours::add_proxy(self.handle, *place).await;
+        let new: Vec<_> = want.difference(&have).collect();
+        let added = together(new.iter().map(|place| neighbours::add_proxy(self.handle, **place))).await;
+        for (place, added) in new.into_iter().zip(added) {
             crash::point(Point::ProxyAdded);
             if let (Ok(()), Some(mac)) = (&added, mac)
                 && let Err(error) = announcer.announce(place.0, place.1, mac)

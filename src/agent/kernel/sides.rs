@@ -1,15 +1,18 @@
-//! What a pass does on one side alone: in a host's own network namespace, or in a VPC's router.
+//! What a pass does on one side alone: in a host's own network namespace, or in a VPC's router; and switching interfaces on and off.
 
 use std::collections::BTreeMap;
 
 use super::host::Pass;
+use super::links::Link;
 use super::render::Side;
 use super::routes::{self, Route};
+use super::ways::together;
 use super::{flat, ipv6, links, neighbours, subnets, sysctl};
 use crate::agent::config::HostConfig;
 use crate::agent::names::*;
+use crate::crash::{self, Point};
 use crate::plan::HostState;
-use crate::types::MacAddr;
+use crate::types::{EniId, MacAddr};
 
 impl Pass<'_> {
     /// The routes that only hosts, or only routers, have.
@@ -59,6 +62,28 @@ impl Pass<'_> {
         if !link.up {
             let up = links::set_up(self.handle, link.index).await;
             self.check(subject, up);
+        }
+    }
+
+    /// No rules keep anybody from the instances, and none can be written: nothing goes in or out.
+    pub async fn close_ports(&mut self) {
+        let prefixes = [PORT_PREFIX, TRANSIT_PREFIX, PEERING_PREFIX];
+        let ours = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        let open = |(name, link): &(&String, &Link)| ours(name) && link.up;
+        let open: Vec<_> =
+            self.links.iter().filter(open).map(|(name, link)| (name.clone(), link.index)).collect();
+        for (name, index) in open {
+            let down = links::set_down(self.handle, index).await;
+            self.check(|| format!("interface {name}"), down);
+        }
+    }
+
+    /// Switches ports on.
+    pub(super) async fn raise_ports(&mut self, down: Vec<(u32, EniId)>) {
+        let raised = together(down.iter().map(|(index, _)| links::set_up(self.handle, *index))).await;
+        for ((_, eni), raised) in down.into_iter().zip(raised) {
+            self.check(|| format!("port {eni}"), raised);
+            crash::point(Point::PortRaised);
         }
     }
 

@@ -2,27 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt, stream};
+
 use super::host::Pass;
 use super::neighbours;
 use super::routes::{self, Route};
 use crate::crash::{self, Point};
 use crate::types::MacAddr;
 
+/// Requests that are under way at a time: the kernel's answers to them fit into a socket's buffer.
+const AT_ONCE: usize = 64;
+
+/// Sends requests without waiting for each one's answer; their results in order.
+pub(super) async fn together<T>(requests: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    stream::iter(requests).buffered(AT_ONCE).collect().await
+}
+
 impl Pass<'_> {
     pub(super) async fn write_routes(&mut self, want: &BTreeMap<routes::Key, (Route, String)>) {
-        for (key, (route, subject)) in want {
-            let mut have = self.routes.get(key).cloned().unwrap_or_default();
-            let result = if let Some(at) = have.iter().position(|have| have == route) {
-                have.remove(at);
-                Ok(())
-            } else if have.is_empty() {
-                routes::add(self.handle, *key, *route).await
-            } else {
-                have.remove(0);
-                routes::change(self.handle, *key, *route).await
-            };
-            self.check(|| format!("{subject}: route {key}"), result);
+        let (new, old): (Vec<_>, Vec<_>) = want.iter().partition(|(key, _)| !self.routes.contains_key(*key));
+        let add =
+            |(key, (route, _)): &(&routes::Key, &(Route, String))| routes::add(self.handle, **key, *route);
+        let added = together(new.iter().map(add)).await;
+        for ((key, (_, subject)), added) in new.into_iter().zip(added) {
+            self.check(|| format!("{subject}: route {key}"), added);
             crash::point(Point::RouteWritten);
+        }
+        for (key, (route, subject)) in old {
+            let mut have = self.routes.get(key).cloned().unwrap_or_default();
+            let same = have.iter().position(|have| have == route);
+            if !have.is_empty() {
+                have.remove(same.unwrap_or_default());
+            }
+            if same.is_none() {
+                let changed = routes::change(self.handle, *key, *route).await;
+                self.check(|| format!("{subject}: route {key}"), changed);
+                crash::point(Point::RouteWritten);
+            }
             self.remove_routes(*key, have).await;
         }
     }
@@ -40,13 +56,18 @@ impl Pass<'_> {
             Ok(have) => have,
             Err(error) => return self.fail("neighbours".into(), error),
         };
-        for (place, (mac, subject)) in want {
-            // Without our mark nobody would take it away again.
-            if have.get(place).is_none_or(|entry| entry.mac != mac.0 || !entry.ours) {
-                let set = neighbours::set(self.handle, *place, *mac).await;
-                self.check(|| subject.clone(), set);
-                crash::point(Point::NeighbourSet);
-            }
+        // Without our mark nobody would take it away again.
+        let as_wanted = |entry: &neighbours::Entry, mac: &MacAddr| entry.mac == mac.0 && entry.ours;
+        let other =
+            want.iter().filter(|(place, (mac, _))| !have.get(place).is_some_and(|e| as_wanted(e, mac)));
+        let other: Vec<_> = other.collect();
+        let set = |(place, (mac, _)): &(&neighbours::Place, &(MacAddr, String))| {
+            neighbours::set(self.handle, **place, *mac)
+        };
+        let set = together(other.iter().map(set)).await;
+        for ((_, (_, subject)), set) in other.into_iter().zip(set) {
+            self.check(|| subject.clone(), set);
+            crash::point(Point::NeighbourSet);
         }
         let ports = self.cables();
         for place in have.keys().filter(|place| ports.contains(&place.1) && !want.contains_key(place)) {
