@@ -74,7 +74,7 @@ impl Answers {
 
     /// Keeps an answer, where that is worth it.
     pub fn keep(&self, question: Question, answer: &Answer, of: &Of) {
-        let length = answer.before_id.len() + answer.after_id.len();
+        let length = answer.len();
         if !(WORTH..=ROOM / 4).contains(&length) {
             return;
         }
@@ -114,6 +114,10 @@ impl Answer {
         let text = Bytes::from(text);
         let after_id = text.slice((at + id.len()).min(text.len())..);
         Self { before_id: text.slice(..at), after_id, made }
+    }
+
+    pub fn len(&self) -> usize {
+        self.before_id.len() + self.after_id.len()
     }
 
     /// The text with another request id.

@@ -15,6 +15,9 @@ use crate::types::Micros;
 /// Pairs of a request that names only a few things: a filter with many patterns may take as many times as long.
 const FEW_PAIRS: usize = 32;
 
+/// To hand on so much takes long enough for others to wait for.
+const LARGE: usize = 64 << 10;
+
 /// A read that is asked for.
 pub(super) struct Read {
     pub caller: Caller,
@@ -39,19 +42,20 @@ pub(super) async fn answer<B: Backend>(
         endpoint: caller.endpoint.clone(),
         pairs,
     };
-    let of = Of { world: door.backend.world(), status: door.backend.status(), at: Instant::now() };
-    if let Some(known) = door.answers.find(&question, &of) {
-        return Ok(known.told(&id));
-    }
     let account = caller.owner.account;
     let _share = door.of_accounts.take(account).await;
-    let thread = if is_plain { door.quick.thread(account, action.name(), of.at) } else { Thread::Own };
+    let begun = Instant::now();
+    let known = door.answers.find(&question, &of(door, begun));
+    let thread = if is_plain { door.quick.thread(account, action.name(), begun) } else { Thread::Own };
     // The account's share is held meanwhile: it has no more than that before anybody else's next request.
-    if thread == Thread::ThisInTurn {
+    if known.as_ref().map_or(thread == Thread::ThisInTurn, |known| known.len() >= LARGE) {
         tokio::task::yield_now().await;
     }
     // What was committed while others had their turn is to be seen, too.
-    let of = Of { world: door.backend.world(), status: door.backend.status(), at: Instant::now() };
+    let of = of(door, Instant::now());
+    if let Some(known) = known.and_then(|_| door.answers.find(&question, &of)) {
+        return Ok(known.told(&id));
+    }
     let work = || -> Result<String, Fault> {
         let view = View { world: &of.world, status: &of.status, caller: &caller, now };
         Ok(query::encode_response(&look(&view, &action)?, &version, &id))
@@ -66,6 +70,10 @@ pub(super) async fn answer<B: Backend>(
         door.answers.keep(question, &made, &of);
     }
     Ok(made.told(&id))
+}
+
+fn of<B: Backend>(door: &Door<B>, at: Instant) -> Of {
+    Of { world: door.backend.world(), status: door.backend.status(), at }
 }
 
 fn look(view: &View<'_>, action: &Action) -> Result<Response, Fault> {
