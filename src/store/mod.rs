@@ -7,6 +7,7 @@
 mod at_once;
 mod batch;
 mod cell;
+mod checkpoint;
 mod connection;
 mod copy;
 mod follower;

@@ -8,8 +8,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, SqliteConnection};
 
-use super::StateDir;
 use super::connection::Connection;
+use super::{StateDir, checkpoint};
 
 /// Statements that stay prepared: a batch of changes has one for each number of rows.
 const STATEMENTS: usize = 400;
@@ -76,6 +76,7 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         // Every commit is on disk before it is answered.
         .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", checkpoint::LOG)
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()

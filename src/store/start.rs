@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
+use super::checkpoint;
 use super::follower::{Follower, READERS, Reader, Touch, listen};
 use super::history::{self, Standing};
 use super::link::Link;
@@ -121,7 +122,10 @@ impl Shared {
         let hints = [reports.clone(), self.news.clone()];
         let keeper = Keeper::new(link, publisher.clone(), status.clone(), stored, server.clone(), hints);
         tokio::spawn(keeper.run(users));
-        let Place::Postgres(options) = &self.place else { return (None, user) };
+        let Place::Postgres(options) = &self.place else {
+            tokio::spawn(checkpoint::keep_short(self.place.clone(), publisher.worlds()));
+            return (None, user);
+        };
         let (readers, queue) = mpsc::channel(READERS);
         let mut link = Link::new(self.place.clone(), "reader", None);
         link.at_once().await;

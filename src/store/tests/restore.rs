@@ -175,6 +175,28 @@ async fn what_another_has_committed_to_a_file_is_caught_up_with_before_anything_
 }
 
 #[tokio::test]
+async fn the_log_is_brought_into_the_database_beside_the_writer() {
+    let bed = Bed::sqlite();
+    let a = bed.server("a").await.unwrap();
+    seed(&a).await;
+    let Place::Sqlite(path) = &bed.place else { panic!("a file") };
+    let copies = TempDir::new();
+    // The database without its log.
+    let copied = async |number: usize| {
+        let copy = copies.0.join(number.to_string());
+        std::fs::copy(path, &copy).unwrap();
+        Store::open(&Place::Sqlite(copy)).await.ok()?.load().await.ok()
+    };
+    for number in 0..1000 {
+        if copied(number).await.is_some_and(|world| world == *a.world()) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("what was committed is in the log alone");
+}
+
+#[tokio::test]
 async fn a_store_is_copied_and_the_old_one_is_not_gone_back_to_unnoticed() {
     let cluster = Cluster::new();
     let old = Bed::sqlite();
