@@ -77,6 +77,8 @@ fn sqlite_options(path: &Path) -> SqliteConnectOptions {
         // Every commit is on disk before it is answered.
         .synchronous(SqliteSynchronous::Full)
         .pragma("wal_autocheckpoint", checkpoint::LOG)
+        // What one statement of many rows may have to undo would be a file in /var/tmp.
+        .pragma("temp_store", "MEMORY")
         .foreign_keys(true)
         .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging()
