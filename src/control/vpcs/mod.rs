@@ -93,7 +93,7 @@ pub fn has_dependencies(what: &str, id: impl std::fmt::Display) -> Fault {
     FaultCode::DependencyViolation.with(format!("The {what} '{id}' has dependencies and cannot be deleted."))
 }
 
-/// The number after the highest in use, else the lowest that is free: what has just gone is not given again at once.
+/// The number after the highest in use, else the lowest that is free: of what has gone only the highest is given again at once.
 /// `used` goes up.
 pub fn next_number(used: impl DoubleEndedIterator<Item = u32> + Clone, most: u32) -> Option<u32> {
     let highest = used.clone().next_back().unwrap_or(0);
