@@ -1,7 +1,9 @@
 //! A connection that is made again when it is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
 
 use super::connection::Connection;
@@ -12,6 +14,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The first pause between attempts, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+/// Whose turn it is to write to a file. SQLite would have who comes second sleep for 1, 2, 5, 10, … ms until the first is ready;
+/// in a queue he goes on at once.
+pub(super) type Turns = Arc<Mutex<()>>;
+
 /// A connection to the store, up or being made again.
 pub(super) struct Link {
     place: Place,
@@ -20,11 +26,20 @@ pub(super) struct Link {
     connection: Option<Connection>,
     attempt: Option<JoinHandle<Result<Connection, sqlx::Error>>>,
     pause: Duration,
+    turns: Turns,
 }
 
 impl Link {
-    pub const fn new(place: Place, name: &'static str, connection: Option<Connection>) -> Self {
-        Self { place, name, connection, attempt: None, pause: PAUSE.0 }
+    pub fn new(place: Place, name: &'static str, connection: Option<Connection>, turns: &Turns) -> Self {
+        Self { place, name, connection, attempt: None, pause: PAUSE.0, turns: turns.clone() }
+    }
+
+    /// Waits until nobody else in this process writes to the file. Postgres has a queue of its own, for all servers.
+    pub async fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        if self.is_postgres() {
+            return None;
+        }
+        Some(self.turns.clone().lock_owned().await)
     }
 
     pub const fn is_up(&self) -> bool {

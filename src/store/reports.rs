@@ -258,6 +258,7 @@ impl Keeper {
     }
 
     async fn write(&mut self, due: &Due) -> Result<(), sqlx::Error> {
+        let _turn = self.link.turn().await;
         let Some(connection) = self.link.up() else { return Ok(()) };
         let written = write(connection, due, &self.server).await;
         let version = match written {

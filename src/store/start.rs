@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::checkpoint;
 use super::follower::{Follower, READERS, Reader, Touch, listen};
 use super::history::{self, Standing};
-use super::link::Link;
+use super::link::{Link, Turns};
 use super::memory::Memory;
 use super::place::Place;
 use super::publish::Publisher;
@@ -77,11 +77,12 @@ pub async fn start(mut store: Store, settings: WriterSettings) -> Result<Handle,
     let status = Arc::new(ArcSwap::from_pointee(stored.0.clone()));
     let server: Arc<str> = history::random_tag().into();
     let Store { place, connection, .. } = store;
-    let shared = Shared { place, publisher, status, server, news: Arc::default(), touch: Arc::default() };
+    let (news, touch, turns) = (Arc::default(), Arc::default(), Turns::default());
+    let shared = Shared { place, publisher, status, server, news, touch, turns };
     let (readers, users) = shared.keep_up(stored).await;
     let (jobs, queue) = mpsc::channel(QUEUE);
     let (reloads, reload_queue) = mpsc::channel(1);
-    let Shared { place, publisher, status, server, news, touch } = shared;
+    let Shared { place, publisher, status, server, news, touch, turns } = shared;
     let handle = Handle {
         publisher: publisher.clone(),
         status: status.clone(),
@@ -92,7 +93,7 @@ pub async fn start(mut store: Store, settings: WriterSettings) -> Result<Handle,
         touch,
         _users: users,
     };
-    let link = Link::new(place, "writer", Some(connection));
+    let link = Link::new(place, "writer", Some(connection), &turns);
     let writer = Writer { link, publisher, status, give_up, server, doubt: None };
     tokio::spawn(writer.run(queue, reload_queue));
     Ok(handle)
@@ -106,6 +107,7 @@ struct Shared {
     server: Arc<str>,
     news: Arc<Notify>,
     touch: Arc<Touch>,
+    turns: Turns,
 }
 
 impl Shared {
@@ -117,7 +119,7 @@ impl Shared {
         let (commits, reports) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (user, users) = mpsc::channel(1);
         let (publisher, status, server) = (&self.publisher, &self.status, &self.server);
-        let mut link = Link::new(self.place.clone(), "reports", None);
+        let mut link = Link::new(self.place.clone(), "reports", None, &self.turns);
         link.at_once().await;
         let hints = [reports.clone(), self.news.clone()];
         let keeper = Keeper::new(link, publisher.clone(), status.clone(), stored, server.clone(), hints);
@@ -127,7 +129,7 @@ impl Shared {
             return (None, user);
         };
         let (readers, queue) = mpsc::channel(READERS);
-        let mut link = Link::new(self.place.clone(), "reader", None);
+        let mut link = Link::new(self.place.clone(), "reader", None, &self.turns);
         link.at_once().await;
         let (publisher, touch) = (publisher.clone(), self.touch.clone());
         let follower = Follower { link, publisher, hint: commits.clone(), touch };

@@ -128,6 +128,7 @@ impl Writer {
     async fn together(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Outcome>, CommitError> {
         let mut tries = 1;
         loop {
+            let _turn = self.link.turn().await;
             let Some(connection) = self.link.up() else { return Err(CommitError::Lost) };
             let status = self.status.load_full();
             let transacted =
