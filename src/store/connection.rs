@@ -26,6 +26,9 @@ pub(super) struct Statement {
 /// again are not worth preparing.
 const TOGETHER: usize = 200;
 
+/// Values of a transaction whose text stays prepared: one of more rows is seldom the same again.
+const KEPT: usize = 1000;
+
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum For {
@@ -78,11 +81,17 @@ impl Connection {
         Ok(())
     }
 
-    /// SQLite: a write transaction of statements whose values are in order, from its BEGIN to its COMMIT, in one turn. After an
-    /// error it may still be open.
+    /// A write transaction, from its BEGIN to its COMMIT; with SQLite in one turn. After an error it may still be open.
     pub async fn transaction(&mut self, statements: &[Statement]) -> Result<(), sqlx::Error> {
+        let Self::Sqlite(one) = self else {
+            self.begin(For::Writing).await?;
+            self.run_all(statements).await?;
+            return self.commit().await;
+        };
         let cells: Vec<&Cell> = statements.iter().flat_map(|one| &one.cells).collect();
-        self.run(&format!("BEGIN IMMEDIATE;{}COMMIT", joined(statements)), &cells).await.map(drop)
+        let sql = format!("BEGIN IMMEDIATE;{}COMMIT", joined(statements));
+        let kept = cells.len() <= KEPT;
+        bound!(Sqlite, &sql, cells).persistent(kept).execute(&mut **one).await.map(drop)
     }
 
     pub async fn rows(&mut self, sql: &str, cells: &[&Cell]) -> Result<Vec<DbRow>, sqlx::Error> {
