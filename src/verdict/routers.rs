@@ -181,12 +181,16 @@ impl Walk<'_> {
         self.by_public()
     }
 
-    /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there, and nothing of a link.
+    /// From a host into its router of a VPC. Nothing of the VPC's own addresses comes from there, nor of its peers', and nothing of
+    /// a link.
     pub fn enter_router(&mut self, here: &Arc<str>, vpc: &Vpc, target: &Served) -> Result<(), Blocked> {
         self.leave(Interface::Cable(vpc.id));
         self.enter_part(here, Some(vpc.id), Interface::Cable(vpc.id));
         let source = self.packet.source;
-        if places::blocks(vpc).any(|block| covers(block, source)) || link::is_nobodys(source) {
+        let holds = |vpc: &Vpc| places::blocks(vpc).any(|block| covers(block, source));
+        let peers = self.world.peerings.keys().filter_map(|id| places::at_other_end(self.world, *id, vpc.id));
+        let of_peer = source.is_ipv4() && peers.into_iter().any(|peer| holds(&peer));
+        if holds(vpc) || of_peer || link::is_nobodys(source) {
             return Err(Blocked::ForgedSource);
         }
         if source.is_ipv4() || self.is_open(vpc, target) { Ok(()) } else { Err(Blocked::ClosedToOutside) }

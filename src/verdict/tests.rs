@@ -145,6 +145,23 @@ fn outside_needs_a_route_a_gateway_and_an_elastic_address() {
 }
 
 #[test]
+fn nobody_outside_has_an_address_of_a_peers() {
+    let mut bench = Bench::small();
+    let vpc = vpc(&mut bench);
+    let a = vpc.run(&mut bench);
+    vpc.open(&mut bench);
+    let (public, far) = (elastic(&mut bench, a), Ipv4Addr::new(10, 9, 1, 1));
+    let ends = |bench: &Bench| end(&ask(bench, &Origin::Outside, far, public));
+    assert_eq!(ends(&bench), Ok((Place::Interface(a), far.into())));
+    let peer = bench.told("vpcId", "CreateVpc", &[("CidrBlock", "10.9.0.0/16")]);
+    let two = [("VpcId", &*vpc.id.to_string()), ("PeerVpcId", &peer)];
+    let id = bench.told("vpcPeeringConnectionId", "CreateVpcPeeringConnection", &two);
+    assert!(ends(&bench).is_ok(), "nobody has answered yet");
+    bench.call("AcceptVpcPeeringConnection", &[("VpcPeeringConnectionId", &id)]).unwrap();
+    assert_eq!(ends(&bench), Err(Blocked::ForgedSource));
+}
+
+#[test]
 fn between_vpcs_and_within_one_an_elastic_address_is_seen_as_one() {
     let mut bench = Bench::small();
     let (one, other) = (vpc(&mut bench), vpc(&mut bench));

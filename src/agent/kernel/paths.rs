@@ -111,6 +111,9 @@ fn forward(state: &HostState, host: &Host, table: &mut Table) {
     table.chains.insert("inward".into(), Chain::of(inward));
     let mut rules = vec![Rule::by_state()];
     rules.extend(from_link(Vec::new()));
+    if host.side.is_router() {
+        rules.extend(subnets::of_peers(state));
+    }
     rules.push(Rule::accept(vec![Match::Dnat(true)]));
     // With one NIC the flat network's other machines come the same way.
     if host.one_nic() {

@@ -4,10 +4,11 @@
 //! hosts (VXLAN's group policy extension): so every router on its way asks the same table, whatever its source address is.
 //! What a table sends to one of the VPC's own blocks is looked up in the main table, where each interface has its /32.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::Pass;
 use super::model::*;
+use super::peerings;
 use super::policy::{self, Lookup};
 use super::render::{Host, name, range};
 use super::routes::{self, Key, Kind, Route};
@@ -40,8 +41,18 @@ pub fn render(state: &HostState, table: &mut Table) {
 
 /// From outside: what the VPC's blocks hold is within it, also where no subnet has it yet.
 pub fn forged(state: &HostState) -> Vec<Rule> {
-    let blocks = state.vpcs.values().flat_map(|vpc| vpc.cidrs.iter());
-    blocks.map(|own| Rule::drop(vec![range(Field::Source, Range4::from(*own))])).collect()
+    from_outside(state.vpcs.values().flat_map(|vpc| vpc.cidrs.iter()))
+}
+
+/// What begins outside: what the blocks of the VPC's peers hold is with them, and who sends as one of those would pass a rule that is
+/// for them. Answers may come from such an address where no route leads to the peer.
+pub fn of_peers(state: &HostState) -> Vec<Rule> {
+    from_outside(peerings::all(state).flat_map(|(_, peer)| peer.cidrs.iter()))
+}
+
+fn from_outside<'c>(blocks: impl Iterator<Item = &'c Cidr4>) -> Vec<Rule> {
+    let blocks: BTreeSet<_> = blocks.collect();
+    blocks.into_iter().map(|block| Rule::drop(vec![range(Field::Source, Range4::from(*block))])).collect()
 }
 
 /// What goes through between the other hosts' routers and the outside: to NAT gateways, and the answers.
