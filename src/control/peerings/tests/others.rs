@@ -125,7 +125,7 @@ fn nobody_outside_is_a_member_of_a_peers_group() {
         let packet = Packet::new(member, destination, Transport::Udp { from: 4000, to: 53 });
         verdict(world, &Facts::default(), origin, packet, None).outcome
     };
-    assert_eq!(ask(&Origin::Outside, elastic), Outcome::Blocked(Blocked::Ingress));
+    assert_eq!(ask(&Origin::Outside, elastic), Outcome::Blocked(Blocked::ForgedSource));
     let over = ask(&Origin::Interface(joined.theirs.id), own.private_ip);
     assert_eq!(over, Outcome::Blocked(Blocked::NoRoute), "which the other has not made");
     // And so say the rules.
