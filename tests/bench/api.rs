@@ -16,7 +16,8 @@ use crate::server::{Credentials, Folder, Server, Settings};
 use crate::size;
 
 pub const ABOUT: &str = "A real `fogbank server`, a release build: every signature verified, every write committed to SQLite with \
-    `synchronous=FULL` on the disk of the working folder before it is answered, throttling off. Nothing changes while reads are measured, so that all but the first answer of a second are told again. Requests are signed beforehand and sent by one \
+    `synchronous=FULL` on the disk of the working folder before it is answered, throttling off. Nothing changes while reads are measured, so \
+    that all but the first answer of a second are told again. Requests are signed beforehand and sent by one \
     thread over kept connections, one under way on each; it shares the machine's cores with the server. `moto` and `ministack` get the same calls; they \
     verify nothing and write nothing. `bare axum` is a handler that answers as many bytes without looking. `append + fdatasync` writes 4 KiB to the \
     end of a file and waits for the disk, measured before and after. A rate is in answers a second; p50 and p99 are from a request's first byte to its \
