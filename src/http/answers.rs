@@ -5,8 +5,7 @@
 //! time only where something is silent or ends, to the second. So it is kept until there is another World, another report or
 //! another second, and told again with a request id of its own.
 
-use std::collections::HashMap;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
@@ -83,7 +82,9 @@ impl Answers {
             known.forget();
         }
         known.bytes += length;
-        known.answers.insert(question, answer.clone());
+        if let Some(older) = known.answers.insert(question, answer.clone()) {
+            known.bytes -= older.len();
+        }
     }
 
     /// What is known of this, and nothing of another.

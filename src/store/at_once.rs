@@ -32,19 +32,19 @@ pub(super) async fn transact(
     status: &Status,
 ) -> Result<Option<Vec<Outcome>>, CommitError> {
     let known = publisher.seen();
+    let generation = known.world.generation + 1;
+    if is_time_to_prune(generation) || crash::is_within_transaction() {
+        return Ok(None);
+    }
     let decided = decide_all(jobs, World::clone(&known.world), status);
     crash::point(Point::StoreDecided);
     if decided.changes.is_empty() {
         return Ok(Some(decided.outcomes));
     }
-    let mark = Mark {
-        generation: known.world.generation + 1,
-        tag: history::random_tag().into(),
-        epoch: known.epoch.clone(),
-    };
+    let mark = Mark { generation, tag: history::random_tag().into(), epoch: known.epoch.clone() };
     let statements = statements(&known, &mark, &decided.changes);
     let values: usize = statements.iter().map(|one| one.cells.len()).sum();
-    if values > VALUES || is_time_to_prune(mark.generation) || crash::is_within_transaction() {
+    if values > VALUES {
         return Ok(None);
     }
     let committed = match connection.transaction(&statements).await {

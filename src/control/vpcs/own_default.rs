@@ -8,7 +8,7 @@ use super::{belongings, subnets, vpc};
 use crate::control::{Decision, defaults, regions};
 use crate::query::{Fault, FaultCode};
 use crate::types::*;
-use crate::world::{Subnet, Vpc};
+use crate::world::Vpc;
 
 /// "A VPC with a size /16 IPv4 CIDR block (172.31.0.0/16)".
 const BLOCK: (Ipv4Addr, u8) = (Ipv4Addr::new(172, 31, 0, 0), 16);
@@ -74,24 +74,7 @@ pub fn make_subnet(decision: &mut Decision<'_>, vpc: &Vpc, zone: Arc<str>) -> Re
             FaultCode::OperationNotPermitted
                 .with(format!("No /{SUBNET} is free in the default VPC {}", vpc.id))
         })?;
-    let id = decision.env.id(SubnetId::from_random);
-    let network = subnets::network(decision, vpc, id, cidr, zone)?;
-    decision.put(Subnet {
-        id,
-        owner: vpc.owner.clone(),
-        vpc: vpc.id,
-        cidr,
-        zone: network.zone.clone(),
-        network: network.name.clone(),
-        is_default: true,
-        map_public_ip: true,
-        block6: None,
-        assign_ipv6: false,
-        created: decision.env.now,
-    });
-    decision.put(network);
-    belongings::ensure(decision, &vpc.owner, vpc.id);
-    Ok(id)
+    subnets::put(decision, vpc, cidr, zone, None, true)
 }
 
 #[cfg(test)]

@@ -28,33 +28,48 @@ pub fn create_subnet(
     if defaults::subnets_of(view.world, vpc.id).count() >= decision.caller.quotas.subnets_per_vpc {
         return Err(FaultCode::SubnetLimitExceeded.with("The maximum number of subnets has been reached."));
     }
-    let id = decision.env.id(SubnetId::from_random);
-    let network = network(decision, &vpc, id, cidr, zone)?;
-    let block6 = six.map(|cidr| Block6 { id: decision.env.id(SubnetCidrAssociationId::from_random), cidr });
-    let owner = vpc.owner.clone();
-    decision.put(Subnet {
-        id,
-        owner: owner.clone(),
-        vpc: vpc.id,
-        cidr,
-        zone: network.zone.clone(),
-        network: network.name.clone(),
-        is_default: false,
-        map_public_ip: false,
-        block6,
-        assign_ipv6: false,
-        created: decision.env.now,
-    });
-    decision.put(network);
-    belongings::ensure(decision, &owner, vpc.id);
+    let id = put(decision, &vpc, cidr, zone, six, false)?;
     decision.tag(ResourceId::Subnet(id), &tags)?;
     let view = decision.view();
     Ok(CreateSubnetResponse { subnet: describe::subnet_shape(view.world, find_subnet(&view, id)?) })
 }
 
+/// Makes a subnet with its network. The instances of a default one get public addresses.
+///
+/// # Errors
+/// The block is too small.
+pub(super) fn put(
+    decision: &mut Decision,
+    vpc: &Vpc,
+    cidr: Cidr4,
+    zone: Arc<str>,
+    six: Option<Cidr6>,
+    is_default: bool,
+) -> Result<SubnetId, Fault> {
+    let id = decision.env.id(SubnetId::from_random);
+    let network = network(decision, vpc, id, cidr, zone)?;
+    let block6 = six.map(|cidr| Block6 { id: decision.env.id(SubnetCidrAssociationId::from_random), cidr });
+    decision.put(Subnet {
+        id,
+        owner: vpc.owner.clone(),
+        vpc: vpc.id,
+        cidr,
+        zone: network.zone.clone(),
+        network: network.name.clone(),
+        is_default,
+        map_public_ip: is_default,
+        block6,
+        assign_ipv6: false,
+        created: decision.env.now,
+    });
+    decision.put(network);
+    belongings::ensure(decision, &vpc.owner, vpc.id);
+    Ok(id)
+}
+
 /// "The first four IP addresses and the last IP address in each subnet CIDR block are not available for your use"
 /// (VPC User Guide, subnet CIDR blocks).
-pub(super) fn network(
+fn network(
     decision: &Decision,
     vpc: &Vpc,
     subnet: SubnetId,
